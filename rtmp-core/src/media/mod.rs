@@ -1,0 +1,3 @@
+//! Audio and video tag headers, frames, codec configuration and containers.
+
+pub mod flv;

@@ -1,0 +1,1 @@
+//! Status codes of NetConnection and NetStream.
