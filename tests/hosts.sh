@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs the C library into a staging prefix and builds and runs programs against the installed copy: C by pkg-config
+# (shared and static), C++ by CMake's find_package, the shared library again under valgrind. Closes with a count.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+stage=$root/target/stage work=$root/target/hosts
+rm -rf "$stage" "$work"
+mkdir -p "$work"
+export PKG_CONFIG_PATH=$stage/lib/pkgconfig LD_LIBRARY_PATH=$stage/lib
+
+passed=0 failed=0
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/$name.log" 2>&1; then
+        passed=$((passed + 1)) && echo "ok    $name"
+    else
+        failed=$((failed + 1)) && echo "FAIL  $name" && sed 's/^/      /' "$work/$name.log" | tail -n 30
+    fi
+}
+
+strict="-std=c99 -Wall -Wextra -Wpedantic -Werror -O1 -g"
+strict_cpp="-std=c++17 -Wall -Wextra -Wpedantic -Werror -O1 -g"
+
+by_pkg_config() { # NAME COMPILER FLAGS SOURCE [pkg-config flag]
+    # shellcheck disable=SC2046,SC2086
+    $2 $3 "$4" -o "$work/$1" $(pkg-config --cflags --libs ${5:-} rtmpkit)
+}
+static_build() { # NAME SOURCE: the archive and what rtmpkit.pc says it needs, no shared rtmpkit
+    # shellcheck disable=SC2046
+    gcc $strict "$2" -o "$work/$1" $(pkg-config --cflags rtmpkit) "$stage/lib/librtmpkit.a" \
+        $(pkg-config --libs --static rtmpkit | tr ' ' '\n' | grep -v '^-lrtmpkit$') &&
+        ! readelf -d "$work/$1" | grep -q librtmpkit
+}
+by_cmake() {
+    cmake -S tests/cmake-consumer -B "$work/cmake" -DCMAKE_PREFIX_PATH="$stage" -DCMAKE_BUILD_TYPE=Release &&
+        cmake --build "$work/cmake"
+}
+links() {
+    local soname
+    soname=$(readelf -d "$stage/lib/librtmpkit.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+    [ -n "$soname" ] && [ -e "$stage/lib/$soname" ] && [ "$(readlink "$stage/lib/librtmpkit.so")" = "$soname" ]
+}
+header_alone() { echo "#include <$2>" | $1 -x "$3" $4 -fsyntax-only -I"$stage/include" -; }
+
+check install make -s install PREFIX="$stage"
+check soname links
+check c_header_alone header_alone gcc rtmpkit.h c "-std=c99 -Wall -Wextra -Wpedantic -Werror"
+check cpp_header_alone header_alone g++ rtmpkit.hpp c++ "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
+if [ -f tests/c/host.c ]; then
+    check c_build by_pkg_config c_host gcc "$strict" tests/c/host.c
+    check c_run timeout 120 "$work/c_host"
+    check c_static_build static_build c_host_static tests/c/host.c
+    check c_static_run timeout 120 "$work/c_host_static"
+    check c_asan_build by_pkg_config c_host_asan gcc "$strict -fsanitize=address,undefined" tests/c/host.c
+    check c_asan_run timeout 120 "$work/c_host_asan"
+    check c_valgrind timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite "$work/c_host"
+fi
+if [ -f tests/cpp/host.cpp ]; then
+    check cpp_build by_pkg_config cpp_host g++ "$strict_cpp" tests/cpp/host.cpp
+    check cpp_run timeout 120 "$work/cpp_host"
+    check cpp_asan_build by_pkg_config cpp_host_asan g++ "$strict_cpp -fsanitize=address,undefined" tests/cpp/host.cpp
+    check cpp_asan_run timeout 120 "$work/cpp_host_asan"
+    check cmake_build by_cmake
+    check cmake_run timeout 120 "$work/cmake/host"
+fi
+for source in examples/c/*.c; do
+    [ -f "$source" ] || continue
+    name=$(basename "$source" .c)
+    check "example_c_$name" by_pkg_config "example_c_$name" gcc "$strict" "$source"
+done
+for source in examples/cpp/*.cpp; do
+    [ -f "$source" ] || continue
+    name=$(basename "$source" .cpp)
+    check "example_cpp_$name" by_pkg_config "example_cpp_$name" g++ "$strict_cpp" "$source"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
