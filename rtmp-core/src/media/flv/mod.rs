@@ -1,1 +1,1 @@
-//! The FLV container.
+//! The FLV container (FLV 10.1 Annex E).
