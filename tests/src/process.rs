@@ -49,13 +49,14 @@ impl Process {
                     // Nobody waits for lines any more: the log is still kept.
                     let _ = sender.send(line);
                 }
-            });
+            }));
         }
         Self {
             name: name.to_owned(),
             child,
             lines,
             log,
+            readers,
         }
     }
 
@@ -117,6 +118,9 @@ impl Process {
         let deadline = Instant::now() + limit;
         loop {
             if let Some(status) = self.exited() {
+                for reader in self.readers.drain(..) {
+                    reader.join().expect("a pipe's reader does not panic");
+                }
                 return status;
             }
             assert!(
