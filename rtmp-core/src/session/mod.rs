@@ -1,1 +1,26 @@
 //! One connection as a sans-I/O state machine, for the server's and the client's side.
+//!
+//! Bytes go in by `input`, events come out by `poll_event`, bytes to send stand in `output`. There is no socket, thread
+//! or clock here: the owner passes the time in milliseconds of any monotonic clock and calls `handle_timeout` when
+//! `poll_timeout` says so.
+
+mod config;
+mod error;
+mod events;
+mod link;
+mod ping;
+mod server;
+mod server_commands;
+mod server_connect;
+mod server_media;
+mod server_replies;
+mod server_streams;
+mod streams;
+mod transaction;
+mod window;
+
+pub use crate::wire::message::command::ObjectEncoding;
+pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};
+pub use error::SessionError;
+pub use events::{ConnectReply, ConnectRequest, PlayStart, PublishMode, ServerEvent};
+pub use server::ServerSession;

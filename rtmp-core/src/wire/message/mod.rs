@@ -1,12 +1,18 @@
 //! RTMP messages (RTMP 1.0 sections 6 and 7): the raw [`Message`] of the chunk stream and its typed readings.
 
+pub mod aggregate;
+pub mod command;
 pub mod control;
+pub mod data;
 mod kind;
 pub mod user_control;
 
 use bytes::Bytes;
 
+pub use aggregate::Aggregate;
+pub use command::{Command, CommandError, ObjectEncoding};
 pub use control::{Control, LimitType};
+pub use data::DataMessage;
 pub use kind::MessageType;
 pub use user_control::UserControl;
 

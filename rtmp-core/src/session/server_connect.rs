@@ -1,0 +1,301 @@
+//! `connect` on the server's side: taking the request apart, and both answers (RTMP 1.0 7.2.1.1).
+
+use crate::amf::{Array, Object, Value};
+use crate::session::events::{ConnectReply, ConnectRequest, ServerEvent};
+use crate::session::server::{Deciding, Phase, ServerSession};
+use crate::wire::chunk::csid;
+use crate::wire::message::command::{Command, ObjectEncoding};
+use crate::wire::message::user_control::UserControl;
+use crate::wire::status::{Code, Status};
+use crate::wire::url::RtmpUrl;
+
+/// E-RTMP v2 FourCcInfoMask.CanForward.
+const CAN_FORWARD: f64 = 4.0;
+
+impl ServerSession {
+    /// Accepts the client. Its commands that waited are worked through now and may queue events.
+    ///
+    /// Does nothing unless a `Connect` event waits for its answer.
+    pub fn accept_connect(&mut self, reply: ConnectReply) {
+        let Some(deciding) = self.decide(Phase::Connected) else {
+            return;
+        };
+        if let Some(id) = reply.info.get("clientid") {
+            self.client_id = id.clone();
+        }
+        let config = self.config.clone();
+        self.link.send_window(config.window_ack_size);
+        self.link.send_peer_bandwidth(config.peer_bandwidth);
+        self.link.send_chunk_size(config.chunk_size);
+        self.link.send_user(&UserControl::StreamBegin(0));
+        let command = Command {
+            name: "_result".to_owned(),
+            transaction_id: deciding.transaction_id,
+            object: self.connect_properties(&deciding, &reply).into(),
+            args: vec![self.connect_info(&deciding, &reply).into()],
+        };
+        // The answer itself is AMF0 even when AMF3 was agreed on: the client knows only after reading it.
+        self.link
+            .send_command(csid::COMMAND, 0, &command, ObjectEncoding::Amf0);
+        self.encoding = deciding.encoding;
+        self.link.allow_large_messages(&config.limits);
+        if config.send_on_bw_done {
+            self.send_command(csid::COMMAND, 0, &Command::new("onBWDone", 0.0, Vec::new()));
+        }
+        self.replay_waiting();
+    }
+
+    /// Refuses the client. Send what is queued, then close the transport.
+    ///
+    /// Does nothing unless a `Connect` event waits for its answer.
+    pub fn reject_connect(&mut self, status: Status) {
+        let Some(deciding) = self.decide(Phase::Closed) else {
+            return;
+        };
+        let error = Command::new("_error", deciding.transaction_id, vec![status.to_object().into()]);
+        self.link
+            .send_command(csid::COMMAND, 0, &error, ObjectEncoding::Amf0);
+        let close = Command::new("close", 0.0, Vec::new());
+        self.link
+            .send_command(csid::COMMAND, 0, &close, ObjectEncoding::Amf0);
+    }
+
+    /// Takes the first command apart and asks the host, or refuses what no host could accept.
+    pub(super) fn connect(&mut self, command: Command) {
+        let object = command.object.as_object().cloned().unwrap_or_default();
+        let encoding = object
+            .get("objectEncoding")
+            .and_then(Value::as_f64)
+            .unwrap_or(0.0);
+        let deciding = Deciding {
+            // connect's transaction is 1 whatever some clients write (RTMP 1.0 7.2.1.1); 0 could not be answered.
+            transaction_id: if command.transaction_id == 0.0 {
+                1.0
+            } else {
+                command.transaction_id
+            },
+            encoding: if encoding == 3.0 {
+                ObjectEncoding::Amf3
+            } else {
+                ObjectEncoding::Amf0
+            },
+            enhanced: enhanced(&object),
+        };
+        let request = request(object, command.args, deciding.encoding);
+        let refusal = if encoding != 0.0 && encoding != 3.0 {
+            Some((Code::CallBadVersion, "This object encoding is not supported."))
+        } else if !is_good_app(&request, self.config.limits.max_name) {
+            Some((
+                Code::ConnectInvalidApp,
+                "The application name is missing or malformed.",
+            ))
+        } else {
+            None
+        };
+        match refusal {
+            None => self.ask_connect(deciding, request),
+            Some((code, description)) => {
+                self.phase = Phase::Deciding(deciding);
+                self.reject_connect(Status::new(code).with_description(description));
+                self.events.push_back(ServerEvent::Close);
+            }
+        }
+    }
+
+    /// Goes on to `next` when a `connect` waits for its answer; `None`, changing nothing, when not.
+    fn decide(&mut self, next: Phase) -> Option<Deciding> {
+        match std::mem::replace(&mut self.phase, next) {
+            Phase::Deciding(deciding) => Some(deciding),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    fn connect_properties(&self, deciding: &Deciding, reply: &ConnectReply) -> Object {
+        let mut object = Object::new()
+            .with("fmsVer", self.config.server_version.as_str())
+            .with("capabilities", self.config.capabilities)
+            .with("mode", 1.0);
+        self.add_enhanced(deciding, &mut object);
+        merge(&mut object, &reply.properties);
+        object
+    }
+
+    fn connect_info(&self, deciding: &Deciding, reply: &ConnectReply) -> Object {
+        let version = self.config.server_version.rsplit('/').next().unwrap_or_default();
+        let mut object = Object::new()
+            .with("level", "status")
+            .with("code", "NetConnection.Connect.Success")
+            .with("description", "Connection succeeded.")
+            .with("objectEncoding", f64::from(deciding.encoding.number()))
+            .with("clientid", self.client_id.clone())
+            .with("data", Value::EcmaArray(Object::new().with("version", version)));
+        self.add_enhanced(deciding, &mut object);
+        merge(&mut object, &reply.info);
+        object
+    }
+
+    /// Tells a client that speaks Enhanced RTMP what this side can do. Others must not see it: some cameras stumble over
+    /// arrays in the answer.
+    fn add_enhanced(&self, deciding: &Deciding, object: &mut Object) {
+        let Some(by_list) = deciding.enhanced else {
+            return;
+        };
+        let any = || Object::new().with("*", CAN_FORWARD);
+        object.insert("capsEx", f64::from(self.config.caps_ex));
+        object.insert("videoFourCcInfoMap", any());
+        object.insert("audioFourCcInfoMap", any());
+        if by_list {
+            object.insert("fourCcList", Value::Array(Array::from(vec![Value::from("*")])));
+        }
+    }
+}
+
+/// `Some` when the client speaks Enhanced RTMP, with whether it sent `fourCcList`.
+fn enhanced(object: &Object) -> Option<bool> {
+    let by_list = object.contains_key("fourCcList");
+    let by_map = ["capsEx", "videoFourCcInfoMap", "audioFourCcInfoMap"]
+        .iter()
+        .any(|key| object.contains_key(key));
+    (by_list || by_map).then_some(by_list)
+}
+
+fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> ConnectRequest {
+    let text = |key: &str| {
+        object
+            .get(key)
+            .and_then(Value::as_str)
+            .map(unquote)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let tc_url = match text("tcUrl") {
+        url if url.is_empty() => text("tcurl"),
+        url => url,
+    };
+    let mut app = text("app");
+    if app.is_empty()
+        && let Ok(url) = RtmpUrl::parse(&tc_url)
+    {
+        app = url.app;
+    }
+    let (path, query) = app.split_once('?').unwrap_or((&app, ""));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (name, instance) = path.split_once('/').unwrap_or((path, ""));
+    let instance = if instance.is_empty() {
+        "_definst_"
+    } else {
+        instance
+    };
+    ConnectRequest {
+        app: name.to_owned(),
+        instance: instance.to_owned(),
+        query: query.to_owned(),
+        flash_ver: text("flashVer"),
+        swf_url: text("swfUrl"),
+        page_url: text("pageUrl"),
+        tc_url,
+        object_encoding: encoding.number(),
+        fourcc_list: fourcc_list(&object),
+        caps_ex: object
+            .get("capsEx")
+            .and_then(Value::as_f64)
+            .map_or(0, |caps| caps as u32),
+        object,
+        args,
+    }
+}
+
+fn fourcc_list(object: &Object) -> Vec<String> {
+    let Some(list) = object.get("fourCcList") else {
+        return Vec::new();
+    };
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    match (list.as_array(), list.as_object()) {
+        (Some(values), _) => values.iter().filter_map(texts).collect(),
+        (None, Some(object)) => object.iter().filter_map(|(_, value)| texts(value)).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Some cameras put their strings in quotes, some end them with NULs.
+fn unquote(text: &str) -> &str {
+    let text = text.trim_end_matches('\0');
+    ['\'', '"']
+        .iter()
+        .find_map(|&quote| text.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(text)
+}
+
+fn is_good_app(request: &ConnectRequest, max_name: usize) -> bool {
+    let good = |part: &str| {
+        part.len() <= max_name
+            && !part.chars().any(|c| c.is_control() || c == '\\')
+            && part.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+    };
+    good(&request.app) && good(&request.instance) && !request.query.chars().any(char::is_control)
+}
+
+fn merge(object: &mut Object, more: &Object) {
+    for (key, value) in more.iter() {
+        object.insert(key, value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_app(app: &str) -> ConnectRequest {
+        request(Object::new().with("app", app), Vec::new(), ObjectEncoding::Amf0)
+    }
+
+    #[test]
+    fn app_is_split_into_name_instance_and_query() {
+        for (app, expected) in [
+            ("live", ("live", "_definst_", "")),
+            ("live/", ("live", "_definst_", "")),
+            ("/live", ("live", "_definst_", "")),
+            ("live/room/7", ("live", "room/7", "")),
+            (
+                "live?authmod=adobe&user=a",
+                ("live", "_definst_", "authmod=adobe&user=a"),
+            ),
+            ("live/_definst_?a=b/c", ("live", "_definst_", "a=b/c")),
+            ("'live'", ("live", "_definst_", "")),
+        ] {
+            let request = of_app(app);
+            assert_eq!(
+                (
+                    request.app.as_str(),
+                    request.instance.as_str(),
+                    request.query.as_str()
+                ),
+                expected,
+                "{app}"
+            );
+        }
+    }
+
+    #[test]
+    fn hostile_app_names_are_refused() {
+        let long = "a".repeat(10_240);
+        for app in ["", "../x", "a/../b", "a\0b", "a\nb", "a//b", "a\\b", &long] {
+            assert!(!is_good_app(&of_app(app), 256), "{app:?}");
+        }
+        assert!(is_good_app(&of_app("live/room"), 256));
+    }
+
+    #[test]
+    fn enhanced_clients_are_recognised_in_either_way() {
+        assert_eq!(enhanced(&Object::new()), None);
+        assert_eq!(
+            enhanced(&Object::new().with("fourCcList", Value::Null)),
+            Some(true)
+        );
+        assert_eq!(enhanced(&Object::new().with("capsEx", 1.0)), Some(false));
+    }
+}

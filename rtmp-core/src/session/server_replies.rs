@@ -1,0 +1,257 @@
+//! What the host says to a connected client: answers, statuses, calls, media.
+
+use crate::amf::{Object, Value};
+use crate::session::events::ServerEvent;
+use crate::session::server::{Phase, ServerSession};
+use crate::session::streams::Role;
+use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
+use crate::wire::message::command::Command;
+use crate::wire::message::data::DataMessage;
+use crate::wire::message::user_control::UserControl;
+use crate::wire::status::{Code, Status};
+
+impl ServerSession {
+    /// Accepts the publisher on `stream_id`. What it sent in the meantime is delivered now.
+    ///
+    /// Does nothing when no `Publish` event of that stream waits for its answer.
+    pub fn accept_publish(&mut self, stream_id: u32) {
+        let waits = |role| role == Role::PublishAsked;
+        let Some(stream) = self
+            .streams
+            .get_mut(stream_id)
+            .filter(|stream| waits(stream.role))
+        else {
+            return;
+        };
+        stream.role = Role::Publishing;
+        let name = stream.name.clone();
+        self.link.send_user(&UserControl::StreamBegin(stream_id));
+        self.send_named_status(stream_id, Code::PublishStart, &name);
+        self.deliver_held(stream_id);
+    }
+
+    /// Refuses the publisher on `stream_id`; usually with `NetStream.Publish.BadName`.
+    ///
+    /// Does nothing when no `Publish` event of that stream waits for its answer.
+    pub fn reject_publish(&mut self, stream_id: u32, status: Status) {
+        let waits = |role| role == Role::PublishAsked;
+        let Some(stream) = self
+            .streams
+            .get_mut(stream_id)
+            .filter(|stream| waits(stream.role))
+        else {
+            return;
+        };
+        let name = std::mem::take(&mut stream.name);
+        stream.reset();
+        self.send_info_about(stream_id, status.to_object(), &name);
+    }
+
+    /// Accepts the player on `stream_id`: Stream Begin, Play.Reset when asked for, Play.Start, sample access, Data.Start.
+    ///
+    /// Does nothing when no `Play` event of that stream waits for its answer.
+    pub fn accept_play(&mut self, stream_id: u32) {
+        let Some(stream) = self.streams.get_mut(stream_id) else {
+            return;
+        };
+        let Some((name, reset)) = stream.asked.take() else {
+            return;
+        };
+        stream.role = Role::Playing;
+        stream.name.clone_from(&name);
+        self.link.send_user(&UserControl::StreamBegin(stream_id));
+        if reset {
+            self.send_named_status(stream_id, Code::PlayReset, &name);
+        }
+        self.send_named_status(stream_id, Code::PlayStart, &name);
+        let (audio, video) = self.config.sample_access;
+        let access = vec![Value::Boolean(audio), Value::Boolean(video)];
+        self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
+        let start = Object::new().with("code", "NetStream.Data.Start");
+        self.send_data(stream_id, 0, &DataMessage::new("onStatus", vec![start.into()]));
+    }
+
+    /// Refuses the player on `stream_id`; usually with `NetStream.Play.StreamNotFound` or `NetStream.Play.Failed`.
+    ///
+    /// Does nothing when no `Play` event of that stream waits for its answer.
+    pub fn reject_play(&mut self, stream_id: u32, status: Status) {
+        let Some(stream) = self.streams.get_mut(stream_id) else {
+            return;
+        };
+        let Some((name, _)) = stream.asked.take() else {
+            return;
+        };
+        // A refused addition to a play list leaves what plays alone.
+        if stream.role == Role::PlayAsked {
+            stream.reset();
+        }
+        self.send_info_about(stream_id, status.to_object(), &name);
+    }
+
+    /// Answers a `Call` or `StreamLength`: `Ok` with a result (undefined when there is none to give), `Err` with an error
+    /// value. Nothing is sent for transaction 0.
+    pub fn reply_call(&mut self, transaction_id: f64, result: Result<Value, Value>) {
+        if transaction_id != 0.0 {
+            self.unanswered = self.unanswered.saturating_sub(1);
+        }
+        if !self.is_connected() {
+            return;
+        }
+        match result {
+            Ok(value) => self.send_answer("_result", transaction_id, value),
+            Err(value) => self.send_answer("_error", transaction_id, value),
+        }
+    }
+
+    /// Calls a method of the client. With `want_reply` the transaction that its `CallReply` event will carry; `None`
+    /// without, or, nothing being sent, when too many calls wait already or the client is not connected.
+    pub fn call(&mut self, name: &str, args: Vec<Value>, want_reply: bool) -> Option<f64> {
+        if !self.is_connected() {
+            return None;
+        }
+        let transaction = if want_reply {
+            Some(self.calls.begin((), self.now)?)
+        } else {
+            None
+        };
+        let command = Command::new(name, transaction.unwrap_or(0.0), args);
+        self.send_command(csid::COMMAND, 0, &command);
+        transaction
+    }
+
+    /// Sends `onStatus` on `stream_id`, 0 for the connection itself. `details` (the stream's name) and `clientid` are added
+    /// when the status has none.
+    pub fn send_status(&mut self, stream_id: u32, status: Status) {
+        let name = self
+            .streams
+            .get(stream_id)
+            .map(|stream| stream.name.clone())
+            .unwrap_or_default();
+        self.send_info_about(stream_id, status.to_object(), &name);
+    }
+
+    /// Sends audio, video or data to a player. By reference when `message` was made for this session's chunk size.
+    ///
+    /// `false`, nothing being sent, when the message is longer than RTMP allows.
+    #[inline]
+    pub fn send_media(&mut self, stream_id: u32, message: &SharedMessage) -> bool {
+        let csid = match message.kind {
+            MessageType::AUDIO => csid::AUDIO,
+            MessageType::VIDEO => csid::VIDEO,
+            _ => csid::DATA,
+        };
+        self.link
+            .writer
+            .write_shared(csid, stream_id, message, &mut self.link.output)
+    }
+
+    /// Sends a data message on `stream_id` at `timestamp` milliseconds.
+    pub fn send_data(&mut self, stream_id: u32, timestamp: u32, data: &DataMessage) {
+        let message = data.encode(stream_id, timestamp, self.encoding);
+        self.link.write(csid::DATA, &message);
+    }
+
+    /// Sends any message as it is, for instance one of a shared object. `false` when it is longer than RTMP allows.
+    pub fn send_message(&mut self, message: &Message) -> bool {
+        self.link
+            .writer
+            .write(csid::COMMAND, message, &mut self.link.output)
+    }
+
+    /// Tells a waiting player that `name` is being published now.
+    pub fn publish_notify(&mut self, stream_id: u32, name: &str) {
+        self.send_named_status(stream_id, Code::PlayPublishNotify, name);
+    }
+
+    /// Tells a player that `name` is no longer published.
+    pub fn unpublish_notify(&mut self, stream_id: u32, name: &str) {
+        self.send_named_status(stream_id, Code::PlayUnpublishNotify, name);
+    }
+
+    /// Sends Stream Begin for `stream_id`.
+    pub fn stream_begin(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::StreamBegin(stream_id));
+    }
+
+    /// Sends Stream EOF for `stream_id`.
+    pub fn stream_eof(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::StreamEof(stream_id));
+    }
+
+    /// Sends Stream Is Recorded for `stream_id`; before `accept_play` of a recorded stream.
+    pub fn stream_is_recorded(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::StreamIsRecorded(stream_id));
+    }
+
+    /// Ends what a player got: `onPlayStatus` Play.Complete, Play.Stop, Stream EOF. `duration` in seconds, `bytes` sent,
+    /// `timestamp` of the end in milliseconds. The stream stays usable.
+    pub fn play_complete(&mut self, stream_id: u32, timestamp: u32, duration: f64, bytes: f64) {
+        let Some(stream) = self
+            .streams
+            .get_mut(stream_id)
+            .filter(|stream| stream.role == Role::Playing)
+        else {
+            return;
+        };
+        let name = std::mem::take(&mut stream.name);
+        stream.reset();
+        let complete = Object::new()
+            .with("level", "status")
+            .with("code", "NetStream.Play.Complete")
+            .with("description", "")
+            .with("duration", duration)
+            .with("bytes", bytes);
+        self.send_data(
+            stream_id,
+            timestamp,
+            &DataMessage::new("onPlayStatus", vec![complete.into()]),
+        );
+        self.send_named_status(stream_id, Code::PlayStop, &name);
+        self.stream_eof(stream_id);
+    }
+
+    /// Sends a ping; a `PingReply` event brings the round trip.
+    pub fn ping(&mut self) {
+        let now = self.now;
+        self.link.send_ping(now);
+    }
+
+    /// Changes the chunk size of what is sent from now on.
+    pub fn set_chunk_size(&mut self, size: u32) {
+        self.link.send_chunk_size(size);
+    }
+
+    /// Ends the session from our side, with `onStatus` on stream 0 first when there is something to say, for instance
+    /// `NetConnection.Connect.AppShutdown`. Send what is queued, then close the transport.
+    pub fn close(&mut self, status: Option<Status>) {
+        if let (true, Some(status)) = (self.is_connected(), status) {
+            self.send_info(0, status.to_object());
+        }
+        if !self.is_closed() {
+            self.phase = Phase::Closed;
+            self.events.push_back(ServerEvent::Close);
+        }
+    }
+
+    pub(super) fn send_named_status(&mut self, stream_id: u32, code: Code, name: &str) {
+        self.send_info(stream_id, Status::for_stream(code, name).to_object());
+    }
+
+    fn send_info_about(&mut self, stream_id: u32, mut info: Object, name: &str) {
+        if !name.is_empty() && !info.contains_key("details") {
+            info.insert("details", name);
+        }
+        self.send_info(stream_id, info);
+    }
+
+    pub(super) fn send_info(&mut self, stream_id: u32, mut info: Object) {
+        if stream_id != 0 && !info.contains_key("clientid") {
+            info.insert("clientid", self.client_id.clone());
+        }
+        self.send_command(
+            csid::STATUS,
+            stream_id,
+            &Command::new("onStatus", 0.0, vec![info.into()]),
+        );
+    }
+}

@@ -1,0 +1,354 @@
+//! NetStream commands of a connected client (RTMP 1.0 7.2.2).
+
+use crate::amf::Value;
+use crate::session::events::{PlayStart, PublishMode, ServerEvent};
+use crate::session::server::ServerSession;
+use crate::session::streams::Role;
+use crate::wire::message::command::Command;
+use crate::wire::status::{Code, Status};
+
+/// Highest id a stream may have that the client never created.
+const MAX_GUESSED_STREAM: u32 = 64;
+
+/// A stream name the session refuses to pass on.
+#[derive(Debug)]
+pub(super) struct BadName;
+
+impl ServerSession {
+    pub(super) fn publish(&mut self, stream_id: u32, command: &Command) {
+        if command.arg(0).as_bool() == Some(false) {
+            return self.close_stream(stream_id);
+        }
+        let Some(id) = self.stream_for(stream_id) else {
+            return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
+        };
+        self.leave(id);
+        let Ok((name, query)) = self.stream_name(command.arg(0)) else {
+            return self.send_failure(
+                id,
+                Code::PublishBadName,
+                "The stream name is missing or malformed.",
+            );
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        stream.role = Role::PublishAsked;
+        stream.name.clone_from(&name);
+        let mode = PublishMode::from_name(command.arg(1).as_str().unwrap_or("live"));
+        self.events.push_back(ServerEvent::Publish {
+            stream_id: id,
+            name,
+            query,
+            mode,
+        });
+    }
+
+    pub(super) fn play(&mut self, stream_id: u32, command: &Command) {
+        if command.arg(0).as_bool() == Some(false) {
+            return self.close_stream(stream_id);
+        }
+        let reset = match command.arg(3) {
+            Value::Boolean(reset) => *reset,
+            // 0 and 2 keep the play list, 1 and 3 clear it.
+            value => value.as_f64().is_none_or(|number| number == 1.0 || number == 3.0),
+        };
+        self.ask_play(
+            stream_id,
+            command.arg(0),
+            play_start(command.arg(1)),
+            duration(command.arg(2)),
+            reset,
+        );
+    }
+
+    pub(super) fn play2(&mut self, stream_id: u32, command: &Command) {
+        let Some(options) = command.arg(0).as_object().cloned() else {
+            return self.send_failure(
+                stream_id,
+                Code::StreamInvalidArg,
+                "play2 needs an options object.",
+            );
+        };
+        let get = |key: &str| options.get(key).cloned().unwrap_or(Value::Undefined);
+        let transition = get("transition");
+        match transition.as_str().unwrap_or("reset") {
+            "stop" => self.close_stream(stream_id),
+            transition @ ("reset" | "append" | "resume") => {
+                let reset = transition != "append";
+                let (start, length) = (play_start(&get("start")), duration(&get("len")));
+                self.ask_play(stream_id, &get("streamName"), start, length, reset);
+            }
+            _ => {
+                if self.streams.get(stream_id).is_some() {
+                    self.events.push_back(ServerEvent::Play2 { stream_id, options });
+                }
+            }
+        }
+    }
+
+    /// Ends what the stream does; it stays usable.
+    pub(super) fn close_stream(&mut self, stream_id: u32) {
+        let id = if stream_id == 0 {
+            self.streams.first()
+        } else {
+            Some(stream_id)
+        };
+        let Some(id) = id else { return };
+        let playing = self.streams.get(id).filter(|stream| stream.role == Role::Playing);
+        let stopped = playing.map(|stream| stream.name.clone());
+        self.leave(id);
+        if let Some(name) = stopped {
+            self.send_named_status(id, Code::PlayStop, &name);
+        }
+    }
+
+    pub(super) fn delete_stream(&mut self, stream_id: u32, which: &Value) {
+        // GStreamer names the stream instead of giving its number.
+        let id = stream_number(which).or(if stream_id == 0 {
+            self.streams.first()
+        } else {
+            Some(stream_id)
+        });
+        if let Some(id) = id {
+            self.leave(id);
+            self.streams.remove(id);
+        }
+    }
+
+    pub(super) fn unpublish_named(&mut self, name: &str) {
+        let ids: Vec<u32> = self
+            .streams
+            .iter()
+            .filter(|stream| {
+                matches!(stream.role, Role::Publishing | Role::PublishAsked) && stream.name == name
+            })
+            .map(|stream| stream.id)
+            .collect();
+        for id in ids {
+            self.leave(id);
+        }
+    }
+
+    pub(super) fn pause(&mut self, stream_id: u32, command: &Command) {
+        if let Some(stream_id) = self.playing(stream_id) {
+            self.events.push_back(ServerEvent::Pause {
+                stream_id,
+                pause: command.arg(0).as_bool(),
+                millis: millis(command.arg(1)).unwrap_or(0),
+            });
+        }
+    }
+
+    pub(super) fn seek(&mut self, stream_id: u32, command: &Command) {
+        match (self.playing(stream_id), millis(command.arg(0))) {
+            (Some(stream_id), Some(millis)) => self.events.push_back(ServerEvent::Seek { stream_id, millis }),
+            (Some(stream_id), None) => {
+                self.send_failure(
+                    stream_id,
+                    Code::StreamInvalidArg,
+                    "seek needs a time in milliseconds.",
+                );
+            }
+            (None, _) => self.send_failure(stream_id, Code::SeekFailed, "Nothing is playing on this stream."),
+        }
+    }
+
+    pub(super) fn receive_audio(&mut self, stream_id: u32, value: &Value) {
+        if let Some(stream_id) = self.known(stream_id) {
+            self.events.push_back(ServerEvent::ReceiveAudio {
+                stream_id,
+                on: is_on(value),
+            });
+        }
+    }
+
+    pub(super) fn receive_video(&mut self, stream_id: u32, value: &Value) {
+        if let Some(stream_id) = self.known(stream_id) {
+            self.events.push_back(ServerEvent::ReceiveVideo {
+                stream_id,
+                on: is_on(value),
+            });
+        }
+    }
+
+    /// A stream's name and query. Names that no application could use are refused here.
+    pub(super) fn stream_name(&self, value: &Value) -> Result<(String, String), BadName> {
+        let full = value.as_str().ok_or(BadName)?.trim_end_matches('\0');
+        let (name, query) = full.split_once('?').unwrap_or((full, ""));
+        let bad = name.is_empty()
+            || name.len() > self.config.limits.max_name
+            || query.len() > 4 * self.config.limits.max_name
+            || full.chars().any(char::is_control);
+        if bad {
+            return Err(BadName);
+        }
+        Ok((name.to_owned(), query.to_owned()))
+    }
+
+    fn ask_play(
+        &mut self,
+        stream_id: u32,
+        name: &Value,
+        start: PlayStart,
+        duration: Option<u64>,
+        reset: bool,
+    ) {
+        let Some(id) = self.stream_for(stream_id) else {
+            return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
+        };
+        let role = self.streams.get(id).map(|stream| stream.role);
+        let appends = !reset && matches!(role, Some(Role::Playing | Role::PlayAsked));
+        if !appends {
+            self.leave(id);
+        }
+        let Ok((name, query)) = self.stream_name(name) else {
+            let description = "The stream name is missing or malformed.";
+            return self.send_failure(id, Code::PlayStreamNotFound, description);
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        if !appends {
+            stream.role = Role::PlayAsked;
+        }
+        stream.asked = Some((name.clone(), reset));
+        self.events.push_back(ServerEvent::Play {
+            stream_id: id,
+            name,
+            query,
+            start,
+            duration,
+            reset,
+        });
+    }
+
+    /// Stops whatever the stream does, telling the host and a publishing client.
+    fn leave(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let (role, name) = (stream.role, std::mem::take(&mut stream.name));
+        stream.reset();
+        match role {
+            Role::Idle => {}
+            Role::PublishAsked => self.events.push_back(ServerEvent::Unpublish { stream_id: id }),
+            Role::Publishing => {
+                self.events.push_back(ServerEvent::Unpublish { stream_id: id });
+                self.send_named_status(id, Code::UnpublishSuccess, &name);
+            }
+            Role::PlayAsked | Role::Playing => self.events.push_back(ServerEvent::StopPlay { stream_id: id }),
+        }
+    }
+
+    /// The stream a `publish` or `play` on `stream_id` means. Hardware encoders guess ids, or use 0.
+    fn stream_for(&mut self, stream_id: u32) -> Option<u32> {
+        if self.streams.get(stream_id).is_some() {
+            return Some(stream_id);
+        }
+        if !self.config.lenient_streams {
+            return None;
+        }
+        match stream_id {
+            0 => self.streams.first().or_else(|| self.streams.create()),
+            1..=MAX_GUESSED_STREAM => self.streams.add(stream_id).then_some(stream_id),
+            _ => None,
+        }
+    }
+
+    fn known(&self, stream_id: u32) -> Option<u32> {
+        let id = if stream_id == 0 {
+            self.streams.first()?
+        } else {
+            stream_id
+        };
+        self.streams.get(id).map(|stream| stream.id)
+    }
+
+    fn playing(&self, stream_id: u32) -> Option<u32> {
+        let id = self.known(stream_id)?;
+        self.streams
+            .get(id)
+            .filter(|stream| stream.role == Role::Playing)
+            .map(|stream| stream.id)
+    }
+
+    fn send_failure(&mut self, stream_id: u32, code: Code, description: &str) {
+        let status = Status::new(code).with_description(description);
+        self.send_info(stream_id, status.to_object());
+    }
+}
+
+/// `start` of `play`: -2 or -2000 any, -1 or -1000 live, 0 and more a position; whatever else means any.
+fn play_start(value: &Value) -> PlayStart {
+    match value.as_f64() {
+        Some(start) if start == -1.0 || start == -1000.0 => PlayStart::Live,
+        Some(start) if start >= 0.0 => PlayStart::Recorded(clamp_millis(start)),
+        _ => PlayStart::Any,
+    }
+}
+
+/// `len` of `play`: 0 and more a duration, whatever else to the end.
+fn duration(value: &Value) -> Option<u64> {
+    value.as_f64().filter(|length| *length >= 0.0).map(clamp_millis)
+}
+
+/// A time of 0 or more; `None` for what is no number.
+fn millis(value: &Value) -> Option<u64> {
+    value
+        .as_f64()
+        .filter(|time| !time.is_nan())
+        .map(|time| clamp_millis(time.max(0.0)))
+}
+
+/// Positions fit the 32-bit timestamps they are about.
+fn clamp_millis(value: f64) -> u64 {
+    value.min(f64::from(u32::MAX)) as u64
+}
+
+fn stream_number(value: &Value) -> Option<u32> {
+    let number = value.as_f64()?;
+    (number >= 0.0 && number <= f64::from(u32::MAX)).then_some(number as u32)
+}
+
+/// `receiveVideoFPS` gives a number, 0 for off.
+fn is_on(value: &Value) -> bool {
+    value
+        .as_bool()
+        .unwrap_or_else(|| value.as_f64().is_none_or(|rate| rate > 0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn play_start_reads_every_dialect() {
+        for (number, expected) in [
+            (-2.0, PlayStart::Any),
+            (-2000.0, PlayStart::Any),
+            (-1.0, PlayStart::Live),
+            (-1000.0, PlayStart::Live),
+            (0.0, PlayStart::Recorded(0)),
+            (1500.0, PlayStart::Recorded(1500)),
+            (-7.0, PlayStart::Any),
+            (f64::NAN, PlayStart::Any),
+            (-1e308, PlayStart::Any),
+            (1e308, PlayStart::Recorded(u64::from(u32::MAX))),
+        ] {
+            assert_eq!(play_start(&Value::from(number)), expected, "{number}");
+        }
+        assert_eq!(play_start(&Value::Null), PlayStart::Any);
+    }
+
+    #[test]
+    fn durations_and_times_are_clamped() {
+        assert_eq!(duration(&Value::from(-1000.0)), None);
+        assert_eq!(duration(&Value::from(0.0)), Some(0));
+        assert_eq!(duration(&Value::from(f64::INFINITY)), Some(u64::from(u32::MAX)));
+        assert_eq!(millis(&Value::from(-5.0)), Some(0));
+        assert_eq!(millis(&Value::from(f64::NAN)), None);
+        assert_eq!(stream_number(&Value::from(f64::NAN)), None);
+        assert_eq!(stream_number(&Value::from("x")), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Aggregate messages, type 22 (RTMP 1.0 7.1.6): several messages in one, laid out like FLV tags.
+
+use crate::wire::message::{Message, MessageType};
+use bytes::Bytes;
+
+/// The messages inside an aggregate, as slices of it.
+///
+/// Times are moved so that the first message has the aggregate's own (RTMP 1.0 7.1.6). Reading ends at the first unit
+/// that does not fit. Only audio, video and data come out: control messages inside an aggregate are never applied.
+#[derive(Debug)]
+pub struct Aggregate {
+    body: Bytes,
+    timestamp: u32,
+    stream_id: u32,
+    first: Option<u32>,
+}
+
+impl Aggregate {
+    /// The messages of `message`.
+    pub fn new(message: &Message) -> Self {
+        Self {
+            body: message.payload.clone(),
+            timestamp: message.timestamp,
+            stream_id: message.stream_id,
+            first: None,
+        }
+    }
+
+    fn unit(&mut self) -> Option<Message> {
+        let &[kind, l0, l1, l2, t0, t1, t2, t3, ..] = self.body.first_chunk::<11>()?;
+        let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+        // FLV order: the fourth byte holds the highest bits.
+        let timestamp = u32::from_be_bytes([t3, t0, t1, t2]);
+        if self.body.len() - 11 < length {
+            return None;
+        }
+        let _header = self.body.split_to(11);
+        let payload = self.body.split_to(length);
+        // The back pointer is not looked at: it is wrong in the wild, and the last may be missing.
+        let _back_pointer = self.body.split_to(self.body.len().min(4));
+        let first = *self.first.get_or_insert(timestamp);
+        Some(Message {
+            timestamp: timestamp.wrapping_sub(first).wrapping_add(self.timestamp),
+            kind: MessageType(kind),
+            stream_id: self.stream_id,
+            payload,
+        })
+    }
+}
+
+impl Iterator for Aggregate {
+    type Item = Message;
+
+    fn next(&mut self) -> Option<Message> {
+        loop {
+            let message = self.unit()?;
+            if matches!(
+                message.kind,
+                MessageType::AUDIO | MessageType::VIDEO | MessageType::DATA | MessageType::DATA_AMF3
+            ) {
+                return Some(message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sheet of the chunk layer, section 7: audio at 1000, video at 1020.
+    const TWO: [u8; 38] = [
+        0x08, 0, 0, 3, 0, 3, 0xE8, 0, 0, 0, 0, 0xAF, 0x01, 0xAA, 0, 0, 0, 0x0E, 0x09, 0, 0, 5, 0, 3, 0xFC, 0,
+        0, 0, 0, 0x27, 1, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
+    fn aggregate(timestamp: u32, body: &[u8]) -> Vec<(u8, u32, Vec<u8>)> {
+        let message = Message {
+            timestamp,
+            kind: MessageType::AGGREGATE,
+            stream_id: 1,
+            payload: Bytes::copy_from_slice(body),
+        };
+        Aggregate::new(&message)
+            .map(|message| (message.kind.0, message.timestamp, message.payload.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn messages_take_the_aggregates_time() {
+        let expected = |first| {
+            vec![
+                (8, first, vec![0xAF, 1, 0xAA]),
+                (9, first + 20, vec![0x27, 1, 0, 0, 0]),
+            ]
+        };
+        assert_eq!(aggregate(1000, &TWO), expected(1000));
+        assert_eq!(aggregate(5000, &TWO), expected(5000));
+    }
+
+    #[test]
+    fn a_missing_last_back_pointer_and_a_unit_too_long_are_tolerated() {
+        assert_eq!(aggregate(0, &TWO[..34]).len(), 2);
+        assert_eq!(aggregate(0, &TWO[..33]).len(), 1);
+        assert!(aggregate(0, &TWO[..10]).is_empty());
+        assert!(aggregate(0, &[]).is_empty());
+    }
+
+    #[test]
+    fn control_messages_and_nested_aggregates_inside_are_skipped() {
+        let mut body = TWO;
+        body[0] = 1;
+        assert_eq!(aggregate(0, &body).len(), 1);
+        body[0] = 22;
+        assert_eq!(aggregate(0, &body).len(), 1);
+    }
+}
