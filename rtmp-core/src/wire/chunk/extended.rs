@@ -52,13 +52,7 @@ impl ExtendedTimestamps {
     }
 
     /// Reads after a header that starts a message like the one before, which was at `timestamp`.
-    pub(super) fn in_new_message(
-        &mut self,
-        rest: &[u8],
-        field: u32,
-        timestamp: u32,
-        is_empty: bool,
-    ) -> Reading {
+    pub(super) fn in_new_message(&mut self, rest: &[u8], field: u32, timestamp: u32) -> Reading {
         if self.seen <= -SETTLED {
             return Reading::Absent;
         }
@@ -66,7 +60,7 @@ impl ExtendedTimestamps {
             return Reading::Unknown;
         };
         let plausible = value & MASK == field & MASK || distance(value, timestamp) <= NEAR;
-        if plausible || self.seen >= SETTLED || is_empty {
+        if plausible || self.seen >= SETTLED {
             self.observe(plausible);
             return Reading::Present(value);
         }

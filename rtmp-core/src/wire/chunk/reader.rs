@@ -299,8 +299,7 @@ impl ChunkReader {
             let reading = if is_continuation {
                 self.extended.in_continuation(rest, stream.field)
             } else {
-                self.extended
-                    .in_new_message(rest, stream.field, stream.timestamp, stream.length == 0)
+                self.extended.in_new_message(rest, stream.field, stream.timestamp)
             };
             match reading {
                 Reading::Unknown => return Ok(None),
@@ -436,76 +435,3 @@ fn give_back(bytes: &[u8], input: &mut Bytes) {
 }
 
 const _: () = assert!(EXTENDED == MAX_CHUNK_SIZE);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    }
-
-    fn read_all(reader: &mut ChunkReader, bytes: &[u8]) -> Result<Vec<Message>, ChunkError> {
-        let mut input = Bytes::copy_from_slice(bytes);
-        let mut messages = Vec::new();
-        while let Some(message) = reader.read(&mut input)? {
-            messages.push(message);
-        }
-        assert!(input.is_empty());
-        Ok(messages)
-    }
-
-    /// The same messages whole, byte by byte and in pieces of seven.
-    fn read(bytes: &[u8]) -> Result<Vec<Message>, ChunkError> {
-        let whole = read_all(&mut ChunkReader::new(ReaderLimits::default()), bytes);
-        for piece in [1, 7] {
-            let mut reader = ChunkReader::new(ReaderLimits::default());
-            let pieces: Result<Vec<_>, _> = bytes
-                .chunks(piece)
-                .map(|part| read_all(&mut reader, part))
-                .collect();
-            assert_eq!(pieces.map(|messages| messages.concat()), whole);
-        }
-        whole
-    }
-
-    fn timestamps(messages: &[Message]) -> Vec<u32> {
-        messages.iter().map(|message| message.timestamp).collect()
-    }
-
-    #[test]
-    fn first_example_of_the_specification() {
-        let mut bytes = hex("03 0003E8 000020 08 39300000");
-        for header in ["", "83 000014", "C3", "C3"] {
-            bytes.extend(hex(header));
-            bytes.extend([7; 32]);
-        }
-        let messages = read(&bytes).unwrap();
-        assert_eq!(timestamps(&messages), [1000, 1020, 1040, 1060]);
-        assert!(
-            messages
-                .iter()
-                .all(|m| m.stream_id == 12_345 && m.kind == MessageType::AUDIO && m.payload == [7; 32][..])
-        );
-    }
-
-    #[test]
-    fn second_example_of_the_specification() {
-        let mut bytes = hex("04 0003E8 000133 09 3A300000");
-        bytes.extend([1; 128]);
-        bytes.push(0xC4);
-        bytes.extend([2; 128]);
-        bytes.push(0xC4);
-        bytes.extend([3; 51]);
-        let messages = read(&bytes).unwrap();
-        assert_eq!(messages.len(), 1);
-        assert_eq!(
-            messages[0].payload,
-            [vec![1; 128], vec![2; 128], vec![3; 51]].concat()
-        );
-    }
-}
