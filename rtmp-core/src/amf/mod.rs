@@ -3,15 +3,17 @@
 //! [`Value`] is what both formats decode to. [`amf0::decode_all`] and [`amf0::encode`] serve commands and data messages;
 //! an object-encoding 3 peer gets [`amf0::encode_avmplus`].
 
-#![allow(dead_code)]
-
 pub mod amf0;
+pub mod amf3;
 mod array;
 mod cursor;
 mod error;
 mod graph;
 mod limits;
 mod object;
+mod registry;
+#[cfg(test)]
+mod roundtrip;
 mod string;
 mod value;
 
@@ -19,5 +21,6 @@ pub use array::{Array, Dictionary, ObjectVector, Vector};
 pub use error::AmfError;
 pub use limits::{Limits, MAX_DEPTH};
 pub use object::Object;
+pub use registry::{ClassHook, ClassRegistry, Externalizable};
 pub use string::Str;
 pub use value::{Date, Value};

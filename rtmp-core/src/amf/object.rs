@@ -160,11 +160,6 @@ impl Object {
         Arc::as_ptr(&self.0).addr()
     }
 
-    pub(super) fn set_class(&mut self, class: Option<Str>) {
-        let class = class.filter(|class| !class.is_empty());
-        Arc::make_mut(&mut self.0).class = class;
-    }
-
     pub(super) fn map<E>(&self, f: &mut dyn FnMut(&Value) -> Result<Value, E>) -> Result<Self, E> {
         let mut inner = (*self.0).clone();
         for (_, value) in &mut inner.members {

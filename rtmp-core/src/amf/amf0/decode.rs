@@ -3,7 +3,7 @@
 use super::marker;
 use crate::amf::cursor::Cursor;
 use crate::amf::graph::{Budget, Graph};
-use crate::amf::{AmfError, Array, Date, Limits, Object, Str, Value};
+use crate::amf::{AmfError, Array, ClassRegistry, Date, Limits, Object, Str, Value, amf3};
 
 /// Decodes all values of a message body.
 ///
@@ -27,6 +27,9 @@ pub struct Decoder<'a> {
     cursor: Cursor<'a>,
     budget: Budget,
     graph: Graph,
+    avmplus: amf3::Tables,
+    isolate_avmplus: bool,
+    registry: &'a ClassRegistry,
     open_end: bool,
     failed: Option<AmfError>,
 }
@@ -38,6 +41,9 @@ impl<'a> Decoder<'a> {
             cursor: Cursor::new(data),
             budget: Budget::new(limits),
             graph: Graph::new("AMF0 object"),
+            avmplus: amf3::Tables::new(),
+            isolate_avmplus: false,
+            registry: ClassRegistry::builtin(),
             open_end: false,
             failed: None,
         }
@@ -48,6 +54,21 @@ impl<'a> Decoder<'a> {
     #[must_use]
     pub fn allow_open_end(mut self, allow: bool) -> Self {
         self.open_end = allow;
+        self
+    }
+
+    /// Gives every AMF3 value (marker 11) reference tables of its own. Otherwise those of one decoder share their tables,
+    /// as Flash Player's and Flex's side do.
+    #[must_use]
+    pub fn isolate_avmplus(mut self, isolate: bool) -> Self {
+        self.isolate_avmplus = isolate;
+        self
+    }
+
+    /// Uses the host's classes instead of the built-in ones.
+    #[must_use]
+    pub fn with_registry(mut self, registry: &'a ClassRegistry) -> Self {
+        self.registry = registry;
         self
     }
 
@@ -107,6 +128,7 @@ impl<'a> Decoder<'a> {
                 let class = self.short_string()?;
                 self.object(offset, top, Some(class)).map(Value::Object)
             }
+            marker::AVMPLUS => self.avmplus(),
             marker::OBJECT_END => Err(AmfError::UnexpectedObjectEnd { offset }),
             marker => Err(AmfError::UnknownMarker {
                 format: "AMF0",
@@ -162,6 +184,19 @@ impl<'a> Decoder<'a> {
         let value = Value::Array(Array::from(values));
         self.graph.close(&mut self.budget, slot, &value);
         Ok(value)
+    }
+
+    fn avmplus(&mut self) -> Result<Value, AmfError> {
+        if self.isolate_avmplus {
+            self.avmplus = amf3::Tables::new();
+        }
+        let mut reader = amf3::Reader {
+            cursor: &mut self.cursor,
+            budget: &mut self.budget,
+            tables: &mut self.avmplus,
+            registry: self.registry,
+        };
+        reader.read_value()
     }
 
     fn short_string(&mut self) -> Result<Str, AmfError> {
@@ -236,5 +271,278 @@ mod tests {
             .into(),
         );
         round_trip(b"\x10\0\x01A\0\0\x09", &Object::new().with_class("A").into());
+    }
+
+    #[test]
+    fn a_reference_shares_the_instance() {
+        // [{}, reference to index 1]
+        let value = decode(b"\x0A\0\0\0\x02\x03\0\0\x09\x07\0\x01").unwrap();
+        let [Value::Object(a), Value::Object(b)] = value.as_array().unwrap() else {
+            panic!("{value:?}")
+        };
+        assert!(a.same_instance(b));
+    }
+
+    #[test]
+    fn a_reference_to_an_ancestor_is_a_cycle_and_writes_the_same_bytes() {
+        round_trip(
+            b"\x03\0\x04self\x07\0\0\0\0\x09",
+            &Object::new().with("self", Value::Cycle(0)).into(),
+        );
+        // {a: {up: outer}}
+        let inner = Object::new().with("up", Value::Cycle(1));
+        round_trip(
+            b"\x03\0\x01a\x03\0\x02up\x07\0\0\0\0\x09\0\0\x09",
+            &Object::new().with("a", inner).into(),
+        );
+    }
+
+    #[test]
+    fn references_span_the_values_of_one_message() {
+        let values = decode_all(b"\x03\0\0\x09\x07\0\0", &Limits::default()).unwrap();
+        assert_eq!(values, [Object::new().into(), Object::new().into()]);
+    }
+
+    #[test]
+    fn a_child_that_leads_to_its_parent_keeps_doing_so_elsewhere() {
+        // root {a: X {up: root}, b: {c: X}} : from b.c the root is two levels up.
+        let data = b"\x03\0\x01a\x03\0\x02up\x07\0\0\0\0\x09\0\x01b\x03\0\x01c\x07\0\x01\0\0\x09\0\0\x09";
+        let value = decode(data).unwrap();
+        assert_eq!(value.get("a").unwrap().get("up"), Some(&Value::Cycle(1)));
+        assert_eq!(
+            value.get("b").unwrap().get("c").unwrap().get("up"),
+            Some(&Value::Cycle(2))
+        );
+    }
+
+    #[test]
+    fn a_child_referenced_after_its_parent_ended_holds_the_parent() {
+        // [P {a: X {up: P}}, X] : the second X is not inside P, so its `up` is P itself.
+        let data = b"\x0A\0\0\0\x02\x03\0\x01a\x03\0\x02up\x07\0\x01\0\0\x09\0\0\x09\x07\0\x02";
+        let value = decode(data).unwrap();
+        let [parent, child] = value.as_array().unwrap() else {
+            panic!("{value:?}")
+        };
+        assert_eq!(child.get("up"), Some(parent));
+        assert_eq!(parent.get("a").unwrap().get("up"), Some(&Value::Cycle(1)));
+    }
+
+    #[test]
+    fn a_reference_out_of_range_is_an_error() {
+        let known = 1;
+        let error = AmfError::ReferenceOutOfRange {
+            table: "AMF0 object",
+            index: 1,
+            known,
+            offset: 5,
+        };
+        assert_eq!(decode(b"\x0A\0\0\0\x01\x07\0\x01"), Err(error));
+    }
+
+    #[test]
+    fn a_reference_bomb_hits_the_element_limit() {
+        // Arrays of ten references to the one before, 30 levels: 10^30 values if expanded.
+        let mut data = b"\x0A\0\0\0\x1F\x0A\0\0\0\x01\x05".to_vec();
+        for level in 1..=30u8 {
+            data.extend(b"\x0A\0\0\0\x0A");
+            data.extend([7, 0, level].repeat(10));
+        }
+        assert!(matches!(
+            decode(&data),
+            Err(AmfError::TooManyElements { limit: 65_536, .. })
+        ));
+    }
+
+    #[test]
+    fn references_do_not_build_values_deeper_than_the_limit() {
+        // [[], [ref 1], [ref 2], ...] : written two levels deep, but each holds the one before.
+        let mut data = b"\x0A\0\0\0\x29\x0A\0\0\0\0".to_vec();
+        for level in 1..=40u8 {
+            data.extend([0x0A, 0, 0, 0, 1, 7, 0, level]);
+        }
+        assert!(matches!(decode(&data), Err(AmfError::TooDeep { limit: 32, .. })));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_depth_limit() {
+        let nested = |levels: usize| {
+            let mut data = b"\x0A\0\0\0\x01".repeat(levels);
+            data.push(0x05);
+            data
+        };
+        assert!(decode(&nested(32)).is_ok());
+        assert_eq!(
+            decode(&nested(33)),
+            Err(AmfError::TooDeep {
+                limit: 32,
+                offset: 160
+            })
+        );
+        assert!(decode(&nested(70_000)).is_err());
+        assert!(decode(&b"\x03\0\x01a".repeat(70_000)).is_err());
+        let all = Limits {
+            depth: usize::MAX,
+            ..Limits::default()
+        };
+        assert!(Decoder::new(&nested(70_000), all).decode().is_err());
+    }
+
+    #[test]
+    fn depth_counts_amf0_and_amf3_together() {
+        let nested = |amf0: usize, amf3: usize| {
+            let mut data = b"\x0A\0\0\0\x01".repeat(amf0);
+            data.push(0x11);
+            data.extend(b"\x09\x03\x01".repeat(amf3));
+            data.push(0x01);
+            data
+        };
+        assert!(decode(&nested(16, 16)).is_ok());
+        assert!(matches!(
+            decode(&nested(16, 17)),
+            Err(AmfError::TooDeep { limit: 32, .. })
+        ));
+        assert!(matches!(
+            decode(&nested(17, 16)),
+            Err(AmfError::TooDeep { limit: 32, .. })
+        ));
+    }
+
+    #[test]
+    fn declared_counts_and_lengths_beyond_the_input_are_errors() {
+        for data in [
+            &b"\x0A\xFF\xFF\xFF\xFF"[..],
+            b"\x08\xFF\xFF\xFF\xFF",
+            b"\x0C\xFF\xFF\xFF\xFFx",
+            b"\x02\xFF\xFFx",
+            b"\x0F\0\0\0\x02x",
+        ] {
+            assert!(
+                matches!(decode(data), Err(AmfError::Truncated { .. })),
+                "{data:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_elements_than_the_limit_are_an_error() {
+        let limits = Limits {
+            elements: 3,
+            ..Limits::default()
+        };
+        assert!(decode_all(b"\x05\x05\x05", &limits).is_ok());
+        assert_eq!(
+            decode_all(b"\x05\x05\x05\x05", &limits),
+            Err(AmfError::TooManyElements { limit: 3, offset: 3 })
+        );
+    }
+
+    #[test]
+    fn empty_keys_duplicates_and_wrong_counts_are_tolerated() {
+        let value = decode(b"\x08\0\0\0\x09\0\0\x01\x01\0\x01a\x05\0\x01a\x06\0\0\x09").unwrap();
+        assert_eq!(
+            value,
+            Value::EcmaArray(Object::new().with("", true).with("a", Value::Undefined))
+        );
+    }
+
+    #[test]
+    fn a_missing_end_is_accepted_only_at_the_top_and_on_request() {
+        let open = b"\x08\0\0\0\x01\0\x01a\x05";
+        let read = |data: &[u8]| {
+            Decoder::new(data, Limits::default())
+                .allow_open_end(true)
+                .decode()
+        };
+        let expected = Value::EcmaArray(Object::new().with("a", Value::Null));
+        for tail in [&b""[..], b"\0", b"\0\0"] {
+            assert_eq!(read(&[open, tail].concat()), Ok(expected.clone()));
+            assert!(decode(&[open, tail].concat()).is_err());
+        }
+        assert!(read(b"\x03\0\x01o\x03\0\x01a\x05").is_err());
+        assert!(read(b"\x03\0\x01").is_err());
+    }
+
+    #[test]
+    fn reserved_and_unknown_markers_are_errors() {
+        for marker in [0x04, 0x0E, 0x12, 0xFF] {
+            let error = AmfError::UnknownMarker {
+                format: "AMF0",
+                marker,
+                offset: 0,
+            };
+            assert_eq!(decode(&[marker]), Err(error));
+        }
+        assert_eq!(decode(b"\x09"), Err(AmfError::UnexpectedObjectEnd { offset: 0 }));
+    }
+
+    #[test]
+    fn a_failed_decoder_stays_failed() {
+        let mut decoder = Decoder::new(b"\x05\x04\x05", Limits::default());
+        assert_eq!(decoder.decode(), Ok(Value::Null));
+        assert!(decoder.decode().is_err());
+        assert!(decoder.decode().is_err());
+    }
+
+    #[test]
+    fn strings_from_65536_bytes_are_long_strings() {
+        let short = Value::from("x".repeat(65_535));
+        let long = Value::from("x".repeat(65_536));
+        let mut out = Vec::new();
+        crate::amf::amf0::encode_all(&[short.clone(), long.clone()], &mut out);
+        assert_eq!(out[..3], [2, 0xFF, 0xFF]);
+        assert_eq!(out[3 + 65_535..][..5], [0x0C, 0, 1, 0, 0]);
+        assert_eq!(decode_all(&out, &Limits::default()), Ok(vec![short, long]));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_round_trip() {
+        round_trip(
+            b"\x02\0\x02\xC0\x80",
+            &Value::String(Str::from_bytes(b"\xC0\x80")),
+        );
+    }
+
+    #[test]
+    fn avmplus_tables_span_a_message_unless_isolated() {
+        // "x" literal, then string reference 0 in a second AMF3 value
+        let data = b"\x11\x06\x03x\x11\x06\x00";
+        assert_eq!(
+            decode_all(data, &Limits::default()),
+            Ok(vec!["x".into(), "x".into()])
+        );
+        let mut isolated = Decoder::new(data, Limits::default()).isolate_avmplus(true);
+        assert_eq!(isolated.decode(), Ok("x".into()));
+        assert!(matches!(
+            isolated.decode(),
+            Err(AmfError::ReferenceOutOfRange {
+                table: "AMF3 string",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn avmplus_writing_wraps_containers_and_leaves_scalars_in_amf0() {
+        let values = [
+            "call".into(),
+            1.into(),
+            Value::Null,
+            Object::new().with("a", Value::Integer(1)).into(),
+        ];
+        let mut out = Vec::new();
+        crate::amf::amf0::encode_avmplus_all(&values, &mut out);
+        let expected = b"\x02\0\x04call\0\x3F\xF0\0\0\0\0\0\0\x05\x11\x0A\x0B\x01\x03a\x04\x01\x01";
+        assert_eq!(out, expected);
+        assert_eq!(decode_all(&out, &Limits::default()), Ok(values.to_vec()));
+    }
+
+    #[test]
+    fn avmplus_writing_refers_to_nothing_but_ancestors() {
+        let item = Object::new().with("k", "k");
+        let value = Value::from(vec![item.clone().into(), item.into(), Value::Cycle(0)]);
+        let mut out = Vec::new();
+        crate::amf::amf0::encode_avmplus(&value, &mut out);
+        let item = b"\x0A\x0B\x01\x03k\x06\x03k\x01";
+        assert_eq!(out, [&b"\x11\x09\x07\x01"[..], item, item, b"\x09\x00"].concat());
     }
 }

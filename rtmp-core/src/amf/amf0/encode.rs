@@ -1,7 +1,7 @@
 //! Values to AMF0 bytes.
 
 use super::marker;
-use crate::amf::{Date, MAX_DEPTH, Object, Str, Value};
+use crate::amf::{ClassRegistry, Date, MAX_DEPTH, Object, Str, Value, amf3};
 
 /// Appends `value` in AMF0.
 ///
@@ -31,9 +31,14 @@ pub fn encode_all(values: &[Value], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `value` for a peer with object encoding 3.
+/// Appends `value` for a peer with object encoding 3: containers, byte arrays, vectors and XML in AMF3 behind the avmplus
+/// marker (11), everything else in AMF0.
+///
+/// Inside the marker nothing refers back but cycles. Decoders disagree on whether AMF3 reference tables span one such
+/// value or all of a message; without references both read the same, as long as a message with a cycle has it in its
+/// first such value.
 pub fn encode_avmplus(value: &Value, out: &mut Vec<u8>) {
-    encode(value, out);
+    encode_avmplus_with(value, ClassRegistry::builtin(), out);
 }
 
 /// Appends `values` for a peer with object encoding 3 (see [`encode_avmplus`]).
@@ -41,6 +46,28 @@ pub fn encode_avmplus_all(values: &[Value], out: &mut Vec<u8>) {
     for value in values {
         encode_avmplus(value, out);
     }
+}
+
+/// As [`encode_avmplus`], with the host's externalizable classes.
+pub fn encode_avmplus_with(value: &Value, registry: &ClassRegistry, out: &mut Vec<u8>) {
+    let amf3_only = matches!(
+        value,
+        Value::Xml(_)
+            | Value::ByteArray(_)
+            | Value::VectorInt(_)
+            | Value::VectorUint(_)
+            | Value::VectorDouble(_)
+    );
+    if !amf3_only && !value.is_container() {
+        return encode(value, out);
+    }
+    out.push(marker::AVMPLUS);
+    amf3::Writer {
+        out,
+        written: &mut amf3::Written::new(false),
+        registry,
+    }
+    .write_value(value);
 }
 
 struct Writer<'w> {

@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 
 pub use decode::{Decoder, decode_all};
-pub use encode::{encode, encode_all, encode_avmplus, encode_avmplus_all};
+pub use encode::{encode, encode_all, encode_avmplus, encode_avmplus_all, encode_avmplus_with};
 
 /// Type markers, AMF0 2.1.
 mod marker {
