@@ -17,6 +17,13 @@ step_clippy() {
 }
 step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 step_rust() { cargo test --workspace --exclude rtmp-tests; }
+# The floors without sockets, threads and clock stand alone, and build where there are none.
+step_sansio() {
+    cargo build -p rtmp-core --no-default-features || return 1
+    local wasm=wasm32-unknown-unknown
+    has "$(rustc --print target-libdir --target $wasm)" || return 0
+    cargo build -p rtmp-core --no-default-features --target $wasm
+}
 # Programs of other languages on the installed library, by pkg-config and by CMake.
 step_hosts() {
     has rtmp-ffi/Cargo.toml || return 0
@@ -56,7 +63,7 @@ count() {
 if [ "${1:-}" = --step ]; then "step_$2"; exit; fi
 
 steps=("$@")
-[ ${#steps[@]} -gt 0 ] || steps=(setup fmt clippy doc rust python hosts interop)
+[ ${#steps[@]} -gt 0 ] || steps=(setup fmt clippy doc sansio rust python hosts interop)
 passed=0 failed=0 summary=()
 for step in "${steps[@]}"; do
     echo "== $step"
