@@ -412,3 +412,6 @@ fn build_legacy(spec: &Spec, payload: &[u8]) -> Option<Vec<u8>> {
     out.extend_from_slice(payload);
     Some(out)
 }
+
+#[cfg(test)]
+mod tests;
