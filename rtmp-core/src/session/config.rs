@@ -167,8 +167,6 @@ pub struct ClientSessionConfig {
     pub connect_args: Vec<Value>,
     /// Chunk size announced before `connect`, for everything the client sends (4,096).
     pub chunk_size: u32,
-    /// Window Acknowledgement Size sent when the server sets the peer bandwidth to 0 or nothing (2,500,000).
-    pub window_ack_size: u32,
     /// Send `releaseStream` and `FCPublish` before `createStream` when publishing (on).
     pub fc_publish: bool,
     /// Send `FCSubscribe` before playing, as some live content networks want (off).
@@ -212,7 +210,6 @@ impl Default for ClientSessionConfig {
             properties: Object::new(),
             connect_args: Vec::new(),
             chunk_size: 4096,
-            window_ack_size: 2_500_000,
             fc_publish: true,
             fc_subscribe: false,
             buffer_ms: 3000,

@@ -42,12 +42,4 @@ pub enum SessionError {
     /// The peer called more often than may wait for answers.
     #[error("more than {0} calls of the peer wait for an answer")]
     TooManyCalls(usize),
-    /// The peer uses an answer this side cannot use.
-    #[error("the answer to {command} is not usable: {reason}")]
-    BadReply {
-        /// The command that was answered.
-        command: &'static str,
-        /// What is wrong with the answer.
-        reason: &'static str,
-    },
 }

@@ -56,7 +56,6 @@ impl Link {
     }
 
     /// Begins the handshake from our side; the client's job.
-    #[allow(dead_code)]
     pub(crate) fn start(&mut self, now: u64) {
         self.opened_ms = now;
         if let Some(handshake) = &mut self.handshake {

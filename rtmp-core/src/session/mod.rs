@@ -4,6 +4,11 @@
 //! or clock here: the owner passes the time in milliseconds of any monotonic clock and calls `handle_timeout` when
 //! `poll_timeout` says so.
 
+mod client;
+mod client_commands;
+mod client_connect;
+mod client_events;
+mod client_requests;
 mod config;
 mod error;
 mod events;
@@ -20,6 +25,8 @@ mod transaction;
 mod window;
 
 pub use crate::wire::message::command::ObjectEncoding;
+pub use client::ClientSession;
+pub use client_events::{ClientEvent, PlayOptions, redirect_target};
 pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};
 pub use error::SessionError;
 pub use events::{ConnectReply, ConnectRequest, PlayStart, PublishMode, ServerEvent};
