@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use rtmp_core::wire::chunk::Output;
-use rtmp_core::wire::handshake::{Handshake, HandshakeError};
+use rtmp_core::wire::handshake::{Handshake, HandshakeError, HandshakeKind};
 
 fn feed(handshake: &mut Handshake, bytes: &[u8], out: &mut Output) -> Result<(bool, usize), HandshakeError> {
     let mut input = Bytes::copy_from_slice(bytes);
@@ -84,6 +84,79 @@ fn client_and_server_complete_in_pieces_of_any_size() {
         }
         assert!(client_done && server_done);
     }
+}
+
+/// Runs both sides to the end and returns them.
+fn complete(mut client: Handshake, mut server: Handshake) -> (Handshake, Handshake) {
+    let (mut to_server, mut to_client) = (Output::new(), Output::new());
+    client.start(&mut to_server);
+    assert_eq!(
+        feed(&mut server, &to_server.take_bytes(), &mut to_client),
+        Ok((false, 0))
+    );
+    assert_eq!(
+        feed(&mut client, &to_client.take_bytes(), &mut to_server),
+        Ok((true, 0))
+    );
+    assert_eq!(
+        feed(&mut server, &to_server.take_bytes(), &mut to_client),
+        Ok((true, 0))
+    );
+    assert!(to_client.is_empty());
+    (client, server)
+}
+
+#[test]
+fn a_digest_client_is_answered_with_digests() {
+    let (client, server) = complete(
+        Handshake::client_with_digest(1, [1; 32]),
+        Handshake::server(2, [2; 32]),
+    );
+    assert_eq!(
+        (client.kind(), server.kind()),
+        (HandshakeKind::Digest, HandshakeKind::Digest)
+    );
+    assert!(client.is_genuine());
+    assert_eq!(client.swf_verification_key(), server.swf_verification_key());
+    assert_ne!(client.swf_verification_key(), [0; 32]);
+}
+
+#[test]
+fn a_simple_client_is_answered_simply() {
+    let (client, server) = complete(Handshake::client(1, [1; 32]), Handshake::server(2, [2; 32]));
+    assert_eq!(
+        (client.kind(), server.kind()),
+        (HandshakeKind::Simple, HandshakeKind::Simple)
+    );
+    assert_eq!(client.swf_verification_key(), server.swf_verification_key());
+}
+
+#[test]
+fn a_version_without_a_valid_digest_is_answered_simply() {
+    let mut c0_c1 = plain_c0_c1(3);
+    c0_c1[5..9].copy_from_slice(&[9, 0, 0x7C, 2]);
+    c0_c1[9..13].copy_from_slice(&[255; 4]);
+    let mut out = Output::new();
+    let mut server = Handshake::server(0, [5; 32]);
+    assert_eq!(feed(&mut server, &c0_c1, &mut out), Ok((false, 0)));
+    assert_eq!(server.kind(), HandshakeKind::Simple);
+    let answer = out.take_bytes();
+    assert_eq!((&answer[5..9], &answer[1537..]), (&[0; 4][..], &c0_c1[1..]));
+}
+
+#[test]
+fn a_digest_client_accepts_a_simple_server() {
+    let mut client = Handshake::client_with_digest(1, [1; 32]);
+    let mut out = Output::new();
+    client.start(&mut out);
+    let c1 = out.take_bytes()[1..].to_vec();
+    let s1 = plain_c0_c1(3);
+    assert_eq!(
+        feed(&mut client, &[s1.as_slice(), &c1].concat(), &mut out),
+        Ok((true, 0))
+    );
+    assert_eq!(client.kind(), HandshakeKind::Simple);
+    assert_eq!(out.take_bytes(), s1[1..]);
 }
 
 #[test]

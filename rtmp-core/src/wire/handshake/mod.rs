@@ -1,12 +1,18 @@
-//! The handshake that opens a connection (RTMP 1.0 5.2).
+//! The handshake that opens a connection (RTMP 1.0 5.2), plain and with the digests of Flash Player 9.
 
+mod digest;
 mod simple;
 
 use bytes::{Buf, Bytes};
 
+use self::digest::{DIGEST, Scheme, Signer};
+use self::simple::{PACKET, hello};
 use super::chunk::Output;
 
-use simple::{PACKET, hello};
+/// What a player of the digest handshake calls itself in bytes 4 to 7 of C1 (128.0.7.2).
+const PLAYER_VERSION: [u8; 4] = [0x80, 0x00, 0x07, 0x02];
+/// What a server of the digest handshake calls itself in bytes 4 to 7 of S1 (4.5.0.1).
+const SERVER_VERSION: [u8; 4] = [0x04, 0x05, 0x00, 0x01];
 
 /// Why a handshake cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,16 +28,33 @@ pub enum HandshakeError {
     },
 }
 
-/// One side of a handshake. Drop it when it is done.
+/// Which handshake the two sides found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HandshakeKind {
+    /// RTMP 1.0: echoes only.
+    Simple,
+    /// With digests, as Flash Player 9 and later use it.
+    Digest,
+}
+
+/// One side of a handshake. Drop it when it is done: it holds up to two packets of 1536 bytes.
 ///
-/// Bytes after the handshake stay in the input: they are the first chunks. A peer's wrong echo is tolerated, as
-/// deployed peers do not agree on it.
+/// A server answers a client in the handshake the client begins. Bytes after the handshake stay in the input: they are
+/// the first chunks. A peer's wrong echo or digest is tolerated, as deployed peers do not agree on them.
 #[derive(Debug)]
 pub struct Handshake {
     state: State,
     is_server: bool,
-    /// Our C1 or S1.
+    now_ms: u32,
+    seed: [u8; 32],
+    /// C1 of a client until it is sent.
     hello: Vec<u8>,
+    /// The digest a client sent.
+    offered: Option<[u8; DIGEST]>,
+    kind: HandshakeKind,
+    is_genuine: bool,
+    /// The end of S1.
+    server_key: [u8; DIGEST],
     received: Vec<u8>,
 }
 
@@ -44,29 +67,45 @@ enum State {
 }
 
 impl Handshake {
-    /// The server's side. `now_ms` is the time field to send; `seed` should be unpredictable.
+    /// The server's side, for simple and digest clients alike. `now_ms` is the time field to send; `seed` should be
+    /// unpredictable.
     pub fn server(now_ms: u32, seed: [u8; 32]) -> Self {
         Self {
             state: State::Version,
             is_server: true,
-            hello: hello(now_ms, seed),
+            now_ms,
+            seed,
+            hello: Vec::new(),
+            offered: None,
+            kind: HandshakeKind::Simple,
+            is_genuine: true,
+            server_key: [0; DIGEST],
             received: Vec::new(),
         }
     }
 
-    /// The client's side. `now_ms` is the time field to send; `seed` should be unpredictable.
+    /// The client's side of the simple handshake, which every server accepts.
     pub fn client(now_ms: u32, seed: [u8; 32]) -> Self {
         Self {
             is_server: false,
+            hello: hello(now_ms, seed),
             ..Self::server(now_ms, seed)
         }
+    }
+
+    /// The client's side of the digest handshake. A server that does not know it is answered in the simple one.
+    pub fn client_with_digest(now_ms: u32, seed: [u8; 32]) -> Self {
+        let mut side = Self::client(now_ms, seed);
+        set_version(&mut side.hello, PLAYER_VERSION);
+        side.offered = Some(digest::sign(&mut side.hello, Scheme::Block8, Signer::Player).digest);
+        side
     }
 
     /// Sends what this side sends first: C0 and C1 of a client, nothing of a server.
     pub fn start(&mut self, out: &mut Output) {
         if !self.is_server {
             out.push_slice(&[simple::VERSION]);
-            out.push_slice(&self.hello);
+            out.push_slice(&std::mem::take(&mut self.hello));
         }
     }
 
@@ -81,24 +120,78 @@ impl Handshake {
             self.state = State::Hello;
         }
         if self.state == State::Hello && self.collect(input) {
-            self.answer(out);
+            let peer = std::mem::take(&mut self.received);
+            if self.is_server {
+                self.answer_client(&peer, out);
+            } else {
+                self.answer_server(peer, out);
+            }
             self.state = State::Echo;
         }
         if self.state == State::Echo && self.collect(input) {
-            self.hello = Vec::new();
+            self.check_echo();
             self.received = Vec::new();
             self.state = State::Done;
         }
         Ok(self.state == State::Done)
     }
 
-    fn answer(&mut self, out: &mut Output) {
-        if self.is_server {
-            out.push_slice(&[simple::VERSION]);
-            out.push_slice(&self.hello);
+    /// Which handshake it is; settled once the peer's hello is read.
+    pub fn kind(&self) -> HandshakeKind {
+        self.kind
+    }
+
+    /// False when a digest client got no valid digest back in S2, once done. Such servers still work.
+    pub fn is_genuine(&self) -> bool {
+        self.is_genuine
+    }
+
+    /// The last 32 bytes of S1, once S1 was sent or received: the key of SWF verification.
+    pub fn swf_verification_key(&self) -> [u8; 32] {
+        self.server_key
+    }
+
+    /// S0, S1 and S2.
+    fn answer_client(&mut self, c1: &[u8], out: &mut Output) {
+        let mut s1 = hello(self.now_ms, self.seed);
+        let mut echo = c1.to_vec();
+        if let Some(client) = digest::find(c1, Signer::Player) {
+            self.kind = HandshakeKind::Digest;
+            set_version(&mut s1, SERVER_VERSION);
+            digest::sign(&mut s1, client.scheme, Signer::Server);
+            echo = self.signed_echo(&client.digest, Signer::Server);
         }
-        out.push_slice(&self.received);
-        self.received.clear();
+        self.server_key = end_of(&s1);
+        out.push_slice(&[simple::VERSION]);
+        out.push_slice(&s1);
+        out.push_slice(&echo);
+    }
+
+    /// C2.
+    fn answer_server(&mut self, s1: Vec<u8>, out: &mut Output) {
+        self.server_key = end_of(&s1);
+        let server = self.offered.and_then(|_| digest::find(&s1, Signer::Server));
+        let echo = match server {
+            Some(server) => {
+                self.kind = HandshakeKind::Digest;
+                self.signed_echo(&server.digest, Signer::Player)
+            }
+            None => s1,
+        };
+        out.push_slice(&echo);
+    }
+
+    fn signed_echo(&self, peer: &[u8; DIGEST], signer: Signer) -> Vec<u8> {
+        let mut echo = hello(self.now_ms, self.seed.map(|byte| !byte));
+        digest::sign_echo(&mut echo, peer, signer);
+        echo
+    }
+
+    /// Notes, but does not punish, a server whose digest is wrong. Clients differ too much for even that.
+    fn check_echo(&mut self) {
+        if let (HandshakeKind::Digest, Some(offered)) = (self.kind, &self.offered) {
+            self.is_genuine = digest::echo_is_signed(&self.received, offered, Signer::Server);
+        }
     }
 
     /// Gathers one packet of 1536 bytes; true when it is complete.
@@ -107,4 +200,14 @@ impl Handshake {
         self.received.extend_from_slice(&input.split_to(take));
         self.received.len() == PACKET
     }
+}
+
+fn set_version(hello: &mut [u8], version: [u8; 4]) {
+    if let Some(room) = hello.get_mut(4..8) {
+        room.copy_from_slice(&version);
+    }
+}
+
+fn end_of(hello: &[u8]) -> [u8; DIGEST] {
+    hello.last_chunk::<DIGEST>().copied().unwrap_or_default()
 }
