@@ -1,7 +1,7 @@
 //! What one message may cost to decode.
 
 /// The deepest nesting any decoder reads and any encoder writes, whatever [`Limits::depth`] says: both recurse.
-pub const MAX_DEPTH: usize = 256;
+pub const MAX_DEPTH: usize = 128;
 
 /// Bounds on decoding. One set of counters covers all values read by one decoder, AMF0 and AMF3 together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

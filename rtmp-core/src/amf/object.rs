@@ -77,7 +77,12 @@ impl Object {
         }
         inner.members.push((key, value));
         if inner.index.is_none() && inner.members.len() >= INDEX_FROM {
-            inner.rebuild_index();
+            let names = inner
+                .members
+                .iter()
+                .enumerate()
+                .map(|(at, (key, _))| (key.clone(), at));
+            inner.index = Some(names.collect());
         }
         None
     }
@@ -96,8 +101,12 @@ impl Object {
             inner.sealed -= 1;
         }
         let (_, value) = inner.members.remove(at);
-        if inner.index.is_some() {
-            inner.rebuild_index();
+        if let Some(index) = &mut inner.index {
+            index.remove(key.as_bytes());
+            index
+                .values_mut()
+                .filter(|position| **position > at)
+                .for_each(|position| *position -= 1);
         }
         Some(value)
     }
@@ -186,16 +195,6 @@ impl Inner {
             Some(index) => index.get(key).copied(),
             None => self.members.iter().position(|(name, _)| name.as_bytes() == key),
         }
-    }
-
-    fn rebuild_index(&mut self) {
-        self.index = Some(
-            self.members
-                .iter()
-                .enumerate()
-                .map(|(at, (key, _))| (key.clone(), at))
-                .collect(),
-        );
     }
 }
 

@@ -157,6 +157,17 @@ proptest! {
     }
 
     #[test]
+    fn graphs_read_back_the_same_without_shared_references(data in amf0_graph()) {
+        let Ok(value) = amf0::Decoder::new(&data, Limits::default()).decode() else { return Ok(()) };
+        let mut out = Vec::new();
+        amf0::encode(&value, &mut out);
+        prop_assert_eq!(amf0::decode_all(&out, &Limits::default()), Ok(vec![value.clone()]));
+        let mut out = Vec::new();
+        amf3::encode(&value, &mut out);
+        prop_assert_eq!(amf3::decode_all(&out, &Limits::default()), Ok(vec![value]));
+    }
+
+    #[test]
     fn any_bytes_decode_or_fail_and_what_decodes_can_be_written(data in amf_like_bytes(), open: bool) {
         let limits = Limits::default();
         let mut decoder = amf0::Decoder::new(&data, limits).allow_open_end(open);
@@ -175,10 +186,50 @@ proptest! {
     }
 }
 
+/// Messages of AMF0 containers and references, most of which decode.
+fn amf0_graph() -> impl Strategy<Value = Vec<u8>> {
+    let leaf = prop_oneof![
+        1 => Just(vec![5]),
+        3 => (0..12u8).prop_map(|index| vec![7, 0, index]),
+    ];
+    leaf.prop_recursive(5, 30, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| {
+                let count = u8::try_from(items.len()).unwrap_or(0);
+                [vec![0x0A, 0, 0, 0, count], items.concat()].concat()
+            }),
+            (inner.clone(), inner)
+                .prop_map(|(a, b)| { [&[3, 0, 1, b'a'][..], &a, &[0, 1, b'b'], &b, &[0, 0, 9]].concat() }),
+        ]
+    })
+}
+
 fn rewrite(value: &Value) {
     let mut out = Vec::new();
     amf0::encode(value, &mut out);
     amf0::encode_avmplus(value, &mut out);
     amf3::encode(value, &mut out);
     assert!(!format!("{value:?}").is_empty());
+}
+
+#[test]
+fn the_deepest_nesting_fits_the_stack_of_a_small_thread() {
+    let limits = Limits {
+        depth: usize::MAX,
+        ..Limits::default()
+    };
+    let check = move || {
+        let mut value = Value::Null;
+        for _ in 0..1000 {
+            value = Object::new().with("o", value).with_class("P").into();
+        }
+        let mut out = Vec::new();
+        amf3::encode(&value, &mut out);
+        assert!(amf3::decode(&out, &limits).is_ok());
+        out.clear();
+        amf0::encode(&value, &mut out);
+        assert!(amf0::decode_all(&out, &limits).is_ok());
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(check);
+    assert!(thread.is_ok_and(|thread| thread.join().is_ok()));
 }
