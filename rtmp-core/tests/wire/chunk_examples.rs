@@ -208,6 +208,24 @@ fn absolute_times_in_the_place_of_deltas_are_recognised() {
 }
 
 #[test]
+fn format_3_after_an_extended_absolute_time_repeats_the_time() {
+    // With the extended timestamp, as the specification wants it, and without, as librtmp does it.
+    let messages = read(&hex(
+        "06 FFFFFF 000005 09 01000000 01000000 1122334455  C6 01000000 1122334455  C6 1122334455  86 000028 1122334455",
+    ))
+    .unwrap();
+    assert_eq!(
+        timestamps(&messages),
+        [0x0100_0000, 0x0100_0000, 0x0100_0000, 0x0100_0028]
+    );
+    assert!(
+        messages
+            .iter()
+            .all(|message| message.payload == hex("1122334455"))
+    );
+}
+
+#[test]
 fn timestamps_wrap() {
     let messages = read(&hex(
         "04 FFFFFF 000001 08 01000000 FFFFFFF0 11  84 000020 22  C4 33",

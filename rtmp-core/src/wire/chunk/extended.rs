@@ -59,12 +59,11 @@ impl ExtendedTimestamps {
         let Some(value) = value(rest) else {
             return Reading::Unknown;
         };
-        let plausible = value & MASK == field & MASK || distance(value, timestamp) <= NEAR;
-        if plausible || self.seen >= SETTLED {
-            self.observe(plausible);
+        // A settled peer is judged by the value, too: librtmp repeats it in continuations, but not here.
+        if value & MASK == field & MASK || distance(value, timestamp) <= NEAR {
+            self.observe(true);
             return Reading::Present(value);
         }
-        self.observe(false);
         Reading::Absent
     }
 

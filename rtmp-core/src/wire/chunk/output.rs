@@ -1,6 +1,7 @@
 //! Bytes waiting to be sent.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
@@ -16,7 +17,7 @@ const KEPT_SEGMENTS: usize = 128;
 /// A queue of bytes to send: small pieces stored inline, large ones held by reference.
 ///
 /// An `Output` that never was used, or that [`release`](Self::release) was called on while empty, holds no heap memory.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Output {
     segments: VecDeque<Segment>,
     /// The bytes of all inline segments in order; those before `inline_start` are sent.
@@ -25,7 +26,6 @@ pub struct Output {
     len: usize,
 }
 
-#[derive(Debug)]
 enum Segment {
     Inline(usize),
     Shared(Bytes),
@@ -196,6 +196,15 @@ impl Output {
         if self.segments.capacity() > KEPT_SEGMENTS {
             self.segments = VecDeque::new();
         }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("len", &self.len)
+            .field("segments", &self.segments.len())
+            .finish()
     }
 }
 

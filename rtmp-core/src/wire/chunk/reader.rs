@@ -62,6 +62,8 @@ struct ChunkStream {
     stream_id: u32,
     kind: u8,
     is_extended: bool,
+    /// Whether `field` is a time rather than a delta.
+    is_absolute: bool,
     /// The payload received so far of a message that is not complete.
     partial: Option<Vec<u8>>,
 }
@@ -283,6 +285,7 @@ impl ChunkReader {
         };
         stream.field = field;
         stream.is_extended = is_extended;
+        stream.is_absolute = format == 0;
         self.check_length(index)
     }
 
@@ -314,6 +317,8 @@ impl ChunkReader {
             return Ok(Some(extended_len));
         }
         stream.timestamp = match field {
+            // No message is 4.6 hours after the one before: peers that repeat an absolute time mean the same time.
+            _ if stream.is_extended && stream.is_absolute => field.unwrap_or(stream.timestamp),
             Some(value) if value != stream.field => ExtendedTimestamps::nearest(stream.timestamp, value),
             Some(value) => ExtendedTimestamps::advance(stream.timestamp, value),
             None => stream.timestamp.wrapping_add(stream.field),
@@ -350,6 +355,7 @@ impl ChunkReader {
             stream_id: 0,
             kind: 0,
             is_extended: false,
+            is_absolute: false,
             partial: None,
         });
         Ok(self.streams.len() - 1)
