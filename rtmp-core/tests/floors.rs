@@ -199,7 +199,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(|line| code(line) + "\n").collect()
 }
 
-/// All source files of the crate but its face, by their path below `src`.
+/// All source files of the crate but its face and its test modules, by their path below `src`.
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut folders, mut files) = (vec![root.clone()], Vec::new());
@@ -209,11 +209,21 @@ fn sources() -> Vec<(PathBuf, String)> {
             let below = path.strip_prefix(&root).expect("below src").to_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "rs") && below != Path::new("lib.rs") {
+            } else if path.extension().is_some_and(|kind| kind == "rs")
+                && below != Path::new("lib.rs")
+                && !is_test_module(&path)
+            {
                 files.push((below, fs::read_to_string(&path).expect("a source file is UTF-8")));
             }
         }
     }
     assert!(files.len() > 20, "the sources were not found: {files:?}");
     files
+}
+
+/// Whether a file is a test module: its folder's `mod.rs` declares it under `#[cfg(test)]`.
+fn is_test_module(path: &Path) -> bool {
+    let parent = fs::read_to_string(path.with_file_name("mod.rs")).unwrap_or_default();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    parent.contains(&format!("#[cfg(test)]\nmod {stem};"))
 }
