@@ -10,11 +10,12 @@ soname=$(readelf -d "$build/librtmpkit.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p
 # What a static link needs beside the archive.
 private="-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
 
-# `fill IN OUT` replaces the @NAMES@ of a template.
+# `fill IN OUT` replaces the @NAMES@ of a template; a name that is not here is a mistake.
 fill() {
     sed -e "s|@PREFIX@|$prefix|g" -e "s|@LIBDIR@|$libdir|g" -e "s|@INCLUDEDIR@|$prefix/include|g" \
         -e "s|@VERSION@|$version|g" -e "s|@SONAME@|$soname|g" -e "s|@LIBS_PRIVATE@|$private|g" "$1" >"$2"
     chmod 644 "$2"
+    if grep -n '@[A-Z_]*@' "$2"; then echo "install: $1 has names that nothing fills" >&2; exit 1; fi
 }
 
 lib=$destdir$libdir include=$destdir$prefix/include

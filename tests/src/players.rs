@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::process::Process;
-use crate::programs::{START, target_dir, workspace};
+use crate::programs::{START, workspace};
 
 /// FFmpeg publishing `file` to `url` in real time without touching the packets.
 pub fn ffmpeg_publish(file: &Path, url: &str) -> Process {
@@ -48,7 +48,7 @@ pub fn wait_until_playing(rtmpdump: &Process) {
 
 /// A newer FFmpeg than the machine's, by PyAV: runs `tests/python/av_rtmp.py` with `args`.
 pub fn newer_ffmpeg<A: AsRef<OsStr>>(args: &[A]) -> Process {
-    let python = target_dir().join("venv/bin/python");
+    let python = workspace().join("target/venv/bin/python");
     assert!(
         python.exists(),
         "{} is missing: run tests/setup.sh",
