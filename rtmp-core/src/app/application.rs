@@ -1,0 +1,339 @@
+//! Applications: what a server offers under a name, and the handler that the host gives each.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use crate::app::client::Client;
+use crate::app::dispatch::Dispatch;
+use crate::app::instance::Instance;
+use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
+use crate::app::stream::{Ports, Stream};
+use crate::error::{Error, Result};
+use crate::wire::status::Status;
+
+/// What happens in an application. Every function has a default, so a handler implements what it cares for.
+///
+/// Functions run on the worker that owns the client, or where the application's [`Dispatch`] says; everything of one
+/// client comes one at a time and in order, different clients in parallel. `on_instance_start` comes before every
+/// other event of its instance and `on_instance_stop` after. A handler must not block: a decision that needs time
+/// keeps the request and answers later. Dropping the handler is the last thing that happens to it.
+#[allow(unused_variables)]
+pub trait ApplicationHandler: Send + Sync + 'static {
+    /// An instance came to life, by its first client or by the host.
+    fn on_instance_start(&self, instance: &Instance) {}
+
+    /// An instance is about to go.
+    fn on_instance_stop(&self, instance: &Instance) {}
+
+    /// A client asks to connect. Default: accept.
+    fn on_connect(&self, request: ConnectRequest) {
+        request.accept();
+    }
+
+    /// A connection attempt was refused, by the host or by a time limit.
+    fn on_reject(&self, client: &Client, why: &Status) {}
+
+    /// An accepted client is gone: the last event of this client.
+    fn on_disconnect(&self, client: &Client, why: &Status) {}
+
+    /// A client asks to publish. Default: accept.
+    fn on_publish(&self, request: PublishRequest) {
+        request.accept();
+    }
+
+    /// A client stopped publishing.
+    fn on_unpublish(&self, client: &Client, stream: &Stream) {}
+
+    /// A client asks to play. Default: accept.
+    fn on_play(&self, request: PlayRequest) {
+        request.accept();
+    }
+
+    /// A client stopped playing.
+    fn on_stop(&self, client: &Client, stream_name: &str) {}
+
+    /// A client calls a method that the protocol does not define. Default: NetConnection.Call.Failed.
+    fn on_call(&self, request: CallRequest) {
+        request.unknown_method();
+    }
+
+    /// A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows.
+    fn on_error(&self, client: &Client, status: &Status) {}
+}
+
+/// A handler that accepts everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AcceptAll;
+
+impl ApplicationHandler for AcceptAll {}
+
+/// Settings of one application.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ApplicationConfig {
+    /// Where the handler runs. Default: on the library's workers.
+    pub dispatch: Dispatch,
+    /// Milliseconds that a request may stay unanswered. Default: 30,000.
+    pub request_timeout_ms: u64,
+    /// Bytes of media kept for those who join late, per stream; 0 keeps none. Default: 32 MiB.
+    pub gop_cache_bytes: usize,
+    /// Clients in all instances together; 0 is no limit. Default: 0.
+    pub max_clients: usize,
+}
+
+impl Default for ApplicationConfig {
+    fn default() -> Self {
+        let dispatch = Dispatch::inline();
+        Self {
+            dispatch,
+            request_timeout_ms: 30_000,
+            gop_cache_bytes: 32 << 20,
+            max_clients: 0,
+        }
+    }
+}
+
+/// An application of a server. Clones name the same application.
+#[derive(Clone)]
+pub struct Application {
+    inner: Arc<ApplicationInner>,
+}
+
+struct ApplicationInner {
+    name: String,
+    config: ApplicationConfig,
+    handler: Arc<dyn ApplicationHandler>,
+    ports: Ports,
+    instances: Mutex<HashMap<String, Instance>>,
+    clients: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// A name for an application that does not keep it alive.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakApplication(Weak<ApplicationInner>);
+
+/// The instance that a client gets when its `app` names none (`_definst_`).
+pub const DEFAULT_INSTANCE: &str = "_definst_";
+
+/// Longest name of an application, instance or stream, in bytes.
+pub const MAX_NAME: usize = 256;
+
+/// Whether a peer may use this as the name of an application, instance or stream: no path tricks, no control
+/// characters, at most [`MAX_NAME`] bytes.
+pub fn is_valid_name(name: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+    !name.is_empty()
+        && name.len() <= MAX_NAME
+        && !name.contains(|c: char| c.is_control() || c == '\\')
+        && name.split('/').all(plain)
+}
+
+impl Application {
+    pub(crate) fn new(
+        name: &str,
+        config: ApplicationConfig,
+        handler: Arc<dyn ApplicationHandler>,
+        ports: Ports,
+    ) -> Result<Self> {
+        if name != "*" && (!is_valid_name(name) || name.contains('/')) {
+            let text = format!("application name {name:?}: use one path segment, or \"*\" for every name");
+            return Err(Error::InvalidArgument(text));
+        }
+        let inner = ApplicationInner {
+            name: name.to_owned(),
+            config,
+            handler,
+            ports,
+            instances: Mutex::new(HashMap::new()),
+            clients: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The name it is registered under; `*` takes every name that no other application has.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Clients connected to all instances.
+    pub fn client_count(&self) -> usize {
+        usize::try_from(self.inner.clients.load(Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// The instances alive now.
+    pub fn instances(&self) -> Vec<Instance> {
+        self.inner.instances.lock().values().cloned().collect()
+    }
+
+    /// The instance of that name, brought to life if need be. For the application `*` give `app/instance`, for any
+    /// other the instance alone; empty is the default instance.
+    pub fn instance(&self, name: &str) -> Result<Instance> {
+        let full = self.full_name(name)?;
+        self.enter(&full).ok_or(Error::Closed("application"))
+    }
+
+    /// Disconnects all clients with NetConnection.Connect.AppShutdown and refuses new ones.
+    pub fn close(&self) {
+        if self.inner.closed.swap(true, Release) {
+            return;
+        }
+        let instances: Vec<Instance> = self
+            .inner
+            .instances
+            .lock()
+            .drain()
+            .map(|(_, instance)| instance)
+            .collect();
+        for instance in instances {
+            instance.shut_down();
+            self.stopped(&instance);
+        }
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Acquire)
+    }
+
+    pub(crate) fn config(&self) -> &ApplicationConfig {
+        &self.inner.config
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.inner.ports
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        let limit = self.inner.config.max_clients;
+        limit == 0 || self.client_count() < limit
+    }
+
+    pub(crate) fn count_client(&self, joined: bool) {
+        if joined {
+            self.inner.clients.fetch_add(1, Relaxed);
+        } else {
+            self.inner.clients.fetch_sub(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakApplication {
+        WeakApplication(Arc::downgrade(&self.inner))
+    }
+
+    /// The instance `app/instance`, made and started if it does not exist; `None` once closed.
+    pub(crate) fn enter(&self, full_name: &str) -> Option<Instance> {
+        let (instance, new) = {
+            let mut instances = self.inner.instances.lock();
+            if self.is_closed() {
+                return None;
+            }
+            match instances.get(full_name) {
+                Some(instance) => (instance.clone(), false),
+                None => {
+                    let instance = Instance::new(full_name, self);
+                    instances.insert(full_name.to_owned(), instance.clone());
+                    (instance, true)
+                }
+            }
+        };
+        if new {
+            let started = instance.clone();
+            self.event(move |handler| {
+                handler.on_instance_start(&started);
+                started.set_started();
+            });
+        }
+        Some(instance)
+    }
+
+    /// Lets go of the instances that have no client, no stream and no handle.
+    pub(crate) fn collect(&self) {
+        let gone: Vec<Instance> = {
+            let mut instances = self.inner.instances.lock();
+            let idle: Vec<String> = instances
+                .iter()
+                .filter(|(_, kept)| kept.is_idle())
+                .map(|(name, _)| name.clone())
+                .collect();
+            idle.iter().filter_map(|name| instances.remove(name)).collect()
+        };
+        for instance in gone {
+            self.stopped(&instance);
+        }
+    }
+
+    /// Runs a part of the handler where the application wants it.
+    pub(crate) fn event(&self, event: impl FnOnce(&dyn ApplicationHandler) + Send + 'static) {
+        let handler = Arc::clone(&self.inner.handler);
+        self.inner.config.dispatch.run(move || event(&*handler));
+    }
+
+    fn stopped(&self, instance: &Instance) {
+        let stopped = instance.clone();
+        self.event(move |handler| handler.on_instance_stop(&stopped));
+    }
+
+    fn full_name(&self, name: &str) -> Result<String> {
+        let full = match (self.name(), name) {
+            ("*", name) if name.contains('/') => name.to_owned(),
+            ("*", name) => format!("{name}/{DEFAULT_INSTANCE}"),
+            (app, "") => format!("{app}/{DEFAULT_INSTANCE}"),
+            (app, name) => format!("{app}/{name}"),
+        };
+        match is_valid_name(&full) {
+            true => Ok(full),
+            false => Err(Error::InvalidArgument(format!("instance name {name:?}"))),
+        }
+    }
+}
+
+impl WeakApplication {
+    pub(crate) fn upgrade(&self) -> Option<Application> {
+        self.0.upgrade().map(|inner| Application { inner })
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Application({})", self.inner.name)
+    }
+}
+
+impl fmt::Debug for ApplicationInner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApplicationInner({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_valid_name;
+
+    #[test]
+    fn names_with_path_tricks_are_refused() {
+        for name in [
+            "",
+            "..",
+            "a/../b",
+            "/abs",
+            "a//b",
+            "a\0b",
+            "c:\\x",
+            "a/.",
+            &"x".repeat(257),
+        ] {
+            assert!(!is_valid_name(name), "{name:?}");
+        }
+        for name in ["live", "live/room", "cam-1", "mp4:film.mp4", &"x".repeat(256)] {
+            assert!(is_valid_name(name), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A connection as the server's host sees it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::amf::{Object, Value};
+use crate::app::instance::Instance;
+use crate::app::peer::{PeerCommand, PeerLink, Reply};
+use crate::app::stats::{Traffic, TrafficStats};
+use crate::session::ConnectRequest as ConnectCommand;
+use crate::wire::status::Status;
+
+/// A client connected, or connecting, to an application instance. Clones name the same client; dropping them never
+/// closes it. Every function may be called from any thread and returns at once.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<ClientInner>,
+}
+
+struct ClientInner {
+    id: u64,
+    address: SocketAddr,
+    secure: bool,
+    connect: ConnectCommand,
+    instance: Instance,
+    link: Arc<dyn PeerLink>,
+    traffic: Arc<Traffic>,
+    ended: Mutex<Option<Status>>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        id: u64,
+        address: SocketAddr,
+        secure: bool,
+        connect: ConnectCommand,
+        instance: Instance,
+        link: Arc<dyn PeerLink>,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        let inner = ClientInner {
+            id,
+            address,
+            secure,
+            connect,
+            instance,
+            link,
+            traffic,
+            ended: Mutex::new(None),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Number of this client, unique while the engine lives.
+    pub fn id(&self) -> u64 {
+        self.inner.id
+    }
+
+    /// Address and port that the client connects from.
+    pub fn address(&self) -> SocketAddr {
+        self.inner.address
+    }
+
+    /// The instance the client asked for.
+    pub fn instance(&self) -> &Instance {
+        &self.inner.instance
+    }
+
+    /// Version and platform that the client announces (`flashVer`), for example `FMLE/3.0 (compatible; Lavf59)`.
+    pub fn agent(&self) -> &str {
+        &self.inner.connect.flash_ver
+    }
+
+    /// The URI that the client asked to connect to (`tcUrl`).
+    pub fn uri(&self) -> &str {
+        &self.inner.connect.tc_url
+    }
+
+    /// The application as the client named it, with instance and query (`app`).
+    pub fn app(&self) -> &str {
+        &self.inner.connect.app
+    }
+
+    /// The page that embeds the client's SWF (`pageUrl`), empty if it sent none. Not to be trusted.
+    pub fn page_url(&self) -> &str {
+        &self.inner.connect.page_url
+    }
+
+    /// The SWF or server that the connection came from (`swfUrl`), empty if the client sent none. Not to be trusted.
+    pub fn referrer(&self) -> &str {
+        &self.inner.connect.swf_url
+    }
+
+    /// The transport: `rtmp` or `rtmps`.
+    pub fn protocol(&self) -> &'static str {
+        if self.inner.secure { "rtmps" } else { "rtmp" }
+    }
+
+    /// Whether the connection is encrypted by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.inner.secure
+    }
+
+    /// Everything that the client said in its connect command (`RTMP 1.0 7.2.1.1`).
+    pub fn connect_object(&self) -> &Object {
+        &self.inner.connect.object
+    }
+
+    /// The user arguments after the command object of connect.
+    pub fn connect_args(&self) -> &[Value] {
+        &self.inner.connect.args
+    }
+
+    /// Bytes and messages so far.
+    pub fn stats(&self) -> TrafficStats {
+        self.inner.traffic.read()
+    }
+
+    /// Whether the connection still lives.
+    pub fn is_connected(&self) -> bool {
+        self.inner.ended.lock().is_none()
+    }
+
+    /// Calls a method of the client and asks for no result.
+    pub fn call(&self, method: &str, args: Vec<Value>) {
+        self.send(PeerCommand::Call {
+            name: method.to_owned(),
+            args,
+            reply: None,
+        });
+    }
+
+    /// Calls a method of the client; `reply` takes its result, or the status that took its place. It runs once: also
+    /// when the client leaves or does not answer in time.
+    pub fn call_with_reply(&self, method: &str, args: Vec<Value>, reply: Reply) {
+        self.send(PeerCommand::Call {
+            name: method.to_owned(),
+            args,
+            reply: Some(reply),
+        });
+    }
+
+    /// Pings the client; `reply` takes the round-trip time in milliseconds.
+    pub fn ping(&self, reply: Reply) {
+        self.send(PeerCommand::Ping(reply));
+    }
+
+    /// Sends a status on the connection (message stream 0).
+    pub fn send_status(&self, status: Status) {
+        self.send(PeerCommand::Status { stream_id: 0, status });
+    }
+
+    /// Ends the connection, after sending the status if there is one.
+    pub fn close(&self, status: Option<Status>) {
+        self.send(PeerCommand::Close(status));
+    }
+
+    pub(crate) fn send(&self, command: PeerCommand) {
+        self.inner.link.send(command);
+    }
+
+    /// Marks the client as gone; true the first time.
+    pub(crate) fn end(&self, why: &Status) -> bool {
+        let mut ended = self.inner.ended.lock();
+        let first = ended.is_none();
+        if first {
+            *ended = Some(why.clone());
+        }
+        first
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({} from {})", self.inner.id, self.inner.address)
+    }
+}

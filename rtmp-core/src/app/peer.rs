@@ -1,0 +1,63 @@
+//! What the application model may ask of a connection, wherever that connection lives.
+
+use crate::amf::{Object, Value};
+use crate::wire::status::Status;
+
+/// Answer to a call made on a peer: its result, or the status that took its place.
+pub type Reply = Box<dyn FnOnce(Result<Value, Status>) + Send>;
+
+/// The way to one connection. Sending never blocks; a connection that has ended drops what it is sent.
+pub trait PeerLink: Send + Sync + std::fmt::Debug {
+    /// Queues a command for the thread that owns the connection.
+    fn send(&self, command: PeerCommand);
+}
+
+/// A thing that a connection is asked to do.
+pub enum PeerCommand {
+    /// Answer a pending request; ignored when it was answered or timed out before.
+    Answer {
+        /// The request's number on its connection.
+        request: u64,
+        /// The decision.
+        answer: Answer,
+    },
+    /// Call a method of the peer.
+    Call {
+        /// The method.
+        name: String,
+        /// Its arguments.
+        args: Vec<Value>,
+        /// Takes the result; `None` asks for none.
+        reply: Option<Reply>,
+    },
+    /// Measure the round-trip time: the reply is a number of milliseconds.
+    Ping(Reply),
+    /// Send a status on a message stream, 0 for the connection itself.
+    Status {
+        /// The message stream.
+        stream_id: u32,
+        /// The status.
+        status: Status,
+    },
+    /// End the connection, after sending the status if there is one.
+    Close(Option<Status>),
+}
+
+/// The decision on a request.
+pub enum Answer {
+    /// Accept a connect, with properties to add to the reply and to its information object.
+    Connect {
+        /// Added to the first object of the reply.
+        properties: Object,
+        /// Added to the information object.
+        info: Object,
+    },
+    /// Accept a publish.
+    Publish,
+    /// Accept a play, under another stream name if one is given.
+    Play(Option<String>),
+    /// Return a value from a call.
+    Return(Value),
+    /// Refuse, whatever was asked.
+    Refuse(Status),
+}

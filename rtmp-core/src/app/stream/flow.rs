@@ -1,0 +1,316 @@
+//! Which messages a player gets: what it asked for, and what its connection keeps up with.
+
+use std::collections::VecDeque;
+
+use crate::app::stream::LiveMessage;
+use crate::media::MediaKind;
+
+/// How far behind a player may fall before frames are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// Bytes waiting to be sent.
+    pub bytes: usize,
+    /// Milliseconds of media waiting to be sent.
+    pub millis: u32,
+}
+
+impl Default for FlowLimits {
+    fn default() -> Self {
+        Self {
+            bytes: 8 << 20,
+            millis: 5_000,
+        }
+    }
+}
+
+/// What to do with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send it.
+    Send,
+    /// Send the stream's headers again, then it: messages were dropped before.
+    Resume,
+    /// Drop it: the player does not keep up.
+    Drop,
+    /// Leave it out: the player has it already or does not want it.
+    Skip,
+}
+
+/// Progress of a player's connection: bytes written since it began, and bytes waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) written: u64,
+    pub(crate) waiting: usize,
+}
+
+/// The state of one player of one stream.
+#[derive(Debug)]
+pub struct PlayerFlow {
+    limits: FlowLimits,
+    next_sequence: u64,
+    has_video: bool,
+    /// Messages are dropped until the next keyframe.
+    behind: bool,
+    /// Video waits for a keyframe: the player joined between two.
+    needs_key: bool,
+    audio: bool,
+    video: bool,
+    paused: bool,
+    /// (bytes written when this was queued last, its timestamp), oldest first, while something waits.
+    marks: VecDeque<(u64, u32)>,
+}
+
+/// Marks are only kept for connections with at least this much waiting, and this far apart.
+const MARK_FROM_BYTES: usize = 64 << 10;
+const MARK_EVERY_MILLIS: u32 = 200;
+
+impl PlayerFlow {
+    /// A player that has everything before `next_sequence`; `at_keyframe` says whether that began with a keyframe.
+    pub fn new(limits: FlowLimits, next_sequence: u64, has_video: bool, at_keyframe: bool) -> Self {
+        Self {
+            limits,
+            next_sequence,
+            has_video,
+            behind: false,
+            needs_key: !at_keyframe,
+            audio: true,
+            video: true,
+            paused: false,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// Whether the player wants audio (`RTMP 1.0 7.2.2.4`).
+    pub fn set_audio(&mut self, on: bool) {
+        self.audio = on;
+    }
+
+    /// Whether the player wants video (`RTMP 1.0 7.2.2.5`); it comes back at a keyframe.
+    pub fn set_video(&mut self, on: bool) {
+        self.needs_key |= on && !self.video;
+        self.video = on;
+    }
+
+    /// Pauses or resumes (`RTMP 1.0 7.2.2.8`); live media goes on at a keyframe.
+    pub fn set_paused(&mut self, on: bool) {
+        self.needs_key |= !on && self.paused;
+        self.behind |= !on && self.paused;
+        self.paused = on;
+    }
+
+    /// The stream ended: the next publisher's messages start afresh.
+    pub fn reset(&mut self) {
+        self.behind = false;
+        self.needs_key = true;
+        self.has_video = false;
+        self.marks.clear();
+    }
+
+    /// Messages were lost behind the connection: drop to the next keyframe.
+    pub(crate) fn fall_behind(&mut self) {
+        self.behind = true;
+        self.needs_key = true;
+    }
+
+    /// Judges the stream's next message.
+    pub(crate) fn judge(&mut self, message: &LiveMessage, backlog: Backlog) -> Verdict {
+        if message.sequence < self.next_sequence {
+            return Verdict::Skip;
+        }
+        if message.sequence > self.next_sequence {
+            self.behind = true;
+        }
+        self.next_sequence = message.sequence + 1;
+        self.has_video |= message.kind == MediaKind::Video;
+        if self.paused || !self.wanted(message.kind) {
+            return Verdict::Skip;
+        }
+        if self.behind {
+            return self.judge_behind(message, backlog);
+        }
+        if message.is_header() {
+            return self.header_fits(backlog);
+        }
+        if self.is_full(message.shared.timestamp, backlog) {
+            self.fall_behind();
+            return Verdict::Drop;
+        }
+        if message.kind == MediaKind::Video && self.needs_key {
+            if !message.is_keyframe() {
+                return Verdict::Skip;
+            }
+            self.needs_key = false;
+        }
+        self.mark(message.shared.timestamp, backlog);
+        Verdict::Send
+    }
+
+    fn wanted(&self, kind: MediaKind) -> bool {
+        match kind {
+            MediaKind::Audio => self.audio,
+            MediaKind::Video => self.video,
+            MediaKind::Data => true,
+        }
+    }
+
+    /// Headers are sent even to a full queue, within a quarter more; beyond that they come with [`Verdict::Resume`].
+    fn header_fits(&mut self, backlog: Backlog) -> Verdict {
+        if backlog.waiting > self.limits.bytes + self.limits.bytes / 4 {
+            self.behind = true;
+            return Verdict::Drop;
+        }
+        Verdict::Send
+    }
+
+    fn judge_behind(&mut self, message: &LiveMessage, backlog: Backlog) -> Verdict {
+        let starts = if self.has_video && self.video {
+            message.is_keyframe()
+        } else {
+            !message.is_header()
+        };
+        if !starts
+            || backlog.waiting > self.limits.bytes / 2
+            || self.is_late(message.shared.timestamp, backlog)
+        {
+            return Verdict::Drop;
+        }
+        self.behind = false;
+        self.needs_key &= message.kind != MediaKind::Video;
+        Verdict::Resume
+    }
+
+    fn is_full(&mut self, timestamp: u32, backlog: Backlog) -> bool {
+        backlog.waiting > self.limits.bytes || self.is_late(timestamp, backlog)
+    }
+
+    /// Whether more media waits than the limit in time allows.
+    fn is_late(&mut self, timestamp: u32, backlog: Backlog) -> bool {
+        while self.marks.front().is_some_and(|(end, _)| *end <= backlog.written) {
+            self.marks.pop_front();
+        }
+        let oldest = self.marks.front().map_or(timestamp, |(_, time)| *time);
+        // A jump back in time wraps to a huge distance and means nothing.
+        let waiting = timestamp.wrapping_sub(oldest);
+        waiting > self.limits.millis && waiting < 1 << 31
+    }
+
+    fn mark(&mut self, timestamp: u32, backlog: Backlog) {
+        if backlog.waiting < MARK_FROM_BYTES {
+            return;
+        }
+        let due = self
+            .marks
+            .back()
+            .is_none_or(|(_, time)| timestamp.wrapping_sub(*time) >= MARK_EVERY_MILLIS);
+        if due {
+            self.marks
+                .push_back((backlog.written + backlog.waiting as u64, timestamp));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const KEY: &[u8] = &[0x17, 1, 0, 0, 0, 0x65];
+    const INTER: &[u8] = &[0x27, 1, 0, 0, 0, 0x41];
+    const AUDIO: &[u8] = &[0xaf, 1, 0x21];
+    const CONFIG: &[u8] = &[0x17, 0, 0, 0, 0, 1, 0x64, 0, 0x0a];
+
+    fn message(sequence: u64, timestamp: u32, body: &'static [u8]) -> LiveMessage {
+        let kind = if body == AUDIO {
+            MediaKind::Audio
+        } else {
+            MediaKind::Video
+        };
+        LiveMessage::new(sequence, kind, timestamp, Bytes::from_static(body), false)
+    }
+
+    fn waiting(waiting: usize) -> Backlog {
+        Backlog { written: 0, waiting }
+    }
+
+    fn flow() -> PlayerFlow {
+        PlayerFlow::new(
+            FlowLimits {
+                bytes: 1 << 20,
+                millis: 1_000,
+            },
+            0,
+            true,
+            true,
+        )
+    }
+
+    #[test]
+    fn a_full_queue_drops_to_the_next_keyframe_that_finds_room() {
+        let mut flow = flow();
+        assert_eq!(flow.judge(&message(0, 0, KEY), waiting(0)), Verdict::Send);
+        assert_eq!(
+            flow.judge(&message(1, 40, INTER), waiting(2 << 20)),
+            Verdict::Drop
+        );
+        assert_eq!(flow.judge(&message(2, 50, AUDIO), waiting(0)), Verdict::Drop);
+        assert_eq!(flow.judge(&message(3, 80, KEY), waiting(1 << 20)), Verdict::Drop);
+        assert_eq!(flow.judge(&message(4, 120, INTER), waiting(0)), Verdict::Drop);
+        assert_eq!(flow.judge(&message(5, 160, KEY), waiting(100)), Verdict::Resume);
+        assert_eq!(flow.judge(&message(6, 200, INTER), waiting(100)), Verdict::Send);
+    }
+
+    #[test]
+    fn a_sequence_header_passes_a_full_queue() {
+        let mut flow = flow();
+        assert_eq!(
+            flow.judge(&message(0, 0, CONFIG), waiting((1 << 20) + 1)),
+            Verdict::Send
+        );
+    }
+
+    #[test]
+    fn media_older_than_the_limit_in_time_is_dropped() {
+        let mut flow = flow();
+        let stuck = Backlog {
+            written: 0,
+            waiting: 100 << 10,
+        };
+        assert_eq!(flow.judge(&message(0, 0, KEY), stuck), Verdict::Send);
+        assert_eq!(flow.judge(&message(1, 900, INTER), stuck), Verdict::Send);
+        assert_eq!(flow.judge(&message(2, 1_001, INTER), stuck), Verdict::Drop);
+        let moved_on = Backlog {
+            written: 300 << 10,
+            waiting: 100 << 10,
+        };
+        assert_eq!(flow.judge(&message(3, 1_040, KEY), moved_on), Verdict::Resume);
+    }
+
+    #[test]
+    fn messages_of_the_backlog_are_not_sent_twice_and_a_gap_waits_for_a_keyframe() {
+        let mut flow = PlayerFlow::new(FlowLimits::default(), 5, true, true);
+        assert_eq!(flow.judge(&message(4, 0, INTER), waiting(0)), Verdict::Skip);
+        assert_eq!(flow.judge(&message(5, 40, INTER), waiting(0)), Verdict::Send);
+        assert_eq!(flow.judge(&message(7, 80, INTER), waiting(0)), Verdict::Drop);
+        assert_eq!(flow.judge(&message(8, 120, KEY), waiting(0)), Verdict::Resume);
+    }
+
+    #[test]
+    fn joining_between_keyframes_gives_audio_at_once_and_video_from_the_next() {
+        let mut flow = PlayerFlow::new(FlowLimits::default(), 0, false, false);
+        assert_eq!(flow.judge(&message(0, 0, INTER), waiting(0)), Verdict::Skip);
+        assert_eq!(flow.judge(&message(1, 5, AUDIO), waiting(0)), Verdict::Send);
+        assert_eq!(flow.judge(&message(2, 40, KEY), waiting(0)), Verdict::Send);
+        assert_eq!(flow.judge(&message(3, 80, INTER), waiting(0)), Verdict::Send);
+    }
+
+    #[test]
+    fn video_turned_off_and_on_comes_back_at_a_keyframe() {
+        let mut flow = flow();
+        flow.set_video(false);
+        assert_eq!(flow.judge(&message(0, 0, KEY), waiting(0)), Verdict::Skip);
+        assert_eq!(flow.judge(&message(1, 5, AUDIO), waiting(0)), Verdict::Send);
+        flow.set_video(true);
+        assert_eq!(flow.judge(&message(2, 40, INTER), waiting(0)), Verdict::Skip);
+        assert_eq!(flow.judge(&message(3, 80, KEY), waiting(0)), Verdict::Send);
+    }
+}

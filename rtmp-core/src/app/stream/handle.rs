@@ -1,0 +1,141 @@
+//! The host's handle on a live stream, and its own publications into one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::amf::{self, Value};
+use crate::app::instance::Instance;
+use crate::app::stats::StreamStats;
+use crate::app::stream::live::publisher_id;
+use crate::app::stream::{LiveStream, SubscribeOptions, Subscriber, Subscription};
+use crate::error::{Error, Result};
+use crate::media::{Frame, MediaKind, MediaMessage, metadata};
+
+/// A live stream of an instance. Clones name the same stream; a handle keeps it, and its instance, alive.
+#[derive(Clone)]
+pub struct Stream {
+    live: Arc<LiveStream>,
+    instance: Instance,
+}
+
+impl Stream {
+    pub(crate) fn new(live: Arc<LiveStream>, instance: &Instance) -> Self {
+        Self {
+            live,
+            instance: instance.clone(),
+        }
+    }
+
+    /// The stream's name.
+    pub fn name(&self) -> &str {
+        self.live.name()
+    }
+
+    /// The instance it belongs to.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Whether a client or the host publishes it now.
+    pub fn is_publishing(&self) -> bool {
+        self.live.stats().publishing
+    }
+
+    /// Counts and sizes now.
+    pub fn stats(&self) -> StreamStats {
+        self.live.stats()
+    }
+
+    /// Becomes the stream's publisher; [`Error::AlreadyExists`] if it has one.
+    pub fn publish(&self) -> Result<Publication> {
+        let publisher = publisher_id();
+        if !self.live.claim(publisher) {
+            return Err(Error::AlreadyExists(format!(
+                "a publisher of stream {:?}",
+                self.name()
+            )));
+        }
+        Ok(Publication {
+            stream: self.clone(),
+            publisher,
+        })
+    }
+
+    /// Gives the stream's frames to `subscriber` until the subscription is dropped. May be called before anybody
+    /// publishes.
+    pub fn subscribe(&self, options: SubscribeOptions, subscriber: Arc<dyn Subscriber>) -> Subscription {
+        let ports = self.instance.ports();
+        let port = Arc::clone(&ports[usize::try_from(self.live.id()).unwrap_or(0) % ports.len()]);
+        Subscription::start(Arc::clone(&self.live), port, options, subscriber)
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({}/{})", self.instance.name(), self.name())
+    }
+}
+
+/// The host as publisher of a stream. Writing never blocks and may be done from any thread; dropping it ends the
+/// publication.
+#[derive(Debug)]
+pub struct Publication {
+    stream: Stream,
+    publisher: u64,
+}
+
+impl Publication {
+    /// The stream it publishes.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Publishes a frame. Its timestamp goes out modulo 2^32.
+    pub fn write(&self, frame: &Frame) -> Result<()> {
+        #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
+        let timestamp = frame.timestamp_ms as u32;
+        self.push(frame.kind, timestamp, frame.body.clone())
+    }
+
+    /// Publishes a message body as it is, for example an FLV tag's. Data messages named `@setDataFrame` or
+    /// `onMetaData` are kept for late joiners.
+    pub fn write_message(&self, message: &MediaMessage) -> Result<()> {
+        self.push(message.kind, message.timestamp, message.body.clone())
+    }
+
+    /// Publishes a data message: a handler's name and its arguments, encoded as AMF0.
+    pub fn write_data(&self, timestamp: u32, name: &str, args: &[Value]) -> Result<()> {
+        let mut body = Vec::new();
+        amf::amf0::encode(&Value::from(name), &mut body);
+        amf::amf0::encode_all(args, &mut body);
+        self.push(MediaKind::Data, timestamp, Bytes::from(body))
+    }
+
+    /// Ends the publication.
+    pub fn close(&self) {
+        self.stream.live.release(self.publisher);
+    }
+
+    fn push(&self, kind: MediaKind, timestamp: u32, body: Bytes) -> Result<()> {
+        let body = match kind {
+            MediaKind::Data => body.slice_ref(metadata::strip_set_data_frame(&body)),
+            _ => body,
+        };
+        match self
+            .stream
+            .live
+            .push(self.publisher, kind, timestamp, body, false)
+        {
+            true => Ok(()),
+            false => Err(Error::Closed("publication")),
+        }
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

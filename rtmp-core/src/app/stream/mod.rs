@@ -1,0 +1,17 @@
+//! Live streams: one publisher, many players, and what those who join late are given.
+
+mod flow;
+mod gop_cache;
+mod handle;
+mod live;
+mod subscription;
+
+pub(crate) use flow::Backlog;
+pub use flow::{FlowLimits, PlayerFlow, Verdict};
+pub use handle::{Publication, Stream};
+pub(crate) use live::publisher_id;
+pub use live::{Delivery, Item, Joined, LiveMessage, LiveStream, Ports, StreamPort};
+pub use subscription::{Feed, SubscribeOptions, Subscriber, Subscription, SubscriptionPost};
+
+/// Chunk size of media that is sent to players, in bytes: large enough that most messages are one chunk.
+pub const MEDIA_CHUNK_SIZE: u32 = 65_536;

@@ -1,0 +1,205 @@
+//! The host as a player: frames of a live stream by callback, without a socket.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use parking_lot::Mutex;
+
+use crate::app::dispatch::Dispatch;
+use crate::app::stream::flow::{Backlog, FlowLimits, PlayerFlow, Verdict};
+use crate::app::stream::{Item, Joined, LiveMessage, LiveStream, StreamPort};
+use crate::media::Frame;
+use crate::time::Unwrap;
+
+/// What the host does with a stream it subscribes to. Functions come one at a time and in order, on a worker or where
+/// the subscription's [`Dispatch`] says; they must not block.
+#[allow(unused_variables)]
+pub trait Subscriber: Send + Sync + 'static {
+    /// A frame: sequence headers and the current group of pictures first, then live.
+    fn on_frame(&self, frame: &Frame);
+
+    /// Somebody began to publish; also called first if somebody publishes already.
+    fn on_publish(&self) {}
+
+    /// The publisher left.
+    fn on_unpublish(&self) {}
+}
+
+/// Settings of a subscription.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SubscribeOptions {
+    /// Where the subscriber runs. Default: on a worker of the library.
+    pub dispatch: Dispatch,
+    /// Leave out what the stream holds for late joiners except sequence headers and metadata. Default: false.
+    pub skip_backlog: bool,
+}
+
+/// A subscription of the host. Dropping it, or closing it, ends it; a frame may still be on its way then.
+#[derive(Debug)]
+pub struct Subscription {
+    feed: Arc<Feed>,
+}
+
+/// A message to the worker that serves a subscription.
+#[derive(Debug, Clone)]
+pub enum SubscriptionPost {
+    /// Begin.
+    Start(Arc<Feed>),
+    /// End.
+    Stop(Arc<Feed>),
+}
+
+/// A subscription as its worker sees it.
+pub struct Feed {
+    stream: Arc<LiveStream>,
+    port: Arc<dyn StreamPort>,
+    options: SubscribeOptions,
+    subscriber: Arc<dyn Subscriber>,
+    state: Mutex<FeedState>,
+    closed: AtomicBool,
+    dropped: AtomicU64,
+}
+
+struct FeedState {
+    flow: PlayerFlow,
+    time: Unwrap,
+}
+
+impl Subscription {
+    pub(crate) fn start(
+        stream: Arc<LiveStream>,
+        port: Arc<dyn StreamPort>,
+        options: SubscribeOptions,
+        subscriber: Arc<dyn Subscriber>,
+    ) -> Self {
+        let flow = PlayerFlow::new(FlowLimits::default(), 0, false, false);
+        let state = Mutex::new(FeedState {
+            flow,
+            time: Unwrap::default(),
+        });
+        let (closed, dropped) = (AtomicBool::new(false), AtomicU64::new(0));
+        let feed = Arc::new(Feed {
+            stream,
+            port,
+            options,
+            subscriber,
+            state,
+            closed,
+            dropped,
+        });
+        feed.port.subscription(SubscriptionPost::Start(Arc::clone(&feed)));
+        Self { feed }
+    }
+
+    /// Frames dropped because the host's queue was full.
+    pub fn dropped(&self) -> u64 {
+        self.feed.dropped.load(Relaxed)
+    }
+
+    /// Ends the subscription; no callback begins after this returns, one may be running.
+    pub fn close(&self) {
+        if !self.feed.closed.swap(true, Release) {
+            self.feed
+                .port
+                .subscription(SubscriptionPost::Stop(Arc::clone(&self.feed)));
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Feed {
+    /// The stream's number.
+    pub fn stream_id(&self) -> u64 {
+        self.stream.id()
+    }
+
+    /// Joins the stream and delivers its backlog. Called once, on the worker.
+    pub fn join(self: &Arc<Self>) {
+        let Joined {
+            backlog,
+            next_sequence,
+            publishing,
+            has_video,
+        } = self.stream.join(&self.port);
+        let at_keyframe = !self.options.skip_backlog && backlog.iter().any(|message| message.is_keyframe());
+        self.state.lock().flow =
+            PlayerFlow::new(FlowLimits::default(), next_sequence, has_video, at_keyframe);
+        if publishing {
+            self.notify(|subscriber| subscriber.on_publish());
+        }
+        for message in &backlog {
+            if message.is_header() || !self.options.skip_backlog {
+                self.emit(message);
+            }
+        }
+    }
+
+    /// Leaves the stream. Called once, on the worker.
+    pub fn part(&self) {
+        self.stream.part(&self.port);
+    }
+
+    /// Takes an event of the stream. Called on the worker.
+    pub fn take(self: &Arc<Self>, item: &Item) {
+        match item {
+            Item::Media(message) => {
+                let verdict = self.state.lock().flow.judge(message, Backlog::default());
+                match verdict {
+                    Verdict::Send => self.emit(message),
+                    Verdict::Resume => {
+                        self.stream.headers().iter().for_each(|header| self.emit(header));
+                        self.emit(message);
+                    }
+                    Verdict::Drop => {
+                        self.dropped.fetch_add(1, Relaxed);
+                    }
+                    Verdict::Skip => {}
+                }
+            }
+            Item::Published => self.notify(|subscriber| subscriber.on_publish()),
+            Item::Unpublished => {
+                self.state.lock().flow.reset();
+                self.notify(|subscriber| subscriber.on_unpublish());
+            }
+        }
+    }
+
+    fn emit(self: &Arc<Self>, message: &LiveMessage) {
+        let timestamp = self.state.lock().time.unwrap(message.shared.timestamp);
+        let frame = Frame::parse(message.kind, timestamp, message.shared.payload.clone());
+        let feed = Arc::clone(self);
+        let job = move || {
+            if !feed.closed.load(Acquire) {
+                feed.subscriber.on_frame(&frame);
+            }
+        };
+        if message.is_header() {
+            self.options.dispatch.run(job);
+        } else if !self.options.dispatch.try_run(job) {
+            self.dropped.fetch_add(1, Relaxed);
+            self.state.lock().flow.fall_behind();
+        }
+    }
+
+    fn notify(self: &Arc<Self>, event: impl FnOnce(&dyn Subscriber) + Send + 'static) {
+        let feed = Arc::clone(self);
+        self.options.dispatch.run(move || {
+            if !feed.closed.load(Acquire) {
+                event(&*feed.subscriber);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Feed({})", self.stream.name())
+    }
+}

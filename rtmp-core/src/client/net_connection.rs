@@ -1,0 +1,337 @@
+//! A connection to another RTMP server.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::amf::Value;
+use crate::app::dispatch::Dispatch;
+use crate::app::peer::Reply;
+use crate::app::stats::{Traffic, TrafficStats};
+use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
+use crate::error::{Error, Result};
+use crate::session::ClientSessionConfig;
+use crate::wire::status::{Code, Status};
+use crate::wire::url::{RtmpUrl, Scheme};
+
+/// What happens on a connection. Functions come one at a time and in order, on a worker or where the configuration's
+/// [`Dispatch`] says; they must not block. The handle they are given may be cloned; clones do not keep the connection
+/// open.
+#[allow(unused_variables)]
+pub trait NetConnectionHandler: Send + Sync + 'static {
+    /// The connection's state changed: NetConnection.Connect.Success, .Rejected, .Failed, and .Closed last.
+    fn on_status(&self, connection: &NetConnection, status: &Status) {}
+
+    /// The server calls a method. Default: NetConnection.Call.Failed.
+    fn on_call(&self, connection: &NetConnection, method: &str, args: &[Value]) -> Result<Value, Status> {
+        Err(Status::new(Code::CallFailed).with_description(format!("Method not found ({method}).")))
+    }
+}
+
+/// Settings of an outgoing connection.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct NetConnectionConfig {
+    /// Where handlers run, those of the connection's streams included. Default: on a worker of the library.
+    pub dispatch: Dispatch,
+    /// Settings of the protocol; application and URL in it are set by [`NetConnection::connect`].
+    pub session: Option<ClientSessionConfig>,
+}
+
+/// A connection to another server. Clones name the same connection; dropping the last one that the host made closes
+/// it. Every function may be called from any thread and returns at once.
+#[derive(Clone)]
+pub struct NetConnection {
+    core: Arc<ConnectionCore>,
+    _closer: Option<Arc<Closer>>,
+}
+
+struct Closer(Arc<ConnectionCore>);
+
+/// What the host's handles and the worker share.
+pub(crate) struct ConnectionCore {
+    pub(crate) config: NetConnectionConfig,
+    pub(crate) traffic: Arc<Traffic>,
+    /// Bytes that the session has queued for the socket.
+    pub(crate) output: AtomicUsize,
+    /// Bytes written by the host that the session does not have yet.
+    written: AtomicUsize,
+    engine: Engine,
+    handler: Arc<dyn NetConnectionHandler>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    uri: String,
+    waiting: Vec<ClientCommand>,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// Not connecting.
+    #[default]
+    Idle,
+    /// The worker does not have the connection yet.
+    Opening,
+    /// The worker has it.
+    Open {
+        mailbox: Arc<Mailbox>,
+        key: usize,
+        id: u64,
+        connected: bool,
+    },
+}
+
+/// Commands kept until the connection stands.
+const MAX_WAITING: usize = 4096;
+/// Bytes that a host may write ahead of the network.
+const MAX_UNSENT: usize = 8 << 20;
+
+impl NetConnection {
+    /// A connection that is not connected yet.
+    pub fn new(
+        engine: &Engine,
+        config: NetConnectionConfig,
+        handler: Arc<dyn NetConnectionHandler>,
+    ) -> Result<Self> {
+        if engine.is_closed() {
+            return Err(Error::Closed("engine"));
+        }
+        let core = Arc::new(ConnectionCore {
+            config,
+            traffic: Arc::default(),
+            output: AtomicUsize::new(0),
+            written: AtomicUsize::new(0),
+            engine: engine.clone(),
+            handler,
+            state: Mutex::default(),
+        });
+        Ok(Self {
+            _closer: Some(Arc::new(Closer(Arc::clone(&core)))),
+            core,
+        })
+    }
+
+    /// A handle that does not keep the connection open.
+    pub(crate) fn borrowed(core: &Arc<ConnectionCore>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            _closer: None,
+        }
+    }
+
+    /// Connects to `rtmp://host[:port]/app[/instance]` with user arguments; the outcome comes as a status. The stream
+    /// part of a URL, if there is one, is not used here.
+    pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
+        let parsed = RtmpUrl::parse(url)?;
+        if parsed.scheme != Scheme::Rtmp {
+            return Err(Error::InvalidArgument(format!(
+                "{}: this build speaks plain rtmp:// only",
+                parsed.scheme
+            )));
+        }
+        let mut session = self
+            .core
+            .config
+            .session
+            .clone()
+            .unwrap_or_else(|| ClientSessionConfig::from_url(&parsed));
+        session.app = parsed.app.clone();
+        session.tc_url = parsed.tc_url();
+        session.connect_args = args.to_vec();
+        self.core.begin(session.tc_url.clone())?;
+        let core = Arc::clone(&self.core);
+        let queued = self.core.engine.run_blocking(move || {
+            match resolve(&parsed) {
+                Ok(addresses) => core.start(session, addresses),
+                Err(error) => core.fail(&error.to_string()),
+            };
+        });
+        queued.inspect_err(|_| self.core.reset())
+    }
+
+    /// Calls a method of the server; `reply` takes its result, or the status that took its place.
+    pub fn call(&self, method: &str, args: Vec<Value>, reply: Option<Reply>) -> Result<()> {
+        self.core.send(ClientCommand::Call {
+            name: method.to_owned(),
+            args,
+            reply,
+        })
+    }
+
+    /// Whether the server accepted the connection and it still stands.
+    pub fn is_connected(&self) -> bool {
+        matches!(self.core.state.lock().phase, Phase::Open { connected: true, .. })
+    }
+
+    /// The URI connected to (`tcUrl`), empty before the first connect.
+    pub fn uri(&self) -> String {
+        self.core.state.lock().uri.clone()
+    }
+
+    /// Bytes and messages so far.
+    pub fn stats(&self) -> TrafficStats {
+        self.core.traffic.read()
+    }
+
+    /// Closes the connection and its streams, after sending what is queued; NetConnection.Connect.Closed follows.
+    pub fn close(&self) {
+        self.core.close();
+    }
+
+    pub(crate) fn core(&self) -> &Arc<ConnectionCore> {
+        &self.core
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+impl ConnectionCore {
+    /// Sends a command to the worker, or keeps it until there is one.
+    pub(crate) fn send(&self, command: ClientCommand) -> Result<()> {
+        let mut state = self.state.lock();
+        match &state.phase {
+            Phase::Idle => Err(Error::WrongState(
+                "the connection is not connecting or connected".to_owned(),
+            )),
+            Phase::Opening if state.waiting.len() >= MAX_WAITING => {
+                Err(Error::Full("the connection's command queue"))
+            }
+            Phase::Opening => {
+                state.waiting.push(command);
+                Ok(())
+            }
+            Phase::Open { mailbox, key, id, .. } => {
+                mailbox.post(Post::Client {
+                    key: *key,
+                    id: *id,
+                    command,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts bytes that the host writes; refuses them when too many wait.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
+        if self.written.load(Relaxed) + self.output.load(Relaxed) > MAX_UNSENT {
+            return Err(Error::Full("the connection's output"));
+        }
+        self.written.fetch_add(bytes, Relaxed);
+        Ok(())
+    }
+
+    /// The session has taken bytes that were reserved.
+    pub(crate) fn release(&self, bytes: usize) {
+        let subtract = |written: usize| Some(written.saturating_sub(bytes));
+        // The update never declines.
+        let _ = self.written.fetch_update(Relaxed, Relaxed, subtract);
+    }
+
+    /// The worker has the connection: hands it what waited.
+    pub(crate) fn opened(&self, mailbox: &Arc<Mailbox>, key: usize, id: u64) -> Vec<ClientCommand> {
+        let mut state = self.state.lock();
+        if matches!(state.phase, Phase::Opening) {
+            state.phase = Phase::Open {
+                mailbox: Arc::clone(mailbox),
+                key,
+                id,
+                connected: false,
+            };
+        }
+        std::mem::take(&mut state.waiting)
+    }
+
+    /// Marks the connection as accepted or refused by the server.
+    pub(crate) fn set_connected(&self, accepted: bool) {
+        if let Phase::Open { connected, .. } = &mut self.state.lock().phase {
+            *connected = accepted;
+        }
+    }
+
+    /// Runs the status handler where it belongs.
+    pub(crate) fn status(self: &Arc<Self>, status: Status) {
+        let core = Arc::clone(self);
+        self.config
+            .dispatch
+            .run(move || core.handler.on_status(&NetConnection::borrowed(&core), &status));
+    }
+
+    /// Runs the call handler where it belongs, and `reply` with what it says.
+    pub(crate) fn call(self: &Arc<Self>, method: String, args: Vec<Value>, reply: Reply) {
+        let core = Arc::clone(self);
+        self.config.dispatch.run(move || {
+            reply(
+                core.handler
+                    .on_call(&NetConnection::borrowed(&core), &method, &args),
+            );
+        });
+    }
+
+    /// The connection is over; it may be connected again.
+    pub(crate) fn reset(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Idle;
+        let lost = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.written.store(0, Relaxed);
+        self.output.store(0, Relaxed);
+        for command in lost {
+            command.fail();
+        }
+    }
+
+    fn begin(&self, uri: String) -> Result<()> {
+        let mut state = self.state.lock();
+        if !matches!(state.phase, Phase::Idle) {
+            return Err(Error::WrongState(
+                "the connection is connecting or connected".to_owned(),
+            ));
+        }
+        state.phase = Phase::Opening;
+        state.uri = uri;
+        Ok(())
+    }
+
+    fn start(self: &Arc<Self>, session: ClientSessionConfig, addresses: Vec<SocketAddr>) {
+        let start = ClientStart {
+            core: Arc::clone(self),
+            session,
+            addresses,
+        };
+        self.engine.next_worker().post(Post::Connect(Box::new(start)));
+    }
+
+    fn fail(self: &Arc<Self>, why: &str) {
+        self.reset();
+        self.status(Status::new(Code::ConnectFailed).with_description(why));
+    }
+
+    fn close(&self) {
+        // Nothing to close is no error.
+        let _ = self.send(ClientCommand::Close);
+    }
+}
+
+fn resolve(url: &RtmpUrl) -> Result<Vec<SocketAddr>> {
+    let what = || format!("look up {}", url.host);
+    let found = (url.host.as_str(), url.port)
+        .to_socket_addrs()
+        .map_err(|error| Error::io(what(), error))?;
+    Ok(found.collect())
+}
+
+impl fmt::Debug for NetConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NetConnection({})", self.uri())
+    }
+}

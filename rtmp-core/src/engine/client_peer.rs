@@ -1,0 +1,401 @@
+//! One outgoing connection: binds its session to the host's NetConnection and NetStreams.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use bytes::Bytes;
+
+use crate::amf::Value;
+use crate::app::peer::Reply;
+use crate::client::{ConnectionCore, StreamCore};
+use crate::engine::server_peer::failure;
+use crate::engine::worker::Context;
+use crate::media::{MediaKind, MediaMessage, metadata};
+use crate::session::{
+    ClientEvent, ClientSession, ClientSessionConfig, PlayOptions, PublishMode, SessionError,
+};
+use crate::wire::status::{Code, Status};
+
+/// An outgoing connection to open.
+pub(crate) struct ClientStart {
+    pub(crate) core: Arc<ConnectionCore>,
+    pub(crate) session: ClientSessionConfig,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+/// What the host asks of a connection.
+pub(crate) enum ClientCommand {
+    Call {
+        name: String,
+        args: Vec<Value>,
+        reply: Option<Reply>,
+    },
+    Answer {
+        transaction_id: f64,
+        result: Result<Value, Status>,
+    },
+    OpenStream(Arc<StreamCore>),
+    Stream {
+        stream: u64,
+        command: StreamCommand,
+    },
+    Close,
+}
+
+/// What the host asks of a stream.
+pub(crate) enum StreamCommand {
+    Publish { name: String, mode: PublishMode },
+    Play(PlayOptions),
+    Write(MediaMessage),
+    Seek(u64),
+    Pause(bool),
+    ReceiveAudio(bool),
+    ReceiveVideo(bool),
+    SetBuffer(u32),
+    Close,
+}
+
+/// The client's side of one connection.
+pub(crate) struct ClientPeer {
+    pub(crate) session: ClientSession,
+    pub(crate) core: Arc<ConnectionCore>,
+    streams: HashMap<u64, ClientStream>,
+    /// Which stream a message stream of the server belongs to.
+    by_stream_id: HashMap<u32, u64>,
+    /// Commands that wait for the connection to be accepted.
+    waiting: Vec<ClientCommand>,
+    calls: HashMap<u64, Reply>,
+    answered: bool,
+    events: VecDeque<ClientEvent>,
+}
+
+struct ClientStream {
+    core: Arc<StreamCore>,
+    creation: Creation,
+    /// Commands that wait for the message stream.
+    waiting: Vec<StreamCommand>,
+}
+
+enum Creation {
+    NotYet,
+    Asked(f64),
+    Done(u32),
+}
+
+impl ClientCommand {
+    /// Tells whoever waits for this command's outcome that there will be none.
+    pub(crate) fn fail(self) {
+        match self {
+            Self::Call {
+                reply: Some(reply), ..
+            } => {
+                reply(Err(
+                    Status::new(Code::CallFailed).with_description("The connection ended.")
+                ));
+            }
+            Self::OpenStream(stream) => stream.ended(),
+            _ => {}
+        }
+    }
+}
+
+impl ClientPeer {
+    pub(crate) fn new(
+        core: Arc<ConnectionCore>,
+        config: ClientSessionConfig,
+        seed: [u8; 32],
+        now: u64,
+    ) -> Self {
+        Self {
+            session: ClientSession::new(config, seed, now),
+            core,
+            streams: HashMap::new(),
+            by_stream_id: HashMap::new(),
+            waiting: Vec::new(),
+            calls: HashMap::new(),
+            answered: false,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The socket is connected: begins to speak.
+    pub(crate) fn established(&mut self, context: &Context<'_>) {
+        self.session.connect(context.now);
+    }
+
+    pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
+        self.core.traffic.received(data.len());
+        let result = self.session.input(data, context.now);
+        self.process();
+        result
+    }
+
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.session.poll_timeout()
+    }
+
+    pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), SessionError> {
+        let result = self.session.handle_timeout(context.now);
+        self.process();
+        result
+    }
+
+    /// Does what the host asks, once the server has accepted the connection.
+    pub(crate) fn command(&mut self, command: ClientCommand, _context: &mut Context<'_>) {
+        match command {
+            ClientCommand::Close => self.session.close(),
+            ClientCommand::OpenStream(core) => {
+                let stream = ClientStream {
+                    core,
+                    creation: Creation::NotYet,
+                    waiting: Vec::new(),
+                };
+                self.streams.insert(stream.core.id, stream);
+            }
+            command if !self.session.is_connected() => self.waiting.push(command),
+            command => self.run(command),
+        }
+        self.process();
+    }
+
+    /// Tells the host how much waits to be sent.
+    pub(crate) fn flushed(&mut self) {
+        self.core.output.store(self.session.output().len(), Relaxed);
+    }
+
+    /// The connection could not be opened.
+    pub(crate) fn fail(&mut self, error: &io::Error) {
+        self.end(&Status::new(Code::ConnectFailed).with_description(error.to_string()));
+    }
+
+    /// The connection is over: ends its streams and tells the host.
+    pub(crate) fn end(&mut self, why: &Status) {
+        for (_, stream) in self.streams.drain() {
+            stream.core.ended();
+        }
+        for (_, reply) in self.calls.drain() {
+            reply(Err(
+                Status::new(Code::CallFailed).with_description("The connection ended.")
+            ));
+        }
+        self.waiting.drain(..).for_each(ClientCommand::fail);
+        self.core.reset();
+        let mut status = why.clone();
+        if !self.answered {
+            status = Status::new(Code::ConnectFailed).with_description(status.description);
+        }
+        self.core.status(status);
+    }
+
+    fn process(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        loop {
+            self.session.swap_events(&mut events);
+            if events.is_empty() {
+                break;
+            }
+            for event in events.drain(..) {
+                self.event(event);
+            }
+        }
+        self.events = events;
+    }
+
+    fn event(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Media { stream_id, message } => {
+                self.core.traffic.messages_received(1);
+                if let Some(stream) = self.stream(stream_id) {
+                    stream.media(message);
+                }
+            }
+            ClientEvent::Connected { status, .. } => {
+                self.answered = true;
+                self.core.set_connected(true);
+                self.core.status(status);
+                for command in std::mem::take(&mut self.waiting) {
+                    self.run(command);
+                }
+            }
+            ClientEvent::Rejected(status) => {
+                self.answered = true;
+                self.core.status(status);
+            }
+            ClientEvent::StreamCreated { request, stream_id } => self.created(request, stream_id),
+            ClientEvent::StreamFailed { request, status } => self.not_created(request, status),
+            ClientEvent::Status { stream_id: 0, status } => self.core.status(status),
+            ClientEvent::Status { stream_id, status } | ClientEvent::PlayStatus { stream_id, status } => {
+                if let Some(stream) = self.stream(stream_id) {
+                    stream.status(status);
+                }
+            }
+            ClientEvent::Call {
+                transaction_id,
+                name,
+                args,
+                ..
+            } => {
+                let core = Arc::clone(&self.core);
+                let answer = move |result| {
+                    // The caller may be gone by now.
+                    let _ = core.send(ClientCommand::Answer {
+                        transaction_id,
+                        result,
+                    });
+                };
+                self.core.call(name, args, Box::new(answer));
+            }
+            ClientEvent::CallReply {
+                transaction_id,
+                result,
+            } => {
+                if let Some(reply) = self.calls.remove(&transaction_id.to_bits()) {
+                    reply(result.map_err(|value| failure(&value)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn run(&mut self, command: ClientCommand) {
+        match command {
+            ClientCommand::Call { name, args, reply } => {
+                let transaction = self.session.call(&name, args, reply.is_some());
+                match (transaction, reply) {
+                    (Some(transaction), Some(reply)) => {
+                        self.calls.insert(transaction.to_bits(), reply);
+                    }
+                    (None, Some(reply)) => {
+                        reply(Err(
+                            Status::new(Code::CallFailed).with_description("Too many calls wait.")
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+            ClientCommand::Answer {
+                transaction_id,
+                result,
+            } => {
+                let result = result.map_err(|status| Value::from(status.to_object()));
+                self.session.reply_call(transaction_id, result);
+            }
+            ClientCommand::Stream { stream, command } => self.stream_command(stream, command),
+            ClientCommand::OpenStream(_) | ClientCommand::Close => {}
+        }
+    }
+
+    fn stream_command(&mut self, id: u64, command: StreamCommand) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        match (&stream.creation, command) {
+            (Creation::Done(stream_id), command) => {
+                let stream_id = *stream_id;
+                self.on_stream(id, stream_id, command);
+            }
+            (Creation::NotYet, StreamCommand::Publish { name, mode }) => {
+                let request = self.session.publish_stream(&name, mode);
+                self.asked(id, request);
+            }
+            (Creation::NotYet, StreamCommand::Play(options)) => {
+                let request = self.session.play_stream(options);
+                self.asked(id, request);
+            }
+            (Creation::NotYet, StreamCommand::Close) => {
+                if let Some(stream) = self.streams.remove(&id) {
+                    stream.core.ended();
+                }
+            }
+            (_, command) => stream.waiting.push(command),
+        }
+    }
+
+    fn asked(&mut self, id: u64, request: Option<f64>) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        match request {
+            Some(request) => stream.creation = Creation::Asked(request),
+            None => {
+                let status = Status::new(Code::StreamFailed).with_description("Too many calls wait.");
+                stream.core.status(status);
+            }
+        }
+    }
+
+    fn created(&mut self, request: f64, stream_id: u32) {
+        let asked =
+            |stream: &ClientStream| matches!(stream.creation, Creation::Asked(number) if number == request);
+        let Some((id, stream)) = self.streams.iter_mut().find(|(_, stream)| asked(stream)) else {
+            return;
+        };
+        let id = *id;
+        stream.creation = Creation::Done(stream_id);
+        let waiting = std::mem::take(&mut stream.waiting);
+        self.by_stream_id.insert(stream_id, id);
+        for command in waiting {
+            self.on_stream(id, stream_id, command);
+        }
+    }
+
+    fn not_created(&mut self, request: f64, status: Status) {
+        let asked =
+            |stream: &ClientStream| matches!(stream.creation, Creation::Asked(number) if number == request);
+        if let Some(stream) = self.streams.values_mut().find(|stream| asked(stream)) {
+            stream.creation = Creation::NotYet;
+            stream.waiting.clear();
+            stream.core.status(status);
+        }
+    }
+
+    fn on_stream(&mut self, id: u64, stream_id: u32, command: StreamCommand) {
+        match command {
+            StreamCommand::Publish { name, mode } => self.session.publish(stream_id, &name, mode),
+            StreamCommand::Play(options) => self.session.play(stream_id, &options),
+            StreamCommand::Write(message) => self.write(stream_id, &message),
+            StreamCommand::Seek(millis) => {
+                self.session
+                    .seek(stream_id, u32::try_from(millis).unwrap_or(u32::MAX));
+            }
+            StreamCommand::Pause(on) => self.session.pause(stream_id, on, 0),
+            StreamCommand::ReceiveAudio(on) => self.session.receive_audio(stream_id, on),
+            StreamCommand::ReceiveVideo(on) => self.session.receive_video(stream_id, on),
+            StreamCommand::SetBuffer(millis) => self.session.set_buffer_length(stream_id, millis),
+            StreamCommand::Close => {
+                self.session.delete_stream(stream_id);
+                self.by_stream_id.remove(&stream_id);
+                if let Some(stream) = self.streams.remove(&id) {
+                    stream.core.ended();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, stream_id: u32, message: &MediaMessage) {
+        self.core.release(message.body.len());
+        let sent = if message.kind == MediaKind::Data && is_bare_metadata(&message.body) {
+            self.session.set_data_frame(stream_id, message)
+        } else {
+            self.session.send_media(stream_id, message)
+        };
+        if sent {
+            self.core.traffic.messages_sent(1);
+        } else {
+            log::warn!("a message longer than RTMP allows was dropped");
+        }
+    }
+
+    fn stream(&self, stream_id: u32) -> Option<&Arc<StreamCore>> {
+        let id = self.by_stream_id.get(&stream_id)?;
+        self.streams.get(id).map(|stream| &stream.core)
+    }
+}
+
+/// Whether a data message is `onMetaData` that the server is not yet told to keep.
+fn is_bare_metadata(body: &[u8]) -> bool {
+    metadata::is_metadata(body) && metadata::strip_set_data_frame(body).len() == body.len()
+}

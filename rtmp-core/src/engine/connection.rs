@@ -1,0 +1,362 @@
+//! One connection: a socket, the session that speaks over it, and what waits to be sent.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::app::stream::Backlog;
+use crate::engine::client_peer::ClientPeer;
+use crate::engine::server_peer::ServerPeer;
+use crate::engine::transport::tcp::Tcp;
+use crate::engine::worker::Context;
+use crate::session::SessionError;
+use crate::wire::chunk::Output;
+use crate::wire::status::{Code, Status};
+
+/// Which side of RTMP this connection is.
+pub(crate) enum Peer {
+    Server(Box<ServerPeer>),
+    Client(Box<ClientPeer>),
+}
+
+/// A connection and its place in the worker's lists.
+pub(crate) struct Connection {
+    pub(crate) id: u64,
+    pub(crate) transport: Tcp,
+    pub(crate) peer: Peer,
+    /// Bytes written since the beginning.
+    pub(crate) written: u64,
+    /// In the worker's list of connections to flush.
+    pub(crate) dirty: bool,
+    /// In the worker's list of connections with more to read.
+    pub(crate) unread: bool,
+    /// The nearest deadline in the worker's timers.
+    pub(crate) timer_at: u64,
+    /// The socket takes bytes.
+    writable: bool,
+    /// Since when the socket has taken nothing, while something waits.
+    stalled_since: Option<u64>,
+    stall_timeout: u64,
+    state: State,
+}
+
+enum State {
+    /// An outgoing connection is being made.
+    Opening {
+        others: Vec<SocketAddr>,
+        deadline: u64,
+    },
+    Open,
+    /// Everything was said: close when it is sent.
+    Finishing {
+        deadline: u64,
+    },
+}
+
+/// Why a connection ends.
+pub(crate) enum End {
+    /// The peer, or this side, closed it in order.
+    Closed,
+    /// The peer broke the protocol or a time limit.
+    Session(SessionError),
+    /// The socket failed.
+    Io(io::Error),
+    /// The peer did not read for too long.
+    Stalled,
+}
+
+/// What a connection that is over may still take to send its last words.
+const FINISH_MS: u64 = 5_000;
+const OPEN_MS: u64 = 10_000;
+/// Slices of one vectored write.
+const SLICES: usize = 128;
+/// Reads of one connection before the others get their turn.
+const READS: usize = 8;
+
+impl Connection {
+    pub(crate) fn accepted(id: u64, transport: Tcp, peer: ServerPeer) -> Self {
+        let stall_timeout = peer.server.config.stall_timeout_ms;
+        Self::new(
+            id,
+            transport,
+            Peer::Server(Box::new(peer)),
+            stall_timeout,
+            State::Open,
+        )
+    }
+
+    pub(crate) fn opening(
+        id: u64,
+        transport: Tcp,
+        peer: ClientPeer,
+        others: Vec<SocketAddr>,
+        now: u64,
+    ) -> Self {
+        let deadline = now.saturating_add(OPEN_MS);
+        let state = State::Opening { others, deadline };
+        Self::new(id, transport, Peer::Client(Box::new(peer)), 15_000, state)
+    }
+
+    fn new(id: u64, transport: Tcp, peer: Peer, stall_timeout: u64, state: State) -> Self {
+        Self {
+            id,
+            transport,
+            peer,
+            written: 0,
+            dirty: false,
+            unread: false,
+            timer_at: u64::MAX,
+            writable: matches!(state, State::Open),
+            stalled_since: None,
+            stall_timeout,
+            state,
+        }
+    }
+
+    /// Reads what the socket has, up to a fair share; true if there may be more.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        to_the_end: bool,
+        context: &mut Context<'_>,
+    ) -> Result<bool, End> {
+        if matches!(self.state, State::Opening { .. }) {
+            return Ok(false);
+        }
+        for _ in 0..READS {
+            let (data, full) = match buffer.read(&mut self.transport) {
+                Ok(Some(read)) => read,
+                Ok(None) => return Err(End::Closed),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(End::Io(error)),
+            };
+            // What a peer says after the end is not listened to, only drained.
+            if matches!(self.state, State::Open) {
+                self.input(data, context)?;
+            }
+            if !full && !to_the_end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), End> {
+        match &mut self.peer {
+            Peer::Server(peer) => peer.input(data, context),
+            Peer::Client(peer) => peer.input(data, context),
+        }
+        .map_err(End::Session)
+    }
+
+    /// The socket can be written to; the first time, an outgoing connection stands, or failed and tries the next
+    /// address.
+    pub(crate) fn writable(&mut self, context: &mut Context<'_>) -> Result<Option<Vec<SocketAddr>>, End> {
+        if let State::Opening { others, .. } = &mut self.state {
+            match self.transport.is_established() {
+                Ok(false) => return Ok(None),
+                Ok(true) => {
+                    self.state = State::Open;
+                    if let Peer::Client(peer) = &mut self.peer {
+                        peer.established(context);
+                    }
+                }
+                Err(error) if others.is_empty() => return Err(End::Io(error)),
+                Err(_) => return Ok(Some(std::mem::take(others))),
+            }
+        }
+        self.writable = true;
+        Ok(None)
+    }
+
+    /// Goes on with another socket, after the address before did not answer.
+    pub(crate) fn replace(&mut self, transport: Tcp, others: Vec<SocketAddr>, now: u64) {
+        self.transport = transport;
+        self.state = State::Opening {
+            others,
+            deadline: now.saturating_add(OPEN_MS),
+        };
+    }
+
+    /// Sends as much as the socket takes.
+    pub(crate) fn flush(&mut self, now: u64) -> Result<(), End> {
+        let (output, traffic) = match &mut self.peer {
+            Peer::Server(peer) => (peer.session.output(), &peer.traffic),
+            Peer::Client(peer) => (peer.session.output(), &peer.core.traffic),
+        };
+        let mut sent = 0;
+        let result = loop {
+            if !self.writable || output.is_empty() {
+                break Ok(());
+            }
+            match write(&mut self.transport, output) {
+                Ok(0) => break Err(End::Closed),
+                Ok(count) => {
+                    output.consume(count);
+                    sent += count;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(End::Io(error)),
+            }
+        };
+        if sent > 0 {
+            self.written += sent as u64;
+            traffic.sent(sent);
+            self.stalled_since = None;
+        }
+        if output.is_empty() {
+            self.stalled_since = None;
+        } else if self.stalled_since.is_none() {
+            self.stalled_since = Some(now);
+        }
+        if let Peer::Client(peer) = &mut self.peer {
+            peer.flushed();
+        }
+        result?;
+        self.finish_if_over(now)
+    }
+
+    /// Bytes written and bytes that wait.
+    pub(crate) fn backlog(&mut self) -> Backlog {
+        let waiting = match &mut self.peer {
+            Peer::Server(peer) => peer.session.output().len(),
+            Peer::Client(peer) => peer.session.output().len(),
+        };
+        Backlog {
+            written: self.written,
+            waiting,
+        }
+    }
+
+    /// When the peer has not read for too long, unless it reads before.
+    pub(crate) fn stall_deadline(&self) -> Option<u64> {
+        match self.state {
+            State::Finishing { deadline } => Some(deadline),
+            _ => self
+                .stalled_since
+                .map(|since| since.saturating_add(self.stall_timeout)),
+        }
+    }
+
+    /// Sends once more what waits, as far as the socket takes it.
+    pub(crate) fn last_words(&mut self, now: u64) -> io::Result<()> {
+        match self.flush(now) {
+            Err(End::Io(error)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The nearest time at which something has to be done.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let of_state = match &self.state {
+            State::Opening { deadline, .. } | State::Finishing { deadline } => return Some(*deadline),
+            State::Open => match &self.peer {
+                Peer::Server(peer) => peer.deadline(),
+                Peer::Client(peer) => peer.deadline(),
+            },
+        };
+        [of_state, self.stall_deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        let now = context.now;
+        match &self.state {
+            State::Opening { deadline, .. } if *deadline <= now => {
+                return Err(End::Io(ErrorKind::TimedOut.into()));
+            }
+            State::Finishing { deadline } if *deadline <= now => return Err(End::Closed),
+            State::Open => {}
+            _ => return Ok(()),
+        }
+        if self
+            .stalled_since
+            .is_some_and(|since| since.saturating_add(self.stall_timeout) <= now)
+        {
+            return Err(End::Stalled);
+        }
+        match &mut self.peer {
+            Peer::Server(peer) => peer.timeout(context),
+            Peer::Client(peer) => peer.timeout(context),
+        }
+        .map_err(End::Session)
+    }
+
+    /// Gives back what the peer held and tells the host why.
+    pub(crate) fn end(&mut self, why: &End, context: &mut Context<'_>) {
+        let status = why.status();
+        match &mut self.peer {
+            Peer::Server(peer) => {
+                if let End::Session(error) = why {
+                    peer.report(error);
+                }
+                peer.end(&status, context);
+            }
+            Peer::Client(peer) => peer.end(&status),
+        }
+    }
+
+    /// Once the session is over and everything was sent, says so to the peer and waits for it to close.
+    fn finish_if_over(&mut self, now: u64) -> Result<(), End> {
+        let (over, empty) = match &mut self.peer {
+            Peer::Server(peer) => (peer.session.is_closed(), peer.session.output().is_empty()),
+            Peer::Client(peer) => (peer.session.is_closed(), peer.session.output().is_empty()),
+        };
+        if over && matches!(self.state, State::Open) {
+            self.state = State::Finishing {
+                deadline: now.saturating_add(FINISH_MS),
+            };
+            if empty {
+                self.transport.finish();
+            }
+        } else if over && empty {
+            self.transport.finish();
+        }
+        Ok(())
+    }
+}
+
+impl End {
+    fn status(&self) -> Status {
+        let closed = Status::new(Code::ConnectClosed);
+        match self {
+            Self::Closed => closed,
+            Self::Session(error) => closed.with_description(error.to_string()),
+            Self::Io(error) => closed.with_description(error.to_string()),
+            Self::Stalled => closed.with_description("The peer did not read for too long."),
+        }
+    }
+}
+
+fn write(transport: &mut Tcp, output: &Output) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES];
+    let filled = output.io_slices(&mut slices);
+    transport.write(&slices[..filled])
+}
+
+/// The buffer that all connections of a worker read into. What was read is handed out as a slice of it; when too
+/// little is left a new block is taken, and the old one is freed with its last slice.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    block: BytesMut,
+}
+
+const BLOCK: usize = 256 << 10;
+const LEAST_READ: usize = 16 << 10;
+const MOST_READ: usize = 64 << 10;
+
+impl ReadBuffer {
+    /// Reads once; `None` at the end. The flag says that the buffer was filled, so that more may wait.
+    fn read(&mut self, transport: &mut Tcp) -> io::Result<Option<(Bytes, bool)>> {
+        if self.block.len() < LEAST_READ {
+            self.block = BytesMut::zeroed(BLOCK);
+        }
+        let room = self.block.len().min(MOST_READ);
+        let count = transport.read(&mut self.block[..room])?;
+        let data = self.block.split_to(count).freeze();
+        Ok((count > 0).then_some((data, count == room)))
+    }
+}

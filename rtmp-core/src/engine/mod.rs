@@ -1,0 +1,232 @@
+//! The engine: worker threads, each with a poll loop and the connections it owns.
+
+mod blocking;
+mod client_peer;
+mod connection;
+mod listener;
+mod mailbox;
+mod players;
+mod queue;
+mod server;
+mod server_peer;
+mod timer;
+mod transport;
+mod worker;
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::app::stream::{Ports, StreamPort};
+use crate::error::{Error, Result};
+use blocking::BlockingPool;
+pub(crate) use client_peer::{ClientCommand, ClientStart, StreamCommand};
+pub(crate) use mailbox::{Mailbox, Post, on_library_thread};
+pub use queue::Queue;
+pub(crate) use server::ServerCore;
+pub use server::{Server, ServerConfig, ServerStats};
+use worker::Worker;
+
+/// Settings of an engine.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct EngineConfig {
+    /// Worker threads; 0 takes as many as the machine has cores. Default: 0.
+    pub workers: usize,
+}
+
+/// The threads that servers and connections live on. Clones name the same engine; when the last handle on it, its
+/// servers and its connections is dropped, it closes.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<EngineInner>,
+}
+
+struct EngineInner {
+    shared: Arc<Shared>,
+}
+
+/// What all workers of an engine share.
+pub(crate) struct Shared {
+    pub(crate) mailboxes: Vec<Arc<Mailbox>>,
+    pub(crate) blocking: Mutex<Option<Arc<BlockingPool>>>,
+    servers: Mutex<Vec<Weak<ServerCore>>>,
+    ports: Ports,
+    next: AtomicUsize,
+    closed: AtomicBool,
+    running: Mutex<usize>,
+    ended: Condvar,
+}
+
+impl Engine {
+    /// Starts the workers.
+    pub fn new(config: EngineConfig) -> Result<Self> {
+        let count = match config.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count.min(1024),
+        };
+        let polls = (0..count).map(worker::open).collect::<std::io::Result<Vec<_>>>();
+        let polls = polls.map_err(|error| Error::io("open a worker's poll", error))?;
+        let mailboxes: Vec<Arc<Mailbox>> = polls.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect();
+        let port = |mailbox: &Arc<Mailbox>| Arc::clone(mailbox) as Arc<dyn StreamPort>;
+        let shared = Arc::new(Shared {
+            ports: mailboxes.iter().map(port).collect(),
+            mailboxes,
+            blocking: Mutex::new(Some(Arc::new(BlockingPool::start()?))),
+            servers: Mutex::default(),
+            next: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            running: Mutex::new(0),
+            ended: Condvar::new(),
+        });
+        let engine = Self {
+            inner: Arc::new(EngineInner { shared }),
+        };
+        for (poll, mailbox) in polls {
+            engine.start_worker(poll, mailbox)?;
+        }
+        Ok(engine)
+    }
+
+    /// Closes every server and connection and ends the workers, without waiting for them.
+    pub fn close(&self) {
+        self.inner.shared.close();
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.shared.closed.load(Acquire)
+    }
+
+    /// Waits until the workers of a closed engine have ended; `None` waits for ever. Not to be called on a thread of
+    /// the library.
+    pub fn join(&self, timeout: Option<Duration>) -> Result<()> {
+        if on_library_thread() {
+            return Err(Error::WrongThread("Engine::join"));
+        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut running = self.inner.shared.running.lock();
+        while *running > 0 {
+            match deadline {
+                None => self.inner.shared.ended.wait(&mut running),
+                Some(deadline)
+                    if self
+                        .inner
+                        .shared
+                        .ended
+                        .wait_until(&mut running, deadline)
+                        .timed_out() =>
+                {
+                    return if *running == 0 {
+                        Ok(())
+                    } else {
+                        Err(Error::Timeout("Engine::join"))
+                    };
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.inner.shared.mailboxes.len()
+    }
+
+    /// Runs a job on a thread that may block.
+    pub(crate) fn run_blocking(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
+        let pool = self.inner.shared.blocking.lock().clone();
+        pool.ok_or(Error::Closed("engine"))?.run(job)
+    }
+
+    pub(crate) fn ports(&self) -> Ports {
+        Arc::clone(&self.inner.shared.ports)
+    }
+
+    pub(crate) fn next_worker(&self) -> Arc<Mailbox> {
+        self.inner.shared.next_worker()
+    }
+
+    pub(crate) fn post_all(&self, post: impl Fn() -> Post) {
+        for mailbox in &self.inner.shared.mailboxes {
+            mailbox.post(post());
+        }
+    }
+
+    /// Has the workers let go now and then of what the server does not use.
+    pub(crate) fn watch(&self, server: &Arc<ServerCore>) {
+        let mut servers = self.inner.shared.servers.lock();
+        servers.retain(|server| server.strong_count() > 0);
+        servers.push(Arc::downgrade(server));
+    }
+
+    fn start_worker(&self, poll: mio::Poll, mailbox: Arc<Mailbox>) -> Result<()> {
+        let shared = Arc::clone(&self.inner.shared);
+        let name = format!("rtmpkit-{}", mailbox.worker());
+        *shared.running.lock() += 1;
+        let worker = Worker::new(poll, mailbox, Arc::clone(&shared));
+        let started = thread::Builder::new().name(name).spawn(move || {
+            let _ending = Ending(shared);
+            worker.run();
+        });
+        if let Err(error) = started {
+            *self.inner.shared.running.lock() -= 1;
+            self.close();
+            return Err(Error::io("start a worker", error));
+        }
+        Ok(())
+    }
+}
+
+/// Counts a worker out, however it ends.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        *self.0.running.lock() -= 1;
+        self.0.ended.notify_all();
+    }
+}
+
+impl Shared {
+    /// The workers in turn.
+    pub(crate) fn next_worker(&self) -> Arc<Mailbox> {
+        let turn = self.next.fetch_add(1, Relaxed) % self.mailboxes.len();
+        Arc::clone(&self.mailboxes[turn])
+    }
+
+    /// Lets go of what servers do not use.
+    pub(crate) fn collect(&self) {
+        let servers: Vec<Arc<ServerCore>> = self.servers.lock().iter().filter_map(Weak::upgrade).collect();
+        for server in servers {
+            server.collect();
+        }
+    }
+
+    fn close(&self) {
+        if self.closed.swap(true, AcqRel) {
+            return;
+        }
+        self.blocking.lock().take();
+        for mailbox in &self.mailboxes {
+            mailbox.post(Post::Shutdown);
+        }
+    }
+}
+
+impl Drop for EngineInner {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({} workers)", self.workers())
+    }
+}

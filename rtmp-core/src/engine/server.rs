@@ -1,0 +1,313 @@
+//! A server: its applications, its listeners, its limits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use parking_lot::Mutex;
+
+use crate::app::application::{Application, ApplicationConfig, ApplicationHandler};
+use crate::app::instance::Instance;
+use crate::app::stats::{Traffic, TrafficStats};
+use crate::app::stream::FlowLimits;
+use crate::engine::Engine;
+use crate::engine::listener::Listener;
+use crate::engine::mailbox::Post;
+use crate::error::{Error, Result};
+use crate::session::ServerSessionConfig;
+
+/// Settings of a server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// Connections at once; 0 is no limit. Default: 65,536.
+    pub max_connections: usize,
+    /// Connections at once from one address; 0 is no limit. Default: 0.
+    pub max_connections_per_address: usize,
+    /// How far behind a player may fall before frames are dropped to the next keyframe. Default: 8 MiB or 5 s.
+    pub player_limits: FlowLimits,
+    /// Milliseconds without progress in sending after which a peer is disconnected. Default: 15,000.
+    pub stall_timeout_ms: u64,
+    /// Settings of the protocol.
+    pub session: ServerSessionConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_connections: 65_536,
+            max_connections_per_address: 0,
+            player_limits: FlowLimits::default(),
+            stall_timeout_ms: 15_000,
+            session: ServerSessionConfig::default(),
+        }
+    }
+}
+
+/// Statistics of a server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerStats {
+    /// Connections now, those still connecting included.
+    pub connections: usize,
+    /// Connections taken since the start.
+    pub accepted: u64,
+    /// Connections turned away by a limit.
+    pub turned_away: u64,
+    /// Bytes and messages of all connections that ended, and of those that live.
+    pub traffic: TrafficStats,
+}
+
+/// A server of RTMP applications. Clones name the same server; dropping the last one closes it.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<ServerHandle>,
+}
+
+struct ServerHandle {
+    engine: Engine,
+    core: Arc<ServerCore>,
+}
+
+/// The part of a server that workers share.
+pub(crate) struct ServerCore {
+    pub(crate) config: ServerConfig,
+    pub(crate) session: Arc<ServerSessionConfig>,
+    pub(crate) traffic: Traffic,
+    applications: Mutex<HashMap<String, Application>>,
+    connections: Mutex<Connections>,
+    accepted: AtomicU64,
+    turned_away: AtomicU64,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Connections {
+    count: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Server {
+    /// A server without applications or listeners.
+    pub fn new(engine: &Engine, config: ServerConfig) -> Result<Self> {
+        if engine.is_closed() {
+            return Err(Error::Closed("engine"));
+        }
+        let session = Arc::new(config.session.clone());
+        let core = ServerCore {
+            config,
+            session,
+            traffic: Traffic::default(),
+            applications: Mutex::default(),
+            connections: Mutex::default(),
+            accepted: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        };
+        let inner = ServerHandle {
+            engine: engine.clone(),
+            core: Arc::new(core),
+        };
+        inner.engine.watch(&inner.core);
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Registers an application under a name that clients give in their URL's first path segment; `*` takes every
+    /// name that no other application has. May be called while the server listens.
+    pub fn application(
+        &self,
+        name: &str,
+        config: ApplicationConfig,
+        handler: Arc<dyn ApplicationHandler>,
+    ) -> Result<Application> {
+        if self.is_closed() {
+            return Err(Error::Closed("server"));
+        }
+        let application = Application::new(name, config, handler, self.inner.engine.ports())?;
+        let mut applications = self.inner.core.applications.lock();
+        match applications.get(name) {
+            Some(taken) if !taken.is_closed() => Err(Error::AlreadyExists(format!("application {name:?}"))),
+            _ => {
+                applications.insert(name.to_owned(), application.clone());
+                Ok(application)
+            }
+        }
+    }
+
+    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`; port 0 takes any free one. Returns the address bound.
+    /// A host name is looked up on this thread.
+    pub fn listen(&self, url: &str) -> Result<SocketAddr> {
+        if self.is_closed() {
+            return Err(Error::Closed("server"));
+        }
+        let (listener, address) = Listener::bind(listen_address(url)?, Arc::clone(&self.inner.core))?;
+        self.inner.engine.next_worker().post(Post::Listen(listener));
+        Ok(address)
+    }
+
+    /// The application registered under a name.
+    pub fn find_application(&self, name: &str) -> Option<Application> {
+        self.inner.core.applications.lock().get(name).cloned()
+    }
+
+    /// The instance `app` or `app/instance`, brought to life if need be.
+    pub fn instance(&self, name: &str) -> Result<Instance> {
+        let (app, instance) = name.split_once('/').unwrap_or((name, ""));
+        match self.inner.core.application(app) {
+            Some(application) if application.name() == "*" => application.instance(name),
+            Some(application) => application.instance(instance),
+            None => Err(Error::NotFound(format!("application {app:?}"))),
+        }
+    }
+
+    /// Counts now.
+    pub fn stats(&self) -> ServerStats {
+        let core = &self.inner.core;
+        ServerStats {
+            connections: core.connections.lock().count,
+            accepted: core.accepted.load(Relaxed),
+            turned_away: core.turned_away.load(Relaxed),
+            traffic: core.traffic.read(),
+        }
+    }
+
+    /// Stops listening and ends every connection, with NetConnection.Connect.AppShutdown for the connected ones.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.inner.core.is_closed()
+    }
+}
+
+impl ServerHandle {
+    fn close(&self) {
+        if self.core.closed.swap(true, Release) {
+            return;
+        }
+        for application in self.core.applications() {
+            application.close();
+        }
+        self.engine.post_all(|| Post::CloseServer(Arc::clone(&self.core)));
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl ServerCore {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    /// The application for a name that a client gave.
+    pub(crate) fn application(&self, name: &str) -> Option<Application> {
+        let applications = self.applications.lock();
+        let named = applications
+            .get(name)
+            .filter(|application| !application.is_closed() && name != "*");
+        let any = || {
+            applications
+                .get("*")
+                .filter(|application| !application.is_closed())
+        };
+        named.or_else(any).cloned()
+    }
+
+    /// Lets go of what nobody uses.
+    pub(crate) fn collect(&self) {
+        for application in self.applications() {
+            application.collect();
+        }
+    }
+
+    /// Counts a new connection, unless a limit forbids it.
+    pub(crate) fn admit(&self, address: IpAddr) -> bool {
+        let mut connections = self.connections.lock();
+        let of_address = connections.by_address.get(&address).copied().unwrap_or(0);
+        let within = |limit: usize, count: usize| limit == 0 || count < limit;
+        let admitted = !self.is_closed()
+            && within(self.config.max_connections, connections.count)
+            && within(self.config.max_connections_per_address, of_address);
+        if admitted {
+            connections.count += 1;
+            connections.by_address.insert(address, of_address + 1);
+            self.accepted.fetch_add(1, Relaxed);
+        } else {
+            self.turned_away.fetch_add(1, Relaxed);
+        }
+        admitted
+    }
+
+    /// Counts a connection out.
+    pub(crate) fn dismiss(&self, address: IpAddr) {
+        let mut connections = self.connections.lock();
+        connections.count = connections.count.saturating_sub(1);
+        if let Some(count) = connections.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                connections.by_address.remove(&address);
+            }
+        }
+    }
+
+    fn applications(&self) -> Vec<Application> {
+        self.applications.lock().values().cloned().collect()
+    }
+}
+
+fn listen_address(url: &str) -> Result<SocketAddr> {
+    let bad = || {
+        Error::InvalidArgument(format!(
+            "listen address {url:?}: use rtmp://host:port or host:port"
+        ))
+    };
+    let authority = match url.split_once("://") {
+        Some(("rtmp", rest)) => rest.trim_end_matches('/').to_owned(),
+        Some((scheme, _)) => {
+            return Err(Error::InvalidArgument(format!(
+                "{scheme}: this build listens for rtmp only"
+            )));
+        }
+        None => url.to_owned(),
+    };
+    let has_port = authority
+        .rsplit(']')
+        .next()
+        .is_some_and(|tail| tail.contains(':'));
+    let text = if has_port {
+        authority
+    } else {
+        format!("{authority}:1935")
+    };
+    if let Some(port) = text.strip_prefix(':') {
+        return Ok(SocketAddr::new(
+            IpAddr::from([0; 16]),
+            port.parse().map_err(|_| bad())?,
+        ));
+    }
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(bad)
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+impl fmt::Debug for ServerCore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerCore")
+    }
+}

@@ -1,0 +1,3 @@
+//! What carries a connection's bytes.
+
+pub(crate) mod tcp;

@@ -1,0 +1,60 @@
+//! Plain TCP.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+/// A non-blocking TCP socket that reports both directions once per change.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    socket: TcpStream,
+}
+
+impl Tcp {
+    /// Takes over a socket; small messages are sent at once (no Nagle delay).
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        if let Err(error) = socket.set_nodelay(true) {
+            log::debug!("TCP_NODELAY: {error}");
+        }
+        Self { socket }
+    }
+
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.socket, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(crate) fn deregister(&mut self, registry: &Registry) {
+        if let Err(error) = registry.deregister(&mut self.socket) {
+            log::debug!("deregister a socket: {error}");
+        }
+    }
+
+    /// Whether an outgoing connection stands: `Ok(false)` while it is being made.
+    pub(crate) fn is_established(&self) -> io::Result<bool> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        match self.socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.read(buffer)
+    }
+
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.socket.write_vectored(slices)
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn finish(&mut self) {
+        if let Err(error) = self.socket.shutdown(Shutdown::Write) {
+            log::debug!("shut a socket down: {error}");
+        }
+    }
+}

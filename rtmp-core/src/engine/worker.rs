@@ -1,0 +1,633 @@
+//! A worker: one thread, one poll, and the connections that live on it.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost, Verdict};
+use crate::engine::Shared;
+use crate::engine::client_peer::{ClientPeer, ClientStart};
+use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
+use crate::engine::listener::{Accepted, Listener};
+use crate::engine::mailbox::{Link, Mailbox, Post, waker};
+use crate::engine::players::Players;
+use crate::engine::server::ServerCore;
+use crate::engine::server_peer::ServerPeer;
+use crate::engine::timer::{Deadline, Timers};
+use crate::engine::transport::tcp::Tcp;
+
+/// What a connection may touch of its worker while it works.
+pub(crate) struct Context<'a> {
+    pub(crate) now: u64,
+    pub(crate) port: &'a Arc<dyn StreamPort>,
+    pub(crate) players: &'a mut Players,
+}
+
+/// One worker thread's state.
+pub(crate) struct Worker {
+    poll: Poll,
+    mailbox: Arc<Mailbox>,
+    port: Arc<dyn StreamPort>,
+    shared: Arc<Shared>,
+    clock: Instant,
+    now: u64,
+    connections: Slab<Connection>,
+    listeners: HashMap<Token, Listener>,
+    next_listener: usize,
+    players: Players,
+    timers: Timers,
+    buffer: ReadBuffer,
+    dirty: Vec<usize>,
+    unread: Vec<usize>,
+    paused_listeners: bool,
+    next_collect: u64,
+    hasher: RandomState,
+    running: bool,
+}
+
+const WAKER: Token = Token(usize::MAX);
+/// Tokens from here on are listeners'; connections use their place in the slab.
+const FIRST_LISTENER: usize = usize::MAX / 2;
+const EVENTS: usize = 1024;
+/// How often idle instances are let go, and refused listeners tried again.
+const COLLECT_MS: u64 = 1_000;
+/// Connections accepted before the others get their turn.
+const ACCEPTS: usize = 256;
+
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
+
+/// Opens the poll and the mailbox of a worker.
+pub(crate) fn open(number: usize) -> io::Result<(Poll, Arc<Mailbox>)> {
+    let poll = Poll::new()?;
+    let mailbox = Mailbox::new(number, waker(poll.registry(), WAKER)?);
+    Ok((poll, Arc::new(mailbox)))
+}
+
+impl Worker {
+    pub(crate) fn new(poll: Poll, mailbox: Arc<Mailbox>, shared: Arc<Shared>) -> Self {
+        let port: Arc<dyn StreamPort> = Arc::clone(&mailbox) as _;
+        Self {
+            poll,
+            mailbox,
+            port,
+            shared,
+            clock: Instant::now(),
+            now: 0,
+            connections: Slab::new(),
+            listeners: HashMap::new(),
+            next_listener: FIRST_LISTENER,
+            players: Players::default(),
+            timers: Timers::default(),
+            buffer: ReadBuffer::default(),
+            dirty: Vec::new(),
+            unread: Vec::new(),
+            paused_listeners: false,
+            next_collect: COLLECT_MS,
+            hasher: RandomState::new(),
+            running: true,
+        }
+    }
+
+    /// Serves until the engine closes.
+    pub(crate) fn run(mut self) {
+        self.mailbox.serve();
+        let mut events = Events::with_capacity(EVENTS);
+        let mut posts = Vec::new();
+        while self.running {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                log::error!("a worker's poll failed: {error}");
+                break;
+            }
+            self.tick();
+            for event in &events {
+                self.ready(event);
+            }
+            self.read_more();
+            self.serve_mailbox(&mut posts);
+            self.serve_timers();
+            self.flush();
+        }
+        self.close();
+    }
+
+    /// How long the poll may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if !self.unread.is_empty() || !self.mailbox.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.timers.next().unwrap_or(u64::MAX).min(self.next_collect);
+        // Rounded up by one, so that the deadline has passed when the poll returns.
+        Some(Duration::from_millis(
+            next.saturating_sub(self.now).saturating_add(1),
+        ))
+    }
+
+    fn tick(&mut self) {
+        self.now = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+
+    fn ready(&mut self, event: &Event) {
+        let token = event.token();
+        if token == WAKER {
+            return;
+        }
+        if token.0 >= FIRST_LISTENER {
+            return self.accept(token);
+        }
+        let key = token.0;
+        if event.is_writable() {
+            self.writable(key);
+        }
+        if event.is_readable() || event.is_read_closed() || event.is_error() {
+            self.read(key, event.is_read_closed() || event.is_error());
+        }
+    }
+
+    /// Runs a part of a connection; whatever goes wrong in it ends that connection alone.
+    fn with<R>(
+        &mut self,
+        key: usize,
+        work: impl FnOnce(&mut Connection, &mut ReadBuffer, &mut Context<'_>) -> Result<R, End>,
+    ) -> Option<R> {
+        let connection = self.connections.get_mut(key)?;
+        let mut context = Context {
+            now: self.now,
+            port: &self.port,
+            players: &mut self.players,
+        };
+        let buffer = &mut self.buffer;
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection, buffer, &mut context)));
+        match result {
+            Ok(Ok(value)) => {
+                self.touch(key);
+                Some(value)
+            }
+            Ok(Err(end)) => {
+                self.remove(key, &end);
+                None
+            }
+            Err(_) => {
+                log::error!("a handler panicked; its connection is closed");
+                self.remove(key, &End::Closed);
+                None
+            }
+        }
+    }
+
+    /// Notes that a connection may have something to send and a new deadline.
+    fn touch(&mut self, key: usize) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(key);
+        }
+        if let Some(at) = connection.deadline().filter(|at| *at < connection.timer_at) {
+            connection.timer_at = at;
+            self.timers.add(Deadline {
+                at,
+                key,
+                id: connection.id,
+            });
+        }
+    }
+
+    fn read(&mut self, key: usize, to_the_end: bool) {
+        let more = self.with(key, |connection, buffer, context| {
+            connection.read(buffer, to_the_end, context)
+        });
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if more == Some(true) && !connection.unread {
+            connection.unread = true;
+            self.unread.push(key);
+        }
+    }
+
+    /// Reads on where a turn before left off.
+    fn read_more(&mut self) {
+        for key in std::mem::take(&mut self.unread) {
+            if self
+                .connections
+                .get_mut(key)
+                .is_some_and(|connection| std::mem::take(&mut connection.unread))
+            {
+                self.read(key, true);
+            }
+        }
+    }
+
+    fn writable(&mut self, key: usize) {
+        let next = self.with(key, |connection, _, context| connection.writable(context));
+        if let Some(Some(addresses)) = next {
+            self.try_next(key, addresses);
+        }
+    }
+
+    fn accept(&mut self, token: Token) {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get(&token) else {
+                return;
+            };
+            match listener.accept() {
+                Accepted::Connection(socket, address) => {
+                    let server = Arc::clone(&listener.server);
+                    if server.admit(address.ip()) {
+                        self.shared.next_worker().post(Post::Accepted {
+                            socket,
+                            address,
+                            server,
+                        });
+                    }
+                }
+                Accepted::None => return,
+                Accepted::Failed(error) => {
+                    log::warn!("no connection can be accepted for now: {error}");
+                    self.paused_listeners = true;
+                    return;
+                }
+            }
+        }
+        // The listener reports once: what still waits is fetched in the next turn.
+        self.paused_listeners = true;
+        self.next_collect = self.now;
+    }
+
+    fn serve_mailbox(&mut self, posts: &mut Vec<Post>) {
+        self.mailbox.take(posts);
+        for post in posts.drain(..) {
+            self.serve(post);
+        }
+    }
+
+    fn serve(&mut self, post: Post) {
+        match post {
+            Post::Delivery(delivery) => self.deliver(&delivery),
+            Post::Peer { key, id, command } => {
+                if self
+                    .connections
+                    .get(key)
+                    .is_some_and(|connection| connection.id == id)
+                {
+                    self.with(key, |connection, _, context| {
+                        if let Peer::Server(peer) = &mut connection.peer {
+                            peer.command(command, context);
+                        }
+                        Ok(())
+                    });
+                }
+            }
+            Post::Client { key, id, command } => {
+                if self
+                    .connections
+                    .get(key)
+                    .is_some_and(|connection| connection.id == id)
+                {
+                    self.with(key, |connection, _, context| {
+                        if let Peer::Client(peer) = &mut connection.peer {
+                            peer.command(command, context);
+                        }
+                        Ok(())
+                    });
+                } else {
+                    command.fail();
+                }
+            }
+            Post::Accepted {
+                socket,
+                address,
+                server,
+            } => self.add_accepted(socket, address, server),
+            Post::Connect(start) => self.add_outgoing(*start),
+            Post::Listen(listener) => self.add_listener(listener),
+            Post::Subscription(SubscriptionPost::Start(feed)) => {
+                self.players.add_feed(Arc::clone(&feed));
+                self.guard(|| feed.join());
+            }
+            Post::Subscription(SubscriptionPost::Stop(feed)) => {
+                if self.players.remove_feed(&feed) {
+                    feed.part();
+                }
+            }
+            Post::CloseServer(server) => self.close_server(&server),
+            Post::Shutdown => self.running = false,
+        }
+    }
+
+    /// Gives a stream's event to all who play it here.
+    fn deliver(&mut self, delivery: &Delivery) {
+        let Some(audience) = self.players.get_mut(delivery.stream) else {
+            return;
+        };
+        for player in &mut audience.players {
+            let Some(connection) = self.connections.get_mut(player.key) else {
+                continue;
+            };
+            let backlog = connection.backlog();
+            let Peer::Server(peer) = &mut connection.peer else {
+                continue;
+            };
+            match &delivery.item {
+                Item::Media(message) => {
+                    let verdict = player.flow.judge(message, backlog);
+                    match verdict {
+                        Verdict::Send => {}
+                        Verdict::Resume => {
+                            let headers = audience.stream.as_ref().map(|stream| stream.headers());
+                            for header in headers.iter().flatten() {
+                                peer.session.send_media(player.stream_id, &header.shared);
+                            }
+                        }
+                        Verdict::Drop => {
+                            peer.traffic.dropped(1);
+                            continue;
+                        }
+                        Verdict::Skip => continue,
+                    }
+                    peer.session.send_media(player.stream_id, &message.shared);
+                    peer.traffic.messages_sent(1);
+                }
+                Item::Published => {
+                    let name = audience.stream.as_ref().map_or("", |stream| stream.name());
+                    peer.notify(player.stream_id, name, true);
+                }
+                Item::Unpublished => {
+                    player.flow.reset();
+                    let name = audience.stream.as_ref().map_or("", |stream| stream.name());
+                    peer.notify(player.stream_id, name, false);
+                }
+            }
+            if !connection.dirty {
+                connection.dirty = true;
+                self.dirty.push(player.key);
+            }
+        }
+        if !audience.feeds.is_empty() {
+            let feeds = audience.feeds.clone();
+            self.guard(|| feeds.iter().for_each(|feed| feed.take(&delivery.item)));
+        }
+    }
+
+    /// Runs handlers of the host that belong to no connection.
+    fn guard(&self, work: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            log::error!("a subscriber panicked");
+        }
+    }
+
+    fn add_accepted(&mut self, socket: TcpStream, address: SocketAddr, server: Arc<ServerCore>) {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let mut transport = Tcp::new(socket);
+        if let Err(error) = transport.register(self.poll.registry(), Token(key)) {
+            log::warn!("{address}: the socket cannot be watched: {error}");
+            return server.dismiss(address.ip());
+        }
+        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
+        let link = Link {
+            mailbox: Arc::clone(&self.mailbox),
+            key,
+            id,
+        };
+        let seed = seed(&self.hasher, id);
+        let peer = ServerPeer::new(server, address, link, seed, self.now);
+        entry.insert(Connection::accepted(id, transport, peer));
+        self.touch(key);
+    }
+
+    fn add_outgoing(&mut self, start: ClientStart) {
+        let ClientStart {
+            core,
+            session,
+            addresses,
+        } = start;
+        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
+        let peer = ClientPeer::new(Arc::clone(&core), session, seed(&self.hasher, id), self.now);
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        match open_next(self.poll.registry(), Token(key), addresses) {
+            Ok((transport, others)) => {
+                entry.insert(Connection::opening(id, transport, peer, others, self.now));
+                let waiting = core.opened(&self.mailbox, key, id);
+                self.with(key, |connection, _, context| {
+                    if let Peer::Client(peer) = &mut connection.peer {
+                        waiting
+                            .into_iter()
+                            .for_each(|command| peer.command(command, context));
+                    }
+                    Ok(())
+                });
+            }
+            Err(error) => {
+                let mut peer = peer;
+                let waiting = core.opened(&self.mailbox, key, id);
+                waiting.into_iter().for_each(super::ClientCommand::fail);
+                peer.fail(&error);
+            }
+        }
+    }
+
+    /// An outgoing connection's address did not answer: tries the others.
+    fn try_next(&mut self, key: usize, addresses: Vec<SocketAddr>) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        connection.transport.deregister(self.poll.registry());
+        match open_next(self.poll.registry(), Token(key), addresses) {
+            Ok((transport, others)) => connection.replace(transport, others, self.now),
+            Err(error) => self.remove(key, &End::Io(error)),
+        }
+    }
+
+    fn add_listener(&mut self, mut listener: Listener) {
+        let token = Token(self.next_listener);
+        self.next_listener += 1;
+        if listener.server.is_closed() {
+            return;
+        }
+        match self
+            .poll
+            .registry()
+            .register(&mut listener.socket, token, Interest::READABLE)
+        {
+            Ok(()) => {
+                self.listeners.insert(token, listener);
+                self.accept(token);
+            }
+            Err(error) => log::error!("a listener cannot be watched: {error}"),
+        }
+    }
+
+    fn close_server(&mut self, server: &Arc<ServerCore>) {
+        self.listeners
+            .retain(|_, listener| !Arc::ptr_eq(&listener.server, server));
+        let mine = |connection: &Connection| match &connection.peer {
+            Peer::Server(peer) => Arc::ptr_eq(&peer.server, server),
+            Peer::Client(_) => false,
+        };
+        let keys: Vec<usize> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| mine(connection))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            self.with(key, |connection, _, _| {
+                if let Peer::Server(peer) = &mut connection.peer {
+                    peer.session.close(None);
+                }
+                Ok(())
+            });
+        }
+    }
+
+    fn serve_timers(&mut self) {
+        while let Some(Deadline { key, id, .. }) = self.timers.pop(self.now) {
+            let Some(connection) = self
+                .connections
+                .get_mut(key)
+                .filter(|connection| connection.id == id)
+            else {
+                continue;
+            };
+            connection.timer_at = u64::MAX;
+            self.with(key, |connection, _, context| connection.timeout(context));
+        }
+        if self.next_collect <= self.now {
+            self.next_collect = self.now + COLLECT_MS;
+            self.collect();
+        }
+    }
+
+    /// What is done now and then.
+    fn collect(&mut self) {
+        if std::mem::take(&mut self.paused_listeners) {
+            let tokens: Vec<Token> = self.listeners.keys().copied().collect();
+            tokens.into_iter().for_each(|token| self.accept(token));
+        }
+        if self.mailbox.worker() == 0 {
+            let shared = Arc::clone(&self.shared);
+            self.guard(|| shared.collect());
+        }
+    }
+
+    /// Sends what this turn has queued, each connection once.
+    fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for key in dirty.drain(..) {
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            connection.dirty = false;
+            match connection.flush(self.now) {
+                Err(end) => self.remove(key, &end),
+                Ok(()) => {
+                    if let Some(at) = connection.stall_deadline().filter(|at| *at < connection.timer_at) {
+                        connection.timer_at = at;
+                        self.timers.add(Deadline {
+                            at,
+                            key,
+                            id: connection.id,
+                        });
+                    }
+                }
+            }
+        }
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+    }
+
+    fn remove(&mut self, key: usize, why: &End) {
+        let Some(mut connection) = self.connections.try_remove(key) else {
+            return;
+        };
+        // A last attempt to deliver what explains the end.
+        if let Err(error) = connection.last_words(self.now) {
+            log::debug!("last bytes were not sent: {error}");
+        }
+        connection.transport.deregister(self.poll.registry());
+        let mut context = Context {
+            now: self.now,
+            port: &self.port,
+            players: &mut self.players,
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| connection.end(why, &mut context)));
+        if ended.is_err() {
+            log::error!("a handler panicked while its connection was closed");
+        }
+    }
+
+    /// Ends everything this worker has.
+    fn close(&mut self) {
+        self.listeners.clear();
+        let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            self.with(key, |connection, _, _| {
+                match &mut connection.peer {
+                    Peer::Server(peer) => peer.session.close(None),
+                    Peer::Client(peer) => peer.session.close(),
+                }
+                Ok(())
+            });
+            self.remove(key, &End::Closed);
+        }
+        for feed in self.players.take_feeds() {
+            feed.part();
+        }
+        // What is posted from now on has nobody to serve it; what waits is dropped, so that requests are refused.
+        let mut posts = Vec::new();
+        self.mailbox.take(&mut posts);
+        for post in posts {
+            match post {
+                Post::Client { command, .. } => command.fail(),
+                Post::Connect(start) => start.core.reset(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Starts a connection to the first address that can be tried.
+fn open_next(
+    registry: &mio::Registry,
+    token: Token,
+    addresses: Vec<SocketAddr>,
+) -> io::Result<(Tcp, Vec<SocketAddr>)> {
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut addresses = addresses.into_iter();
+    while let Some(address) = addresses.next() {
+        let opened = TcpStream::connect(address).and_then(|socket| {
+            let mut transport = Tcp::new(socket);
+            transport.register(registry, token).map(|()| transport)
+        });
+        match opened {
+            Ok(transport) => return Ok((transport, addresses.collect())),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// Bytes for a handshake, different for each connection.
+fn seed(hasher: &RandomState, id: u64) -> [u8; 32] {
+    let mut seed = [0; 32];
+    for (part, chunk) in seed.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&hasher.hash_one((id, part)).to_le_bytes());
+    }
+    seed
+}
