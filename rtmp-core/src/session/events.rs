@@ -95,7 +95,8 @@ pub enum PlayStart {
 pub enum ServerEvent {
     /// A client asks to connect: answer with `accept_connect` or `reject_connect`. Its other commands wait until then.
     Connect(Box<ConnectRequest>),
-    /// A client asks to publish: answer with `accept_publish` or `reject_publish`, unless `Unpublish` comes first.
+    /// A client asks to publish: answer with `accept_publish` or `reject_publish`. What the client sends on that
+    /// stream in the meantime waits: there is one request at a time.
     Publish {
         /// Message stream.
         stream_id: u32,
@@ -106,12 +107,14 @@ pub enum ServerEvent {
         /// Whether to store it.
         mode: PublishMode,
     },
-    /// The client stopped publishing, or took its request back.
+    /// The client stopped publishing.
     Unpublish {
         /// Message stream.
         stream_id: u32,
     },
-    /// A client asks to play: answer with `accept_play` or `reject_play`, unless `StopPlay` comes first.
+    /// A client asks to play: answer with `accept_play` or `reject_play`. What the client sends on that stream in the
+    /// meantime waits. A play that adds to the play list (`reset` false while playing) does not make others wait; answer
+    /// such in order, when their turn comes, and forget them when `StopPlay` comes first.
     Play {
         /// Message stream.
         stream_id: u32,
@@ -133,7 +136,7 @@ pub enum ServerEvent {
         /// The NetStreamPlayOptions as sent.
         options: Object,
     },
-    /// The client stopped playing, or took its request back.
+    /// The client stopped playing.
     StopPlay {
         /// Message stream.
         stream_id: u32,

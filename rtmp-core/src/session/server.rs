@@ -7,7 +7,7 @@ use crate::session::events::{ConnectRequest, ServerEvent};
 use crate::session::link::{Incoming, Link};
 use crate::session::ping::PingDue;
 use crate::session::server_commands::call_failed;
-use crate::session::streams::Streams;
+use crate::session::streams::{Held, Streams};
 use crate::session::transaction::Calls;
 use crate::wire::chunk::{Message, MessageType, Output};
 use crate::wire::handshake::Handshake;
@@ -306,11 +306,32 @@ impl ServerSession {
         self.waiting_bytes = 0;
         let mut waiting = std::mem::take(&mut self.waiting);
         while let (false, Some(message)) = (self.is_closed(), waiting.pop_front()) {
-            if let Err(error) = self.message(message) {
-                self.phase = Phase::Closed;
-                self.fault = Some(error);
-                self.events.push_back(ServerEvent::Close);
+            let result = self.message(message);
+            self.fail_later(result);
+        }
+    }
+
+    /// Works through what waited behind a request on a stream, with its media when the request was to publish and was
+    /// accepted. A request among it makes the rest wait again.
+    pub(super) fn replay_held(&mut self, stream_id: u32, with_media: bool) {
+        let held = self.streams.get_mut(stream_id).map(|stream| stream.take_held());
+        for held in held.into_iter().flatten() {
+            match held {
+                Held::Media(message) if with_media => self.media(message),
+                Held::Media(_) => {}
+                Held::Command(stream_id, command) => {
+                    let result = self.command(stream_id, command);
+                    self.fail_later(result);
+                }
             }
+        }
+    }
+
+    fn fail_later(&mut self, result: Result<(), SessionError>) {
+        if let Err(error) = result {
+            self.phase = Phase::Closed;
+            self.fault = Some(error);
+            self.events.push_back(ServerEvent::Close);
         }
     }
 

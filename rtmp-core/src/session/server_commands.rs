@@ -4,6 +4,7 @@ use crate::amf::Value;
 use crate::session::error::SessionError;
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
+use crate::session::streams::Held;
 use crate::wire::chunk::csid;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
@@ -15,6 +16,9 @@ impl ServerSession {
     /// A command on message stream `stream_id`. Some clients send NetStream commands on stream 0 and the reverse: only
     /// the name decides.
     pub(super) fn command(&mut self, stream_id: u32, command: Command) -> Result<(), SessionError> {
+        let Some(command) = self.hold_behind_request(stream_id, command) else {
+            return Ok(());
+        };
         match command.name.as_str() {
             "connect" => return Err(SessionError::AlreadyConnected),
             "_result" | "_error" => self.call_answered(command),
@@ -48,6 +52,27 @@ impl ServerSession {
             _ => return self.call_arrived(stream_id, command),
         }
         Ok(())
+    }
+
+    /// While the host decides about a `publish` or `play`, the commands after it on that stream wait: the host answers
+    /// each request before it hears of the next. Gives the command back when it need not wait.
+    fn hold_behind_request(&mut self, stream_id: u32, command: Command) -> Option<Command> {
+        let target = match command.name.as_str() {
+            "publish" | "play" | "play2" | "closeStream" | "pause" | "pauseRaw" | "seek" | "receiveAudio"
+            | "receiveVideo" | "receiveVideoFPS" => self.known(stream_id),
+            "deleteStream" => self.deleted(stream_id, command.arg(0)),
+            "FCUnpublish" => self.pending_named(command.arg(0)),
+            _ => None,
+        };
+        let most = self.config.limits.max_waiting_bytes;
+        let stream = target.and_then(|id| self.streams.get_mut(id));
+        match stream.filter(|stream| stream.is_pending()) {
+            Some(stream) => {
+                stream.hold(Held::Command(stream_id, command), most);
+                None
+            }
+            None => Some(command),
+        }
     }
 
     /// Sends `_result(null, undefined)`: done, and nothing to tell. Nothing for transaction 0.

@@ -3,7 +3,7 @@
 use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::ServerSession;
-use crate::session::streams::Role;
+use crate::session::streams::{Held, Role};
 use crate::wire::chunk::{Message, MessageType};
 use crate::wire::message::aggregate::Aggregate;
 use crate::wire::message::data;
@@ -26,18 +26,10 @@ impl ServerSession {
             Role::PublishAsked => {
                 let most = self.config.limits.max_waiting_bytes;
                 if let Some(stream) = self.streams.get_mut(stream_id) {
-                    stream.hold(message, most);
+                    stream.hold(Held::Media(message), most);
                 }
             }
             _ => {}
-        }
-    }
-
-    /// Delivers what arrived before `publish` was accepted.
-    pub(super) fn deliver_held(&mut self, stream_id: u32) {
-        let held = self.streams.get_mut(stream_id).map(|stream| stream.take_held());
-        for message in held.into_iter().flatten() {
-            self.deliver(stream_id, message);
         }
     }
 

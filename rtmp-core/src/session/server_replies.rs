@@ -27,7 +27,7 @@ impl ServerSession {
         let name = stream.name.clone();
         self.link.send_user(&UserControl::StreamBegin(stream_id));
         self.send_named_status(stream_id, Code::PublishStart, &name);
-        self.deliver_held(stream_id);
+        self.replay_held(stream_id, true);
     }
 
     /// Refuses the publisher on `stream_id`; usually with `NetStream.Publish.BadName`.
@@ -43,8 +43,9 @@ impl ServerSession {
             return;
         };
         let name = std::mem::take(&mut stream.name);
-        stream.reset();
+        stream.role = Role::Idle;
         self.send_info_about(stream_id, status.to_object(), &name);
+        self.replay_held(stream_id, false);
     }
 
     /// Accepts the player on `stream_id`: Stream Begin, Play.Reset when asked for, Play.Start, sample access, Data.Start.
@@ -54,7 +55,7 @@ impl ServerSession {
         let Some(stream) = self.streams.get_mut(stream_id) else {
             return;
         };
-        let Some((name, reset)) = stream.asked.take() else {
+        let Some((name, reset)) = stream.asked.pop_front() else {
             return;
         };
         stream.role = Role::Playing;
@@ -69,6 +70,7 @@ impl ServerSession {
         self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
         let start = Object::new().with("code", "NetStream.Data.Start");
         self.send_data(stream_id, 0, &DataMessage::new("onStatus", vec![start.into()]));
+        self.replay_held(stream_id, false);
     }
 
     /// Refuses the player on `stream_id`; usually with `NetStream.Play.StreamNotFound` or `NetStream.Play.Failed`.
@@ -78,14 +80,15 @@ impl ServerSession {
         let Some(stream) = self.streams.get_mut(stream_id) else {
             return;
         };
-        let Some((name, _)) = stream.asked.take() else {
+        let Some((name, _)) = stream.asked.pop_front() else {
             return;
         };
         // A refused addition to a play list leaves what plays alone.
         if stream.role == Role::PlayAsked {
-            stream.reset();
+            stream.role = Role::Idle;
         }
         self.send_info_about(stream_id, status.to_object(), &name);
+        self.replay_held(stream_id, false);
     }
 
     /// Answers a `Call` or `StreamLength`: `Ok` with a result (undefined when there is none to give), `Err` with an error

@@ -10,6 +10,9 @@ use crate::wire::status::{Code, Status};
 /// Highest id a stream may have that the client never created.
 const MAX_GUESSED_STREAM: u32 = 64;
 
+/// `play` commands that may wait on one stream, each adding to the play list.
+const MAX_ASKED: usize = 64;
+
 /// A stream name the session refuses to pass on.
 #[derive(Debug)]
 pub(super) struct BadName;
@@ -104,16 +107,24 @@ impl ServerSession {
     }
 
     pub(super) fn delete_stream(&mut self, stream_id: u32, which: &Value) {
-        // GStreamer names the stream instead of giving its number.
-        let id = stream_number(which).or(if stream_id == 0 {
-            self.streams.first()
-        } else {
-            Some(stream_id)
-        });
-        if let Some(id) = id {
+        if let Some(id) = self.deleted(stream_id, which) {
             self.leave(id);
             self.streams.remove(id);
         }
+    }
+
+    /// The stream a `deleteStream` means. GStreamer names the stream instead of giving its number.
+    pub(super) fn deleted(&self, stream_id: u32, which: &Value) -> Option<u32> {
+        stream_number(which).or_else(|| self.known(stream_id))
+    }
+
+    /// The stream of this name whose `publish` waits for the host.
+    pub(super) fn pending_named(&self, name: &Value) -> Option<u32> {
+        let (name, _) = self.stream_name(name).ok()?;
+        let mut streams = self.streams.iter();
+        streams
+            .find(|stream| stream.role == Role::PublishAsked && stream.name == name)
+            .map(|stream| stream.id)
     }
 
     pub(super) fn unpublish_named(&mut self, name: &str) {
@@ -198,7 +209,7 @@ impl ServerSession {
             return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
         };
         let role = self.streams.get(id).map(|stream| stream.role);
-        let appends = !reset && matches!(role, Some(Role::Playing | Role::PlayAsked));
+        let appends = !reset && role == Some(Role::Playing);
         if !appends {
             self.leave(id);
         }
@@ -209,10 +220,17 @@ impl ServerSession {
         let Some(stream) = self.streams.get_mut(id) else {
             return;
         };
+        if stream.asked.len() >= MAX_ASKED {
+            return self.send_failure(
+                id,
+                Code::PlayFailed,
+                "Too many play commands wait on this stream.",
+            );
+        }
         if !appends {
             stream.role = Role::PlayAsked;
         }
-        stream.asked = Some((name.clone(), reset));
+        stream.asked.push_back((name.clone(), reset));
         self.events.push_back(ServerEvent::Play {
             stream_id: id,
             name,
@@ -256,7 +274,7 @@ impl ServerSession {
         }
     }
 
-    fn known(&self, stream_id: u32) -> Option<u32> {
+    pub(super) fn known(&self, stream_id: u32) -> Option<u32> {
         let id = if stream_id == 0 {
             self.streams.first()?
         } else {

@@ -1,10 +1,10 @@
-//! The message streams of one connection: their ids, what each is doing, what arrived before it was allowed to.
+//! The message streams of one connection: their ids, what each is doing, what waits behind a request on it.
 
 use crate::media::{FrameFlags, MediaKind, inspect};
-use crate::wire::message::{Message, MessageType};
+use crate::wire::message::{Command, Message, MessageType};
 use std::collections::VecDeque;
 
-/// Most messages held for one stream while its `publish` is decided.
+/// Most messages held for one stream while a request of it is decided.
 const MAX_EARLY_MESSAGES: usize = 4096;
 
 /// What a message stream is doing. One thing at a time.
@@ -19,6 +19,14 @@ pub(crate) enum Role {
     Playing,
 }
 
+/// What waits behind a request on a stream.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Media(Message),
+    /// A command and the message stream it came on.
+    Command(u32, Command),
+}
+
 /// One message stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -26,11 +34,11 @@ pub(crate) struct Stream {
     pub(crate) role: Role,
     /// Name without query, of what it publishes or plays.
     pub(crate) name: String,
-    /// A `play` waiting for the host: name and whether it resets.
-    pub(crate) asked: Option<(String, bool)>,
+    /// `play` commands waiting for the host, oldest first: name and whether it resets.
+    pub(crate) asked: VecDeque<(String, bool)>,
     /// Names this publisher set as data frames.
     pub(crate) data_frames: Vec<String>,
-    early: VecDeque<Message>,
+    early: VecDeque<Held>,
     early_bytes: usize,
     early_full: bool,
 }
@@ -41,7 +49,7 @@ impl Stream {
             id,
             role: Role::Idle,
             name: String::new(),
-            asked: None,
+            asked: VecDeque::new(),
             data_frames: Vec::new(),
             early: VecDeque::new(),
             early_bytes: 0,
@@ -54,24 +62,30 @@ impl Stream {
         *self = Self::new(self.id);
     }
 
-    /// Holds a message until `publish` is decided. Once `max_bytes` are held only sequence headers still enter: what
-    /// follows a gap could not be decoded anyway, what follows the headers can.
-    pub(crate) fn hold(&mut self, message: Message, max_bytes: usize) {
-        let bytes = self.early_bytes.saturating_add(message.payload.len());
+    /// Whether its first request waits for the host, and everything after it with it.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.role, Role::PublishAsked | Role::PlayAsked)
+    }
+
+    /// Holds what comes while a request is decided. Once `max_bytes` are held only sequence headers and commands still
+    /// enter: what follows a gap could not be decoded anyway, what follows the headers can.
+    pub(crate) fn hold(&mut self, held: Held, max_bytes: usize) {
+        let bytes = self.early_bytes.saturating_add(held.len());
         self.early_full |= bytes > max_bytes || self.early.len() >= MAX_EARLY_MESSAGES;
         if self.early_full {
             let far_over = bytes > max_bytes.saturating_mul(2) || self.early.len() >= 2 * MAX_EARLY_MESSAGES;
-            if far_over || !is_sequence_header(&message) {
+            if far_over || !held.is_vital() {
                 return;
             }
         }
         self.early_bytes = bytes;
-        self.early.push_back(message);
+        self.early.push_back(held);
     }
 
     /// What was held, in order of arrival.
-    pub(crate) fn take_held(&mut self) -> VecDeque<Message> {
+    pub(crate) fn take_held(&mut self) -> VecDeque<Held> {
         self.early_bytes = 0;
+        self.early_full = false;
         std::mem::take(&mut self.early)
     }
 }
@@ -151,13 +165,28 @@ impl Streams {
     }
 }
 
-fn is_sequence_header(message: &Message) -> bool {
-    let kind = match message.kind {
-        MessageType::AUDIO => MediaKind::Audio,
-        MessageType::VIDEO => MediaKind::Video,
-        _ => return false,
-    };
-    inspect(kind, &message.payload).contains(FrameFlags::CONFIG)
+impl Held {
+    /// What a command of unknown size counts for, in bytes.
+    const COMMAND: usize = 512;
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Media(message) => message.payload.len(),
+            Self::Command(..) => Self::COMMAND,
+        }
+    }
+
+    fn is_vital(&self) -> bool {
+        let Self::Media(message) = self else {
+            return true;
+        };
+        let kind = match message.kind {
+            MessageType::AUDIO => MediaKind::Audio,
+            MessageType::VIDEO => MediaKind::Video,
+            _ => return false,
+        };
+        inspect(kind, &message.payload).contains(FrameFlags::CONFIG)
+    }
 }
 
 #[cfg(test)]
@@ -165,13 +194,13 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn message(body: &'static [u8]) -> Message {
-        Message {
+    fn message(body: &'static [u8]) -> Held {
+        Held::Media(Message {
             timestamp: 0,
             kind: MessageType::VIDEO,
             stream_id: 1,
             payload: Bytes::from_static(body),
-        }
+        })
     }
 
     #[test]
@@ -201,11 +230,11 @@ mod tests {
         stream.hold(message(&[0x27, 1, 0, 0, 0, 9]), 8);
         stream.hold(message(&[0x17, 0, 0, 0, 0, 1]), 8);
         stream.hold(message(&[0x27, 1, 0, 0, 0, 9]), 8);
-        let held: Vec<u8> = stream
-            .take_held()
-            .iter()
-            .map(|message| message.payload[1])
-            .collect();
+        let second = |held: &Held| match held {
+            Held::Media(message) => message.payload[1],
+            Held::Command(..) => panic!("no command was held"),
+        };
+        let held: Vec<u8> = stream.take_held().iter().map(second).collect();
         assert_eq!(held, [1, 0]);
     }
 }
