@@ -83,7 +83,17 @@ impl Client {
 
     /// The application as the client named it, with instance and query (`app`).
     pub fn app(&self) -> &str {
-        &self.inner.connect.app
+        let connect = &self.inner.connect;
+        connect
+            .object
+            .get("app")
+            .and_then(Value::as_str)
+            .unwrap_or(&connect.app)
+    }
+
+    /// The query of [`app`](Self::app), without the question mark; keys are often there.
+    pub fn query(&self) -> &str {
+        &self.inner.connect.query
     }
 
     /// The page that embeds the client's SWF (`pageUrl`), empty if it sent none. Not to be trusted.

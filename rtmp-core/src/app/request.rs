@@ -123,7 +123,7 @@ impl ConnectRequest {
 
     /// The part of `app` after `?`, empty if there is none.
     pub fn query(&self) -> &str {
-        self.app().split_once('?').map_or("", |(_, query)| query)
+        self.client().query()
     }
 
     /// Accepts. False if the request was answered before; so say all answers.

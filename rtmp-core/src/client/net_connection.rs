@@ -125,10 +125,10 @@ impl NetConnection {
         }
     }
 
-    /// Connects to `rtmp://host[:port]/app[/instance]` with user arguments; the outcome comes as a status. The stream
-    /// part of a URL, if there is one, is not used here.
+    /// Connects to `rtmp://host[:port]/app[/instance][?query]` with user arguments; the outcome comes as a status. The
+    /// whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
-        let parsed = RtmpUrl::parse(url)?;
+        let parsed = RtmpUrl::parse(url)?.with_app_segments(usize::MAX);
         if parsed.scheme != Scheme::Rtmp {
             return Err(Error::InvalidArgument(format!(
                 "{}: this build speaks plain rtmp:// only",

@@ -50,13 +50,26 @@ pub(crate) enum Post {
     Shutdown,
 }
 
+impl Post {
+    /// Tells whoever waits for this post's outcome that there will be none.
+    fn discard(self) {
+        match self {
+            Self::Client { command, .. } => command.fail(),
+            Self::Connect(start) => start.core.reset(),
+            Self::Accepted { address, server, .. } => server.dismiss(address.ip()),
+            _ => {}
+        }
+    }
+}
+
 /// Media bytes that may wait in one mailbox; beyond that messages are dropped and players see a gap.
 const MAX_MEDIA_WAITING: usize = 64 << 20;
 
 /// The mailbox of one worker.
 pub(crate) struct Mailbox {
     worker: usize,
-    posts: Mutex<Vec<Post>>,
+    /// `None` once the worker has ended.
+    posts: Mutex<Option<Vec<Post>>>,
     waker: Waker,
     notified: AtomicBool,
     media_waiting: AtomicUsize,
@@ -84,7 +97,7 @@ impl Mailbox {
         let (notified, media_waiting) = (AtomicBool::new(false), AtomicUsize::new(0));
         Self {
             worker,
-            posts: Mutex::new(Vec::new()),
+            posts: Mutex::new(Some(Vec::new())),
             waker,
             notified,
             media_waiting,
@@ -99,7 +112,16 @@ impl Mailbox {
 
     /// Queues a post and wakes the worker if it may be asleep.
     pub(crate) fn post(&self, post: Post) {
-        self.posts.lock().push(post);
+        let refused = match &mut *self.posts.lock() {
+            Some(posts) => {
+                posts.push(post);
+                None
+            }
+            None => Some(post),
+        };
+        if let Some(post) = refused {
+            return post.discard();
+        }
         let own = OWN.get() == std::ptr::from_ref(self).addr();
         if !own
             && !self.notified.swap(true, AcqRel)
@@ -112,12 +134,20 @@ impl Mailbox {
     /// Moves all posts into `posts`, which is empty.
     pub(crate) fn take(&self, posts: &mut Vec<Post>) {
         self.notified.store(false, Release);
-        std::mem::swap(&mut *self.posts.lock(), posts);
+        if let Some(waiting) = &mut *self.posts.lock() {
+            std::mem::swap(waiting, posts);
+        }
         self.media_waiting.store(0, Relaxed);
     }
 
+    /// The worker ends: what waits, and what comes later, is discarded.
+    pub(crate) fn close(&self) {
+        let posts = self.posts.lock().take();
+        posts.into_iter().flatten().for_each(Post::discard);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.posts.lock().is_empty()
+        self.posts.lock().as_ref().is_none_or(Vec::is_empty)
     }
 }
 

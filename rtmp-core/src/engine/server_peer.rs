@@ -66,6 +66,18 @@ enum Asked {
     Call { transaction_id: f64 },
 }
 
+impl Asked {
+    /// The code that refuses this kind of request.
+    fn refusal(&self) -> Code {
+        match self {
+            Self::Connect => Code::ConnectRejected,
+            Self::Publish { .. } => Code::PublishBadName,
+            Self::Play { .. } => Code::PlayFailed,
+            Self::Call { .. } => Code::CallFailed,
+        }
+    }
+}
+
 impl ServerPeer {
     pub(crate) fn new(
         server: Arc<ServerCore>,
@@ -111,11 +123,12 @@ impl ServerPeer {
     }
 
     pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), SessionError> {
-        let late = |(number, pending): (&u64, &Pending)| (pending.deadline <= context.now).then_some(*number);
-        let late: Vec<u64> = self.requests.iter().filter_map(late).collect();
-        for number in late {
-            let status =
-                Status::new(Code::StreamFailed).with_description("The application did not answer in time.");
+        let late = |(number, pending): (&u64, &Pending)| {
+            (pending.deadline <= context.now).then(|| (*number, pending.what.refusal()))
+        };
+        let late: Vec<(u64, Code)> = self.requests.iter().filter_map(late).collect();
+        for (number, code) in late {
+            let status = Status::new(code).with_description("The application did not answer in time.");
             self.answer(number, Answer::Refuse(status), context);
         }
         let result = self.session.handle_timeout(context.now);

@@ -589,16 +589,7 @@ impl Worker {
         for feed in self.players.take_feeds() {
             feed.part();
         }
-        // What is posted from now on has nobody to serve it; what waits is dropped, so that requests are refused.
-        let mut posts = Vec::new();
-        self.mailbox.take(&mut posts);
-        for post in posts {
-            match post {
-                Post::Client { command, .. } => command.fail(),
-                Post::Connect(start) => start.core.reset(),
-                _ => {}
-            }
-        }
+        self.mailbox.close();
     }
 }
 

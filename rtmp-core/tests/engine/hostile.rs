@@ -1,0 +1,215 @@
+//! Peers that break the rules: they are disconnected, the host hears of it, nobody else notices.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use rtmp_core::{
+    AcceptAll, ApplicationConfig, ApplicationHandler, Client, FlowLimits, FourCc, Frame, PlayOptions,
+    PublishMode, ServerConfig, Status, SubscribeOptions,
+};
+
+use crate::support::{
+    PATIENCE, Seen, Served, code, connect, connected, frames, seen, serve, serve_with, stream, subscriber,
+    wait_status,
+};
+
+fn raw(served: &Served) -> TcpStream {
+    let address = served
+        .url
+        .trim_start_matches("rtmp://")
+        .trim_end_matches("/live")
+        .to_owned();
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// Whether the server closes the connection.
+fn is_closed(mut socket: TcpStream) -> bool {
+    let mut sink = [0; 4096];
+    loop {
+        match socket.read(&mut sink) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+#[test]
+fn nonsense_closes_its_own_connection_only() {
+    let served = serve(AcceptAll, 2);
+    let (good, _statuses) = connected(&served.engine, &served.url);
+    for nonsense in [
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        vec![0x16, 3, 1, 2, 0],
+        vec![0xff; 4000],
+        vec![0; 10],
+    ] {
+        let mut socket = raw(&served);
+        socket.write_all(&nonsense).unwrap();
+        assert!(is_closed(socket));
+    }
+    let mut socket = raw(&served);
+    let mut hello = vec![3];
+    hello.resize(1 + 1536 * 2, 0);
+    hello.extend([0x83, 0, 0, 0, 1, 2, 3, 4]);
+    socket.write_all(&hello).unwrap();
+    assert!(is_closed(socket));
+    assert!(good.is_connected());
+}
+
+struct Reporting(Mutex<Sender<String>>);
+
+impl ApplicationHandler for Reporting {
+    fn on_error(&self, _: &Client, status: &Status) {
+        let _ = self.0.lock().send(format!("error {}", status.description));
+    }
+
+    fn on_disconnect(&self, _: &Client, why: &Status) {
+        let _ = self.0.lock().send(format!("disconnect {}", why.code));
+    }
+}
+
+#[test]
+fn the_host_hears_why_a_client_was_disconnected() {
+    let (sender, log) = channel();
+    let served = serve(Reporting(Mutex::new(sender)), 1);
+    let mut socket = raw(&served);
+    socket
+        .write_all(
+            include_bytes!("../vectors/publish_client.bin")
+                .get(..3230)
+                .unwrap(),
+        )
+        .unwrap();
+    let mut reply = [0; 3073 + 200];
+    socket.read_exact(&mut reply).unwrap();
+    // Set Chunk Size 0 is a violation (RTMP 1.0 5.4.1).
+    socket
+        .write_all(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+        .unwrap();
+    let error = log.recv_timeout(PATIENCE).unwrap();
+    assert!(error.starts_with("error ") && error.len() > 20, "{error}");
+    assert_eq!(
+        log.recv_timeout(PATIENCE).unwrap(),
+        "disconnect NetConnection.Connect.Closed"
+    );
+    assert!(is_closed(socket));
+}
+
+#[test]
+fn a_silent_peer_is_closed_when_the_handshake_takes_too_long() {
+    let mut config = ServerConfig::default();
+    config.session.timeouts.handshake_ms = 100;
+    let served = serve_with(AcceptAll, 1, config, ApplicationConfig::default());
+    assert!(is_closed(raw(&served)));
+    assert_eq!(served.server.stats().accepted, 1);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_turned_away() {
+    let mut config = ServerConfig::default();
+    config.max_connections_per_address = 1;
+    let served = serve_with(AcceptAll, 1, config, ApplicationConfig::default());
+    let (first, statuses) = connected(&served.engine, &served.url);
+    let (_second, second) = connect(&served.engine, &served.url);
+    assert_eq!(code(&second), "NetConnection.Connect.Failed");
+    assert_eq!(served.server.stats().turned_away, 1);
+    first.close();
+    assert_eq!(code(&statuses), "NetConnection.Connect.Closed");
+}
+
+struct Panicking;
+
+impl ApplicationHandler for Panicking {
+    fn on_publish(&self, request: rtmp_core::PublishRequest) {
+        assert_ne!(request.stream_name(), "bomb", "a handler that panics");
+        request.accept();
+    }
+}
+
+#[test]
+fn a_panic_in_a_handler_costs_one_connection() {
+    let served = serve(Panicking, 1);
+    let (good, _good_statuses) = connected(&served.engine, &served.url);
+    let (bad, statuses) = connected(&served.engine, &served.url);
+    let (out, _events) = stream(&bad);
+    out.publish("bomb", PublishMode::Live).unwrap();
+    assert_eq!(code(&statuses), "NetConnection.Connect.Closed");
+    let (out, events) = stream(&good);
+    out.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&events, "NetStream.Publish.Start");
+}
+
+#[test]
+fn a_player_that_does_not_read_is_bounded_and_harms_nobody() {
+    let mut config = ServerConfig::default();
+    config.player_limits = FlowLimits {
+        bytes: 1 << 20,
+        millis: 60_000,
+    };
+    config.stall_timeout_ms = 2_000;
+    let served = serve_with(AcceptAll, 1, config, ApplicationConfig::default());
+    let live = served.server.instance("live").unwrap().stream("test").unwrap();
+    let publication = live.publish().unwrap();
+    let mut stuck = raw(&served);
+    stuck
+        .write_all(&in_application_live(include_bytes!("../vectors/play_client.bin")))
+        .unwrap();
+    let (handler, events) = subscriber();
+    let _subscription = live.subscribe(SubscribeOptions::default(), handler);
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    let (play, play_events) = stream(&connection);
+    play.play(PlayOptions::new("test")).unwrap();
+    wait_status(&play_events, "NetStream.Play.Start");
+    assert!(matches!(seen(&events), Seen::Published));
+    let deadline = Instant::now() + PATIENCE;
+    while live.stats().players < 3 {
+        assert!(
+            Instant::now() < deadline,
+            "the player that will not read did not join"
+        );
+        std::thread::yield_now();
+    }
+    for number in 0..200 {
+        publication
+            .write(&Frame::video(
+                FourCc::AVC1,
+                number * 40,
+                number % 10 == 0,
+                0,
+                &[1; 100_000],
+            ))
+            .unwrap();
+        assert!(matches!(seen(&events), Seen::Frame(_)));
+        assert_eq!(frames(&play_events, 1)[0].timestamp_ms, number * 40);
+    }
+    assert!(live.stats().cached_bytes <= 1_000_100);
+    // After the stall timeout only those that read are left.
+    let deadline = Instant::now() + PATIENCE;
+    while live.stats().players > 2 {
+        assert!(Instant::now() < deadline, "the stuck player is still there");
+        publication
+            .write(&Frame::audio(FourCc::MP4A, 8_000, &[1; 10]))
+            .unwrap();
+        assert!(matches!(seen(&events), Seen::Frame(_)));
+    }
+    drop(stuck);
+}
+
+/// The recorded session of a player up to its play command, with the application's name changed.
+fn in_application_live(session: &[u8]) -> Vec<u8> {
+    let mut session = session[..3369].to_vec();
+    let at = session.windows(3).position(|part| part == b"vod").unwrap();
+    session.splice(at - 1..at + 3, *b"\x04live");
+    // The connect message is one byte longer, and its first chunk (RTMP 1.0 5.3) ends one byte later.
+    session[3073 + 6] += 1;
+    let second = session[3073..].iter().position(|byte| *byte == 0xc3).unwrap() + 3073;
+    session.remove(second);
+    session.insert(3073 + 12 + 128, 0xc3);
+    session
+}

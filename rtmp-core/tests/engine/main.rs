@@ -1,0 +1,7 @@
+//! The engine over real sockets: server and client of the library against each other on the loopback interface.
+#![cfg(feature = "engine")]
+
+mod connect;
+mod hostile;
+mod live;
+mod support;
