@@ -336,7 +336,8 @@ impl ServerSession {
     }
 
     fn user_control(&mut self, event: &UserControl) {
-        if let UserControl::SetBufferLength { stream_id, millis } = *event {
+        let is_opening = matches!(self.phase, Phase::Opening);
+        if let (false, &UserControl::SetBufferLength { stream_id, millis }) = (is_opening, event) {
             self.events
                 .push_back(ServerEvent::SetBufferLength { stream_id, millis });
         }

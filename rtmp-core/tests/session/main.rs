@@ -4,7 +4,9 @@
 mod support;
 
 mod client;
+mod connection;
 mod exchanges;
 mod hostile;
 mod joined;
+mod mutations;
 mod raw;
