@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::amf::{Object, Value};
-use crate::app::application::{Application, is_valid_name};
+use crate::app::application::{Application, ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
 use crate::app::peer::{Answer, PeerCommand, Reply};
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
@@ -391,7 +391,7 @@ impl ServerPeer {
 
     fn request<Event>(&self, number: u64, make: impl FnOnce(Client, u64) -> Event)
     where
-        Event: FnOnce(&dyn crate::ApplicationHandler) + Send + 'static,
+        Event: FnOnce(&dyn ApplicationHandler) + Send + 'static,
     {
         if let (Some(client), Some(application)) = (&self.client, &self.application) {
             application.event(make(client.clone(), number));

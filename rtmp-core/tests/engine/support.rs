@@ -42,14 +42,13 @@ pub fn serve_with(
 ) -> Served {
     let engine = engine(workers);
     let server = Server::new(&engine, config).unwrap();
-    let application = server
+    server
         .application("live", application, Arc::new(handler))
         .unwrap();
     let address = server.listen("127.0.0.1:0").unwrap();
     Served {
         engine,
         server,
-        application,
         url: format!("rtmp://{address}/live"),
     }
 }
