@@ -1,0 +1,91 @@
+//! A server that takes every application: whoever comes may publish, whoever comes may play.
+//!
+//! `cargo run --release --example server -- --listen 127.0.0.1:1935 [--listen ...] [--workers N]`
+
+mod support;
+
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use rtmp_core::{
+    ApplicationConfig, ApplicationHandler, Client, Engine, EngineConfig, PlayRequest, PublishRequest, Server,
+    ServerConfig, Status, Stream,
+};
+
+/// Accepts everything, as a handler does that overrides nothing, and logs who comes and goes (`RUST_LOG=info`).
+struct Log;
+
+impl ApplicationHandler for Log {
+    fn on_publish(&self, request: PublishRequest) {
+        log::info!(
+            "{} publishes {}",
+            request.client().address(),
+            request.stream_name()
+        );
+        request.accept();
+    }
+
+    fn on_unpublish(&self, client: &Client, stream: &Stream) {
+        log::info!("{} stopped publishing {}", client.address(), stream.name());
+    }
+
+    fn on_play(&self, request: PlayRequest) {
+        log::info!("{} plays {}", request.client().address(), request.stream_name());
+        request.accept();
+    }
+
+    fn on_disconnect(&self, client: &Client, why: &Status) {
+        log::info!("{} left: {}", client.address(), why.description);
+    }
+}
+
+struct Args {
+    listen: Vec<String>,
+    workers: usize,
+}
+
+fn main() -> ExitCode {
+    support::run(serve)
+}
+
+fn serve() -> support::Result<()> {
+    let args = args()?;
+    let mut config = EngineConfig::default();
+    config.workers = args.workers;
+    let engine = Engine::new(config)?;
+    let server = Server::new(&engine, ServerConfig::default())?;
+    server.application("*", ApplicationConfig::default(), Arc::new(Log))?;
+
+    let (stop, stopped) = mpsc::channel();
+    ctrlc::set_handler(move || stop.send(()).unwrap_or(()))?;
+    let bound = args.listen.iter().map(|address| server.listen(address));
+    let bound = bound.collect::<Result<Vec<_>, _>>()?;
+    let urls: Vec<String> = bound.iter().map(|address| format!("rtmp://{address}")).collect();
+    println!("listening on {}", urls.join(" "));
+
+    stopped.recv()?;
+    server.close();
+    engine.close();
+    Ok(engine.join(Some(Duration::from_secs(10)))?)
+}
+
+fn args() -> support::Result<Args> {
+    use lexopt::prelude::*;
+    let mut args = Args {
+        listen: Vec::new(),
+        workers: 0,
+    };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("listen") => args.listen.push(parser.value()?.string()?),
+            Long("workers") => args.workers = parser.value()?.parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    if args.listen.is_empty() {
+        return Err("usage: server --listen ADDRESS:PORT [--listen ...] [--workers N]".into());
+    }
+    Ok(args)
+}
