@@ -93,6 +93,11 @@ impl Packets {
                     .find_map(|f| f.strip_prefix(key)?.strip_prefix('='));
                 found.unwrap_or_default().to_owned()
             };
+            // rtmpdump also writes what a server says of itself (`onStatus`, `|RtmpSampleAccess`), which ffprobe takes for
+            // streams of data and subtitles.
+            if !matches!(value("codec_type").as_str(), "audio" | "video") {
+                continue;
+            }
             match section {
                 "packet" => all.packets.push(Packet {
                     kind: value("codec_type"),
