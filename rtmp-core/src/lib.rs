@@ -32,7 +32,7 @@ pub use app::{
 #[cfg(feature = "engine")]
 pub use client::{NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler};
 #[cfg(feature = "engine")]
-pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats};
+pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};
 #[cfg(feature = "engine")]
 pub use error::{Error, Initiator, Result};
 

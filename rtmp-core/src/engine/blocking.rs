@@ -6,6 +6,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
+use crate::engine::ThreadStart;
 use crate::engine::mailbox::enter_library_thread;
 use crate::error::{Error, Result};
 
@@ -21,14 +22,17 @@ const THREADS: usize = 2;
 const QUEUE: usize = 1024;
 
 impl BlockingPool {
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(thread_start: &ThreadStart) -> Result<Self> {
         let (jobs, source) = sync_channel::<Job>(QUEUE);
         let source = Arc::new(Mutex::new(source));
         for number in 0..THREADS {
-            let source = Arc::clone(&source);
+            let (source, thread_start) = (Arc::clone(&source), thread_start.clone());
             thread::Builder::new()
                 .name(format!("rtmpkit-disk-{number}"))
-                .spawn(move || serve(&source))
+                .spawn(move || {
+                    thread_start.run();
+                    serve(&source);
+                })
                 .map_err(|error| Error::io("start a thread", error))?;
         }
         Ok(Self { jobs })

@@ -37,6 +37,35 @@ use worker::Worker;
 pub struct EngineConfig {
     /// Worker threads; 0 takes as many as the machine has cores. Default: 0.
     pub workers: usize,
+    /// Runs first on each thread that the engine starts. Default: nothing.
+    pub thread_start: ThreadStart,
+}
+
+/// What each thread of an engine begins with, for example choosing where its log messages go.
+#[derive(Clone, Default)]
+pub struct ThreadStart(Option<Arc<dyn Fn() + Send + Sync>>);
+
+impl ThreadStart {
+    /// Runs `start` on each thread.
+    pub fn new(start: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(start)))
+    }
+
+    pub(crate) fn run(&self) {
+        if let Some(start) = &self.0 {
+            start();
+        }
+    }
+}
+
+impl fmt::Debug for ThreadStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "ThreadStart"
+        } else {
+            "no ThreadStart"
+        })
+    }
 }
 
 /// The threads that servers and connections live on. Clones name the same engine; when the last handle on it, its
@@ -76,7 +105,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             ports: mailboxes.iter().map(port).collect(),
             mailboxes,
-            blocking: Mutex::new(Some(Arc::new(BlockingPool::start()?))),
+            blocking: Mutex::new(Some(Arc::new(BlockingPool::start(&config.thread_start)?))),
             servers: Mutex::default(),
             next: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
@@ -87,7 +116,7 @@ impl Engine {
             inner: Arc::new(EngineInner { shared }),
         };
         for (poll, mailbox) in polls {
-            engine.start_worker(poll, mailbox)?;
+            engine.start_worker(poll, mailbox, config.thread_start.clone())?;
         }
         Ok(engine)
     }
@@ -138,6 +167,12 @@ impl Engine {
         self.inner.shared.mailboxes.len()
     }
 
+    /// Runs a job soon on a thread of the engine that may block. An error, when the engine is closed or too many wait,
+    /// has dropped the job.
+    pub fn defer(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.run_blocking(job)
+    }
+
     /// Runs a job on a thread that may block.
     pub(crate) fn run_blocking(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
         let pool = self.inner.shared.blocking.lock().clone();
@@ -165,13 +200,14 @@ impl Engine {
         servers.push(Arc::downgrade(server));
     }
 
-    fn start_worker(&self, poll: mio::Poll, mailbox: Arc<Mailbox>) -> Result<()> {
+    fn start_worker(&self, poll: mio::Poll, mailbox: Arc<Mailbox>, start: ThreadStart) -> Result<()> {
         let shared = Arc::clone(&self.inner.shared);
         let name = format!("rtmpkit-{}", mailbox.worker());
         *shared.running.lock() += 1;
         let worker = Worker::new(poll, mailbox, Arc::clone(&shared));
         let started = thread::Builder::new().name(name).spawn(move || {
             let _ending = Ending(shared);
+            start.run();
             worker.run();
         });
         if let Err(error) = started {

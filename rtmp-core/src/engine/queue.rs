@@ -36,6 +36,7 @@ struct State {
     jobs: VecDeque<Job>,
     signalled: bool,
     woken: bool,
+    closed: bool,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -106,10 +107,22 @@ impl Queue {
         self.inner.filled.notify_all();
     }
 
+    /// Drops the events that wait and all that come later; a waiting [`dispatch`](Self::dispatch) returns.
+    pub fn close(&self) {
+        let jobs = {
+            let mut state = self.inner.state.lock();
+            state.closed = true;
+            state.woken = true;
+            std::mem::take(&mut state.jobs)
+        };
+        self.inner.filled.notify_all();
+        drop(jobs);
+    }
+
     fn wait(&self, timeout: Duration) {
         let deadline = Instant::now().checked_add(timeout);
         let mut state = self.inner.state.lock();
-        while state.jobs.is_empty() && !state.woken {
+        while state.jobs.is_empty() && !state.woken && !state.closed {
             let timed_out = match deadline {
                 Some(deadline) => self.inner.filled.wait_until(&mut state, deadline).timed_out(),
                 None => {
@@ -152,12 +165,17 @@ impl Queue {
 
 impl Executor for Queue {
     fn run(&self, job: Job) {
-        self.push(&mut self.inner.state.lock(), job);
+        let mut state = self.inner.state.lock();
+        if state.closed {
+            drop(state);
+            return drop(job);
+        }
+        self.push(&mut state, job);
     }
 
     fn try_run(&self, job: Job) -> bool {
         let mut state = self.inner.state.lock();
-        let room = state.jobs.len() < self.inner.capacity;
+        let room = state.jobs.len() < self.inner.capacity && !state.closed;
         if room {
             self.push(&mut state, job);
         }
@@ -213,6 +231,19 @@ mod tests {
         queue.run(job(&ran));
         assert_eq!(queue.dispatch(10, Duration::ZERO).unwrap(), 2);
         assert_eq!(ran.load(SeqCst), 2);
+    }
+
+    #[test]
+    fn a_closed_queue_drops_events_and_waits_no_more() {
+        let queue = Queue::new(8).unwrap();
+        let held = Arc::new(());
+        for _ in 0..2 {
+            let held = Arc::clone(&held);
+            queue.run(Box::new(move || drop(held)));
+            queue.close();
+        }
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert_eq!(queue.dispatch(1, Duration::from_secs(3600)).unwrap(), 0);
     }
 
     #[test]

@@ -227,6 +227,20 @@ impl ServerCore {
         for application in self.applications() {
             application.collect();
         }
+        let closed: Vec<Application> = {
+            let mut applications = self.applications.lock();
+            let names: Vec<String> = applications
+                .iter()
+                .filter(|(_, application)| application.is_closed())
+                .map(|(name, _)| name.clone())
+                .collect();
+            names
+                .iter()
+                .filter_map(|name| applications.remove(name))
+                .collect()
+        };
+        // Handlers are dropped outside the lock.
+        drop(closed);
     }
 
     /// Counts a new connection, unless a limit forbids it.
