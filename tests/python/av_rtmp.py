@@ -46,6 +46,9 @@ def show(source: InputContainer) -> None:
             f"|flags={key}|data_hash={sha256(bytes(packet))}"
         )
     for s in source.streams:
+        # A server's own data messages make a stream that has no codec.
+        if s.type not in ("audio", "video"):
+            continue
         print(
             f"stream|codec_name={s.codec_context.name}|codec_type={s.type}"
             f"|extradata_hash={sha256(s.codec_context.extradata)}"
