@@ -37,7 +37,9 @@ def sha256(data: bytes | None) -> str:
 
 
 def show(source: InputContainer) -> None:
-    for packet in source.demux():
+    # What a server says of itself (`onStatus`, `|RtmpSampleAccess`) comes as a stream of data.
+    media = [s for s in source.streams if s.type in ("audio", "video")]
+    for packet in source.demux(media):
         if packet.dts is None:
             continue
         key = "K_" if packet.is_keyframe else "__"
@@ -45,10 +47,7 @@ def show(source: InputContainer) -> None:
             f"packet|codec_type={packet.stream.type}|pts={packet.pts}|dts={packet.dts}"
             f"|flags={key}|data_hash={sha256(bytes(packet))}"
         )
-    for s in source.streams:
-        # A server's own data messages make a stream that has no codec.
-        if s.type not in ("audio", "video"):
-            continue
+    for s in media:
         print(
             f"stream|codec_name={s.codec_context.name}|codec_type={s.type}"
             f"|extradata_hash={sha256(s.codec_context.extradata)}"
