@@ -8,7 +8,7 @@ use crate::players::limit;
 use crate::process::Process;
 use crate::programs::{Server, load_tool};
 
-/// Runs the load tool for `seconds` at 2.5 Mbit/s with `args` and returns its figures. Its verdict is left to the caller.
+/// Runs the load tool for `seconds`, at 2.5 Mbit/s unless `args` say otherwise, and returns its figures. Its verdict is left to the caller.
 pub fn run(server: &Server, seconds: u32, args: &[&str]) -> Value {
     let mut command = Command::new(load_tool());
     command.args([

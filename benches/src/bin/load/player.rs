@@ -17,7 +17,7 @@ pub(crate) struct Tally {
     pub(crate) lost: u64,
     /// Pictures that came twice or in the wrong order.
     pub(crate) misplaced: u64,
-    /// Pictures that came before any key frame.
+    /// Pictures without what they refer to: before any key frame, or after a hole and before the next one.
     pub(crate) undecodable: u64,
     /// Bytes read from the socket.
     pub(crate) bytes: u64,
@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     connected_at: u64,
     joined_at: u64,
     next: u32,
+    /// A hole, and no key frame since.
+    broken: bool,
 }
 
 impl Tally {
@@ -79,7 +81,10 @@ impl Tally {
             self.misplaced += 1;
             return;
         }
-        self.lost += u64::from(picture.number - self.next);
+        let hole = picture.number - self.next;
+        self.lost += u64::from(hole);
+        self.broken = !picture.keyframe && (self.broken || hole > 0);
+        self.undecodable += u64::from(self.broken);
         self.next = picture.number + 1;
         self.received += 1;
         if picture.sent_micros >= self.joined_at {
@@ -118,6 +123,8 @@ mod tests {
         }
         tally.close(ledger.count());
         assert_eq!((tally.received, tally.lost, tally.misplaced), (66, 4, 0));
+        // From the hole to the second key frame.
+        assert_eq!(tally.undecodable, 48);
     }
 
     #[test]
