@@ -1,0 +1,94 @@
+//! The first programs of README.md are built and run as they stand there, but for the address: each lets a publisher in
+//! who has the key and refuses one who has not.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rtmp_tests::media;
+use rtmp_tests::players::limit;
+use rtmp_tests::process::{Process, free_address};
+use rtmp_tests::programs::{START, spawn_example, target_dir, workspace};
+
+/// The address that the programs listen on in the page.
+const ADDRESS: &str = "127.0.0.1:1935";
+
+#[test]
+fn the_rust_program_works() {
+    let addr = free_address();
+    let dir = scratch("rust");
+    fs::create_dir_all(dir.join("src")).expect("the scratch folder is writable");
+    write(&dir.join("src/main.rs"), &program("rust", addr));
+    let core = workspace().join("rtmp-core");
+    // A workspace of its own that builds with the versions and into the folder of this one.
+    let manifest = format!(
+        "[package]\nname = \"readme\"\nedition = \"2024\"\n[dependencies]\nrtmp-core = {{ path = {core:?} }}\n\
+         [workspace]\n[profile.dev]\ndebug = \"line-tables-only\"\n"
+    );
+    write(&dir.join("Cargo.toml"), &manifest);
+    write(&dir.join("Cargo.lock"), &read(&workspace().join("Cargo.lock")));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build
+        .args(["build", "--quiet", "--offline", "--target-dir"])
+        .arg(target_dir())
+        .current_dir(&dir);
+    run(build);
+    works(Command::new(target_dir().join("debug/readme")), addr);
+}
+
+/// Runs a program, publishes to it with a wrong key and with the right one.
+fn works(program: Command, addr: SocketAddr) {
+    let mut server = Process::spawn("first program", program);
+    server.wait_for_port(addr, START);
+    let sample = media::h264_aac_short();
+    let publish = |key: &str| {
+        let url = format!("rtmp://{addr}/live/cam?key={key}");
+        let mut publisher = spawn_example("publisher", &[sample.as_os_str(), url.as_ref()]);
+        let status = publisher.wait(limit(media::SHORT_SECONDS));
+        (status.success(), publisher.log())
+    };
+    let (accepted, log) = publish("guessed");
+    assert!(
+        !accepted && log.contains("NetStream.Publish.BadName"),
+        "a wrong key: {log}"
+    );
+    let (accepted, log) = publish("s3cret");
+    assert!(accepted, "the right key: {log}");
+}
+
+/// The page's first block in `language`, listening on `addr` instead.
+fn program(language: &str, addr: SocketAddr) -> String {
+    let page = read(&workspace().join("README.md"));
+    let block = page
+        .split(&format!("```{language}\n"))
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let block = block.unwrap_or_else(|| panic!("README.md has no program in {language}"));
+    assert!(
+        block.contains(ADDRESS),
+        "the program in {language} listens on {ADDRESS}"
+    );
+    block.replace(ADDRESS, &addr.to_string())
+}
+
+fn run(mut command: Command) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed:\n{said}");
+}
+
+fn scratch(name: &str) -> PathBuf {
+    media::scratch(&format!("readme_{name}"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
