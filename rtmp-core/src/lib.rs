@@ -1,5 +1,66 @@
-//! rtmpkit's core: the RTMP protocol as sans-I/O state machines and, with the `engine` feature, a server and client on
-//! their own threads.
+//! rtmpkit's core: the RTMP protocol as sans-I/O state machines and, with the `engine` feature (on by default), a server
+//! and client on their own threads.
+//!
+//! An [`Engine`] is a set of worker threads. A [`Server`] on it listens and offers applications; an
+//! [`ApplicationHandler`] decides who may connect, publish and play, at once or later. A [`NetConnection`] with its
+//! [`NetStream`]s is the outgoing side. The host itself publishes into a [`Stream`] and subscribes to one without a
+//! socket. This program does all of it:
+//!
+#![cfg_attr(feature = "engine", doc = "```")]
+#![cfg_attr(not(feature = "engine"), doc = "```ignore")]
+//! use std::sync::{Arc, mpsc};
+//! use rtmp_core::*;
+//!
+//! struct Printer(mpsc::Sender<Frame>);
+//! impl Subscriber for Printer {
+//!     fn on_frame(&self, frame: &Frame) {
+//!         let _ = self.0.send(frame.clone()); // A reference to the publisher's bytes, not a copy.
+//!     }
+//! }
+//!
+//! struct Logger;
+//! impl NetConnectionHandler for Logger {
+//!     fn on_status(&self, _: &NetConnection, status: &Status) {
+//!         println!("{}: {}", status.code, status.description);
+//!     }
+//! }
+//! impl NetStreamHandler for Logger {}
+//!
+//! fn main() -> Result<()> {
+//!     let engine = Engine::new(EngineConfig::default())?;
+//!     let server = Server::new(&engine, ServerConfig::default())?;
+//!     server.application("live", ApplicationConfig::default(), Arc::new(AcceptAll))?;
+//!     let address = server.listen("127.0.0.1:0")?;
+//!
+//!     // The host watches a stream.
+//!     let (sender, frames) = mpsc::channel();
+//!     let cam = server.instance("live")?.stream("cam")?;
+//!     let _watching = cam.subscribe(SubscribeOptions::default(), Arc::new(Printer(sender)));
+//!
+//!     // A client publishes it: here ourselves, over a real socket.
+//!     let connection = NetConnection::new(&engine, NetConnectionConfig::default(), Arc::new(Logger))?;
+//!     connection.connect(&format!("rtmp://{address}/live"), &[])?;
+//!     let stream = NetStream::new(&connection, Arc::new(Logger))?;
+//!     stream.publish("cam", PublishMode::Live)?;
+//!     stream.write(&Frame::video(FourCc::AVC1, 0, true, 0, b"a picture"))?;
+//!
+//!     let frame = frames.recv().expect("the subscription lives");
+//!     assert_eq!((frame.is_keyframe(), &frame.payload[..]), (true, &b"a picture"[..]));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Rules
+//!
+//! - Handlers run on the library's threads, one at a time and in order per connection, never under a lock. They may call
+//!   everything and must not block: keep the request and answer later from any thread. One dropped unanswered is
+//!   refused. A host that wants them on its own thread gives a [`Queue`] as the configuration's [`Dispatch`].
+//! - Handles are cheap to clone. Dropping the last one of what the host made closes it; dropping a [`Client`] or a handle
+//!   that a handler was given never does.
+//! - Only [`Engine::join`] and [`Queue::dispatch`] wait.
+//!
+//! Without the engine the protocol is there as functions of bytes and time: [`session`] for a whole connection, [`wire`],
+//! [`amf`] and [`media`] for its parts.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 

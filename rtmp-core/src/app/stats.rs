@@ -12,7 +12,7 @@ pub struct Traffic {
     messages_dropped: AtomicU64,
 }
 
-/// A reading of [`Traffic`].
+/// Bytes and messages counted so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrafficStats {
     /// Bytes received, handshake included.
