@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::app::stats::Traffic;
 use crate::app::stream::Backlog;
 use crate::engine::client_peer::ClientPeer;
 use crate::engine::server_peer::ServerPeer;
@@ -182,19 +183,21 @@ impl Connection {
 
     /// Sends as much as the socket takes.
     pub(crate) fn flush(&mut self, now: u64) -> Result<(), End> {
-        let (output, traffic) = match &mut self.peer {
-            Peer::Server(peer) => (peer.session.output(), &peer.traffic),
-            Peer::Client(peer) => (peer.session.output(), &peer.core.traffic),
-        };
         let mut sent = 0;
+        let mut limited = false;
         let result = loop {
-            if !self.writable || output.is_empty() {
+            if !self.writable || self.peer.output().is_empty() {
                 break Ok(());
             }
-            match write(&mut self.transport, output) {
+            let room = self.peer.send_room(now);
+            if room == 0 {
+                limited = true;
+                break Ok(());
+            }
+            match write(&mut self.transport, self.peer.output(), room) {
                 Ok(0) => break Err(End::Closed),
                 Ok(count) => {
-                    output.consume(count);
+                    self.peer.output().consume(count);
                     sent += count;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
@@ -204,10 +207,11 @@ impl Connection {
         };
         if sent > 0 {
             self.written += sent as u64;
-            traffic.sent(sent);
+            self.peer.traffic().sent(sent);
             self.stalled_since = None;
         }
-        if output.is_empty() {
+        // A peer that limits what it gets, and is slow to acknowledge, does read.
+        if limited || self.peer.output().is_empty() {
             self.stalled_since = None;
         } else if self.stalled_since.is_none() {
             self.stalled_since = Some(now);
@@ -221,23 +225,18 @@ impl Connection {
 
     /// Bytes written and bytes that wait.
     pub(crate) fn backlog(&mut self) -> Backlog {
-        let waiting = match &mut self.peer {
-            Peer::Server(peer) => peer.session.output().len(),
-            Peer::Client(peer) => peer.session.output().len(),
-        };
         Backlog {
             written: self.written,
-            waiting,
+            waiting: self.peer.output().len(),
         }
     }
 
-    /// When the peer has not read for too long, unless it reads before.
+    /// When the peer has not read, or not acknowledged what it limits, for too long, unless it does before.
     pub(crate) fn stall_deadline(&self) -> Option<u64> {
-        match self.state {
-            State::Finishing { deadline } => Some(deadline),
-            _ => self
-                .stalled_since
-                .map(|since| since.saturating_add(self.stall_timeout)),
+        match (&self.state, self.stalled_since) {
+            (State::Finishing { deadline }, _) => Some(*deadline),
+            (_, Some(since)) => Some(since.saturating_add(self.stall_timeout)),
+            (_, None) => self.peer.lift_deadline(),
         }
     }
 
@@ -301,10 +300,7 @@ impl Connection {
 
     /// Once the session is over and everything was sent, says so to the peer and waits for it to close.
     fn finish_if_over(&mut self, now: u64) -> Result<(), End> {
-        let (over, empty) = match &mut self.peer {
-            Peer::Server(peer) => (peer.session.is_closed(), peer.session.output().is_empty()),
-            Peer::Client(peer) => (peer.session.is_closed(), peer.session.output().is_empty()),
-        };
+        let (over, empty) = (self.peer.is_over(), self.peer.output().is_empty());
         if over && matches!(self.state, State::Open) {
             self.state = State::Finishing {
                 deadline: now.saturating_add(FINISH_MS),
@@ -316,6 +312,43 @@ impl Connection {
             self.transport.finish();
         }
         Ok(())
+    }
+}
+
+impl Peer {
+    fn output(&mut self) -> &mut Output {
+        match self {
+            Self::Server(peer) => peer.session.output(),
+            Self::Client(peer) => peer.session.output(),
+        }
+    }
+
+    fn send_room(&mut self, now: u64) -> usize {
+        match self {
+            Self::Server(peer) => peer.session.send_room(now),
+            Self::Client(peer) => peer.session.send_room(now),
+        }
+    }
+
+    fn lift_deadline(&self) -> Option<u64> {
+        match self {
+            Self::Server(peer) => peer.session.lift_deadline(),
+            Self::Client(peer) => peer.session.lift_deadline(),
+        }
+    }
+
+    fn traffic(&self) -> &Traffic {
+        match self {
+            Self::Server(peer) => &peer.traffic,
+            Self::Client(peer) => &peer.core.traffic,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Server(peer) => peer.session.is_closed(),
+            Self::Client(peer) => peer.session.is_closed(),
+        }
     }
 }
 
@@ -331,9 +364,9 @@ impl End {
     }
 }
 
-fn write(transport: &mut Tcp, output: &Output) -> io::Result<usize> {
+fn write(transport: &mut Tcp, output: &Output, room: usize) -> io::Result<usize> {
     let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = output.io_slices(&mut slices);
+    let filled = output.io_slices_within(room, &mut slices);
     transport.write(&slices[..filled])
 }
 

@@ -2,6 +2,7 @@
 
 use crate::amf::{Object, Value};
 use crate::wire::chunk::ReaderLimits;
+use crate::wire::message::control::LimitType;
 
 /// Largest message accepted before `connect` was accepted, in bytes.
 pub(crate) const MAX_MESSAGE_BEFORE_CONNECT: usize = 64 * 1024;
@@ -101,8 +102,12 @@ pub struct ServerSessionConfig {
     pub chunk_size: u32,
     /// Window Acknowledgement Size announced to the client (2,500,000).
     pub window_ack_size: u32,
-    /// Set Peer Bandwidth announced to the client, limit type dynamic (2,500,000).
+    /// Set Peer Bandwidth announced to the client: bytes it may send ahead of the server's acknowledgements (2,500,000; at
+    /// least 1,024).
     pub peer_bandwidth: u32,
+    /// How strictly the client is to take `peer_bandwidth` (dynamic, which limits nothing by itself, as RTMP servers
+    /// usually say).
+    pub peer_bandwidth_limit: LimitType,
     /// `fmsVer` of the `connect` reply.
     pub server_version: String,
     /// `capabilities` of the `connect` reply (31).
@@ -128,6 +133,7 @@ impl Default for ServerSessionConfig {
             chunk_size: 65_536,
             window_ack_size: 2_500_000,
             peer_bandwidth: 2_500_000,
+            peer_bandwidth_limit: LimitType::Dynamic,
             server_version: "FMS/3,5,7,7009".to_owned(),
             capabilities: 31.0,
             send_on_bw_done: false,

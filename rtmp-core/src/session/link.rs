@@ -3,7 +3,7 @@
 use crate::session::config::{SessionLimits, SessionTimeouts};
 use crate::session::error::SessionError;
 use crate::session::ping::Ping;
-use crate::session::window::Window;
+use crate::session::window::{MIN_LIMIT, Window};
 use crate::wire::chunk::{ChunkReader, ChunkWriter, Output, csid};
 use crate::wire::handshake::Handshake;
 use crate::wire::message::command::{Command, ObjectEncoding};
@@ -117,15 +117,31 @@ impl Link {
         match control {
             Control::SetChunkSize(size) => self.reader.set_chunk_size(size)?,
             Control::Abort(csid) => self.reader.abort(csid),
-            Control::Acknowledgement(sequence) => self.window.peer_acknowledged(sequence),
-            Control::WindowAckSize(size) => self.window.set_peer_window(size),
-            // Answered with a window of that size when it differs from ours (RTMP 1.0 5.4.5); 0 would stall for ever.
-            Control::SetPeerBandwidth { size, .. } if size != 0 && size != self.own_window => {
-                self.send_window(size);
+            Control::Acknowledgement(sequence) => {
+                self.window.peer_acknowledged(sequence, self.output.consumed());
             }
-            Control::SetPeerBandwidth { .. } => {}
+            Control::WindowAckSize(size) => self.window.set_peer_window(size),
+            Control::SetPeerBandwidth { size, limit } => self.limit_set(size, limit),
         }
         Ok(())
+    }
+
+    /// Answered with a window of that size when it differs from ours (RTMP 1.0 5.4.5). A size of 0 would stall for ever,
+    /// unknown limit types mean nothing.
+    fn limit_set(&mut self, size: u32, limit: LimitType) {
+        if size == 0 || matches!(limit, LimitType::Unknown(_)) {
+            return;
+        }
+        self.window.set_send_limit(size, limit, self.output.consumed());
+        if size != self.own_window {
+            self.send_window(size);
+        }
+    }
+
+    /// How many of the waiting bytes may be sent now: all, unless the peer set a limit.
+    #[inline]
+    pub(crate) fn send_room(&mut self, now: u64) -> usize {
+        self.window.send_room(self.output.consumed(), now)
     }
 
     fn user_control(&mut self, message: &Message, now: u64) -> Option<Incoming> {
@@ -162,11 +178,13 @@ impl Link {
         self.send_control(&Control::WindowAckSize(size));
     }
 
-    pub(crate) fn send_peer_bandwidth(&mut self, size: u32) {
-        self.send_control(&Control::SetPeerBandwidth {
-            size,
-            limit: LimitType::Dynamic,
-        });
+    /// Limits what the peer may send ahead of our acknowledgements. Dynamic limits limit nothing by themselves.
+    pub(crate) fn send_peer_bandwidth(&mut self, size: u32, limit: LimitType) {
+        let size = size.max(MIN_LIMIT);
+        if limit != LimitType::Dynamic {
+            self.window.limit_peer(size);
+        }
+        self.send_control(&Control::SetPeerBandwidth { size, limit });
     }
 
     /// Announces a chunk size and uses it from the next message on.

@@ -25,6 +25,7 @@ mod transaction;
 mod window;
 
 pub use crate::wire::message::command::ObjectEncoding;
+pub use crate::wire::message::control::LimitType;
 pub use client::ClientSession;
 pub use client_events::{ClientEvent, PlayOptions, redirect_target};
 pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};

@@ -111,6 +111,21 @@ impl ServerSession {
         &mut self.link.output
     }
 
+    /// How many of the bytes in [`output`](Self::output) may be sent now: `usize::MAX`, unless the client limited the bytes it
+    /// has not acknowledged (Set Peer Bandwidth, RTMP 1.0 5.4.5). Sent is what was consumed of the output.
+    ///
+    /// While this is 0 the rest waits for an acknowledgement. When none comes for 10 seconds the limit is lifted until one
+    /// does: `poll_timeout` and `handle_timeout` see to it.
+    #[inline]
+    pub fn send_room(&mut self, now: u64) -> usize {
+        self.link.send_room(now)
+    }
+
+    /// When the limit that `send_room` reports will be lifted, while bytes wait for it; part of `poll_timeout`.
+    pub fn lift_deadline(&self) -> Option<u64> {
+        self.link.window.lift_deadline()
+    }
+
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.fault.is_some() {
@@ -122,10 +137,14 @@ impl ServerSession {
                 Some(self.link.opened_ms().saturating_add(timeouts.handshake_ms))
             }
             Phase::Opening => Some(self.link.ready_ms().saturating_add(timeouts.connect_ms)),
-            Phase::Deciding(_) | Phase::Connected => [self.link.ping.deadline(), self.calls.deadline()]
-                .into_iter()
-                .flatten()
-                .min(),
+            Phase::Deciding(_) | Phase::Connected => [
+                self.link.ping.deadline(),
+                self.calls.deadline(),
+                self.link.window.lift_deadline(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
             Phase::Closed => None,
         }
     }
@@ -219,6 +238,7 @@ impl ServerSession {
                 result,
             });
         }
+        self.link.window.lift_if_due(now);
         match self.link.ping.due(now) {
             PingDue::Nothing => Ok(()),
             PingDue::Send(value) => {

@@ -25,7 +25,8 @@ impl ServerSession {
         }
         let config = self.config.clone();
         self.link.send_window(config.window_ack_size);
-        self.link.send_peer_bandwidth(config.peer_bandwidth);
+        self.link
+            .send_peer_bandwidth(config.peer_bandwidth, config.peer_bandwidth_limit);
         self.link.send_chunk_size(config.chunk_size);
         self.link.send_user(&UserControl::StreamBegin(0));
         let command = Command {

@@ -6,6 +6,7 @@ use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::Role;
 use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
 use crate::wire::message::command::Command;
+use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::{Code, Status};
@@ -222,6 +223,18 @@ impl ServerSession {
     /// Changes the chunk size of what is sent from now on.
     pub fn set_chunk_size(&mut self, size: u32) {
         self.link.send_chunk_size(size);
+    }
+
+    /// Announces a Window Acknowledgement Size: the client then acknowledges at least every `size` bytes.
+    pub fn set_window_ack_size(&mut self, size: u32) {
+        self.link.send_window(size);
+    }
+
+    /// Asks the client to send no more than `size` bytes (at least 1,024) ahead of this side's acknowledgements, which then
+    /// come every half of that. Hard: this size. Soft: this size or the one in force, the smaller. Dynamic: as hard after a
+    /// hard one, else nothing (RTMP 1.0 5.4.5).
+    pub fn set_peer_bandwidth(&mut self, size: u32, limit: LimitType) {
+        self.link.send_peer_bandwidth(size, limit);
     }
 
     /// Ends the session from our side, with `onStatus` on stream 0 first when there is something to say, for instance

@@ -5,3 +5,4 @@ mod connect;
 mod hostile;
 mod live;
 mod support;
+mod window;

@@ -10,3 +10,4 @@ mod hostile;
 mod joined;
 mod mutations;
 mod raw;
+mod window;

@@ -24,6 +24,7 @@ pub struct Output {
     inline: Vec<u8>,
     inline_start: usize,
     len: usize,
+    consumed: u64,
 }
 
 enum Segment {
@@ -47,6 +48,13 @@ impl Output {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// How many bytes were sent since the queue was made: those [`consume`](Self::consume) and
+    /// [`take_bytes`](Self::take_bytes) took out.
+    #[inline]
+    pub fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// Appends a copy of `bytes`. Neighbouring small pieces become one segment.
@@ -93,17 +101,29 @@ impl Output {
 
     /// Fills `slices` with the first waiting bytes, for a vectored write; returns how many were filled.
     pub fn io_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.io_slices_within(usize::MAX, slices)
+    }
+
+    /// Like [`io_slices`](Self::io_slices), with no more than `most` bytes in all of them together.
+    pub fn io_slices_within<'a>(&'a self, most: usize, slices: &mut [IoSlice<'a>]) -> usize {
         let mut inline = self.inline_start;
+        let mut room = most;
         let mut filled = 0;
         for (slot, segment) in slices.iter_mut().zip(&self.segments) {
-            *slot = match segment {
+            if room == 0 {
+                break;
+            }
+            let bytes = match segment {
                 Segment::Inline(len) => {
                     let bytes = self.inline.get(inline..inline + len).unwrap_or_default();
                     inline += len;
-                    IoSlice::new(bytes)
+                    bytes
                 }
-                Segment::Shared(bytes) => IoSlice::new(bytes),
+                Segment::Shared(bytes) => bytes,
             };
+            let bytes = bytes.get(..room).unwrap_or(bytes);
+            room -= bytes.len();
+            *slot = IoSlice::new(bytes);
             filled += 1;
         }
         filled
@@ -113,6 +133,7 @@ impl Output {
     pub fn consume(&mut self, count: usize) {
         let mut left = count.min(self.len);
         self.len -= left;
+        self.consumed += left as u64;
         while left > 0 {
             let Some(front) = self.segments.front_mut() else {
                 break;
@@ -173,6 +194,7 @@ impl Output {
                 Segment::Shared(bytes) => all.extend_from_slice(bytes),
             }
         }
+        self.consumed += self.len as u64;
         self.clear();
         all
     }
@@ -235,6 +257,29 @@ mod tests {
         output.io_slices(&mut array);
         assert_eq!(array[1].as_ptr(), body.as_ptr());
         assert_eq!(output.len(), 106);
+    }
+
+    #[test]
+    fn slices_stop_at_the_bytes_asked_for() {
+        let mut output = Output::new();
+        output.push_slice(b"abcd");
+        output.push_bytes(Bytes::from(vec![7; 100]));
+        let within = |most| {
+            let mut array = [IoSlice::new(&[]); 4];
+            let filled = output.io_slices_within(most, &mut array);
+            array[..filled]
+                .iter()
+                .map(|slice| slice.len())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(within(0), []);
+        assert_eq!(within(3), [3]);
+        assert_eq!(within(4), [4]);
+        assert_eq!(within(50), [4, 46]);
+        assert_eq!(within(1000), [4, 100]);
+        output.consume(10);
+        assert_eq!(output.consumed(), 10);
+        assert_eq!(output.take_bytes().len() as u64 + 10, output.consumed());
     }
 
     #[test]
