@@ -36,7 +36,9 @@ step_python() {
     rm -rf $wheels
     "$venv/bin/maturin" build --release --manifest-path bindings/python/Cargo.toml --interpreter "$venv/bin/python" \
         --out $wheels --quiet &&
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall $wheels/*.whl &&
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $wheels/*.whl &&
+        # Again by force: the version stays while the contents change.
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $wheels/*.whl &&
         (cd bindings/python && "$venv/bin/python" -m pytest -q tests) &&
         (cd target && "$venv/bin/python" -m mypy.stubtest rtmpkit --ignore-missing-stub) || return 1
     [ ! -d examples/python ] || "$venv/bin/python" -m mypy --strict --python-executable "$venv/bin/python" examples/python
