@@ -1,0 +1,79 @@
+//! The C ABI of rtmpkit: reference-counted handles over the face of `rtmp-core`, one file per kind of handle. The
+//! modules stand in the order of the header that cbindgen makes of them, `include/rtmpkit.h`; the contract that binds
+//! its caller is the text on top of it (`header.txt`).
+#![deny(missing_docs)]
+#![allow(
+    non_camel_case_types,
+    reason = "types and enumerators have the names that C sees"
+)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "one contract for all pointers, on top of the header"
+)]
+
+#[macro_use]
+mod panic;
+mod fork;
+mod handle;
+mod host;
+mod release;
+mod string;
+
+// Blank lines keep rustfmt from sorting: this is the order of the header.
+mod error;
+
+mod library;
+
+mod log;
+
+mod value;
+
+mod buffer;
+
+mod media;
+
+mod status;
+
+mod engine;
+
+mod queue;
+
+mod server;
+
+mod application;
+
+mod instance;
+
+mod client;
+
+mod request;
+
+mod stream;
+
+mod subscription;
+
+mod net_connection;
+
+mod net_stream;
+
+pub use application::*;
+pub use buffer::*;
+pub use client::*;
+pub use engine::*;
+pub use error::*;
+pub use instance::*;
+pub use library::*;
+pub use log::*;
+pub use media::*;
+pub use net_connection::*;
+pub use net_stream::*;
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub use panic::arm_panic;
+pub use queue::*;
+pub use request::*;
+pub use server::*;
+pub use status::*;
+pub use stream::*;
+pub use subscription::*;
+pub use value::*;

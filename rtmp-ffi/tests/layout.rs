@@ -1,0 +1,83 @@
+//! Sizes and offsets of the public structs are those of the committed table: they are the ABI. A change that is meant
+//! comes with a new version; then `UPDATE_LAYOUT=1 cargo test -p rtmp-ffi --test layout` writes the table.
+#![cfg(target_pointer_width = "64")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+
+use rtmpkit::*;
+
+mod support;
+
+macro_rules! layout {
+    ($($name:ident { $($field:ident),* })*) => {
+        fn layout() -> String {
+            let mut text = String::new();
+            $(
+                writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).unwrap();
+                $(
+                    let field = stringify!($field).trim_start_matches("r#");
+                    writeln!(text, "  {field} {}", offset_of!($name, $field)).unwrap();
+                )*
+            )*
+            text
+        }
+    };
+}
+
+layout! {
+    rtmpkit_media { struct_size, r#type, track_id, flags, fourcc, timestamp_ms, timestamp_ns, composition_ms, data, len, buffer, body, body_len }
+    rtmpkit_engine_config { struct_size, workers, log_level, log_fn, log_user_data, log_release }
+    rtmpkit_engine_counters { struct_size, workers, closed }
+    rtmpkit_server_config { struct_size, queue, max_connections, max_connections_per_address, player_queue_bytes, player_queue_ms, stall_timeout_ms, connect_timeout_ms, chunk_size }
+    rtmpkit_server_events { struct_size, on_release }
+    rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
+    rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic }
+    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, gop_cache_bytes }
+    rtmpkit_status { struct_size, level, result, code, description, info }
+    rtmpkit_application_events { struct_size, on_instance_start, on_instance_stop, on_connect, on_reject, on_disconnect, on_publish, on_unpublish, on_play, on_stop, on_call, on_error, on_release }
+    rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }
+    rtmpkit_client_details { struct_size, id, address, uri, app, agent, page_url, referrer, protocol, connect_object, secure, connected }
+    rtmpkit_client_counters { struct_size, traffic }
+    rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing }
+    rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
+    rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
+    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size }
+    rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
+    rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
+    rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release }
+    rtmpkit_net_stream_counters { struct_size, traffic }
+}
+
+#[test]
+fn sizes_and_offsets_are_the_committed_ones() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layout.txt");
+    if std::env::var_os("UPDATE_LAYOUT").is_some() {
+        fs::write(&path, layout()).unwrap();
+    }
+    assert_eq!(layout(), fs::read_to_string(path).unwrap());
+}
+
+#[test]
+fn the_table_has_every_struct_and_member_of_the_header() {
+    let (layout, header) = (layout(), support::header());
+    for (at, _) in header
+        .match_indices("typedef struct rtmpkit_")
+        .filter(|(at, _)| header[*at..].lines().next().unwrap().ends_with('{'))
+    {
+        let body = &header[at..at + header[at..].find("\n}").unwrap()];
+        let name = body.split_whitespace().nth(2).unwrap();
+        let table = layout
+            .split_once(&format!("{name} "))
+            .unwrap_or_else(|| panic!("{name} is not in the table"))
+            .1;
+        let members = table
+            .lines()
+            .skip(1)
+            .take_while(|line| line.starts_with("  "))
+            .count();
+        assert_eq!(members, body.matches(';').count(), "{name}");
+    }
+}
