@@ -99,6 +99,6 @@ pub use error::{Error, Initiator, Result};
 
 pub use amf::{Object, Value};
 pub use media::{FourCc, Frame, FrameFlags, MediaKind, MediaMessage};
-pub use session::{PlayOptions, PlayStart, PublishMode};
+pub use session::{Capabilities, CapsEx, CodecMap, CodecUse, PlayOptions, PlayStart, PublishMode};
 pub use wire::status::{Code, Level, Status};
 pub use wire::url::RtmpUrl;

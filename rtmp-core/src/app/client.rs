@@ -10,7 +10,7 @@ use crate::amf::{Object, Value};
 use crate::app::instance::Instance;
 use crate::app::peer::{PeerCommand, PeerLink, Reply};
 use crate::app::stats::{Traffic, TrafficStats};
-use crate::session::ConnectRequest as ConnectCommand;
+use crate::session::{Capabilities, ConnectRequest as ConnectCommand};
 use crate::wire::status::Status;
 
 /// A client connected, or connecting, to an application instance. Clones name the same client; dropping them never
@@ -124,6 +124,11 @@ impl Client {
     /// The user arguments after the command object of connect.
     pub fn connect_args(&self) -> &[Value] {
         &self.inner.connect.args
+    }
+
+    /// What the client can do with Enhanced RTMP (E-RTMP v2 "Enhancing NetConnection connect Command").
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.inner.connect.enhanced
     }
 
     /// Bytes and messages so far.

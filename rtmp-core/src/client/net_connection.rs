@@ -13,7 +13,7 @@ use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
 use crate::error::{Error, Result};
-use crate::session::ClientSessionConfig;
+use crate::session::{Capabilities, ClientSessionConfig};
 use crate::wire::status::{Code, Status};
 use crate::wire::url::{RtmpUrl, Scheme};
 
@@ -68,6 +68,7 @@ pub(crate) struct ConnectionCore {
 struct State {
     phase: Phase,
     uri: String,
+    enhanced: Capabilities,
     waiting: Vec<ClientCommand>,
 }
 
@@ -174,6 +175,11 @@ impl NetConnection {
         self.core.state.lock().uri.clone()
     }
 
+    /// What the server said of Enhanced RTMP when it accepted; nothing before.
+    pub fn server_capabilities(&self) -> Capabilities {
+        self.core.state.lock().enhanced.clone()
+    }
+
     /// Bytes and messages so far.
     pub fn stats(&self) -> TrafficStats {
         self.core.traffic.read()
@@ -251,10 +257,12 @@ impl ConnectionCore {
         std::mem::take(&mut state.waiting)
     }
 
-    /// Marks the connection as accepted or refused by the server.
-    pub(crate) fn set_connected(&self, accepted: bool) {
-        if let Phase::Open { connected, .. } = &mut self.state.lock().phase {
-            *connected = accepted;
+    /// The server accepted the connection.
+    pub(crate) fn set_connected(&self, enhanced: Capabilities) {
+        let mut state = self.state.lock();
+        if let Phase::Open { connected, .. } = &mut state.phase {
+            *connected = true;
+            state.enhanced = enhanced;
         }
     }
 
@@ -299,6 +307,7 @@ impl ConnectionCore {
         }
         state.phase = Phase::Opening;
         state.uri = uri;
+        state.enhanced = Capabilities::default();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::amf::{self, Value};
 use crate::client::{ConnectionCore, NetConnection};
 use crate::engine::{ClientCommand, StreamCommand};
 use crate::error::{Error, Result};
-use crate::media::{Frame, FrameFlags, MediaKind, MediaMessage};
+use crate::media::{Frame, FrameFlags, MediaKind, MediaMessage, TrackSet};
 use crate::session::{PlayOptions, PublishMode};
 use crate::time::Unwrap;
 use crate::wire::status::Status;
@@ -22,7 +22,7 @@ pub trait NetStreamHandler: Send + Sync + 'static {
     /// The stream's state changed: NetStream.Publish.Start, NetStream.Play.Start and so on.
     fn on_status(&self, stream: &NetStream, status: &Status) {}
 
-    /// A frame of the stream that is played: audio, video or data.
+    /// A frame of the stream that is played: audio, video or data. A multitrack message yields one frame per track.
     fn on_frame(&self, stream: &NetStream, frame: &Frame) {}
 
     /// The stream is over, with its connection or by [`NetStream::close`]; the last event.
@@ -45,8 +45,8 @@ pub(crate) struct StreamCore {
     connection: Arc<ConnectionCore>,
     handler: Arc<dyn NetStreamHandler>,
     time: Mutex<Unwrap>,
-    /// Frames were dropped: wait for a keyframe.
-    behind: AtomicBool,
+    /// Frames were dropped: the video tracks that have had a keyframe since.
+    behind: Mutex<Option<TrackSet>>,
     dropped: AtomicU64,
     closed: AtomicBool,
 }
@@ -61,7 +61,7 @@ impl NetStream {
             connection: Arc::clone(connection.core()),
             handler,
             time: Mutex::default(),
-            behind: AtomicBool::new(false),
+            behind: Mutex::default(),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         });
@@ -176,17 +176,20 @@ impl StreamCore {
     /// Gives a message that was played to the handler.
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage) {
         let timestamp = self.time.lock().unwrap(message.timestamp);
-        let frame = Frame::parse(message.kind, timestamp, message.body);
+        for frame in Frame::parse_all(message.kind, timestamp, message.body) {
+            self.frame(frame);
+        }
+    }
+
+    fn frame(self: &Arc<Self>, frame: Frame) {
         if frame.flags.contains(FrameFlags::CONFIG) || frame.flags.contains(FrameFlags::METADATA) {
             return self.event(move |handler, stream| handler.on_frame(stream, &frame));
         }
-        let starts = frame.kind != MediaKind::Video || frame.is_keyframe();
-        if self.behind.load(Acquire) && !starts {
+        if frame.kind == MediaKind::Video && self.is_behind(&frame) {
             self.dropped.fetch_add(1, Relaxed);
             return;
         }
         let core = Arc::clone(self);
-        let is_video = frame.kind == MediaKind::Video;
         let taken = self
             .connection
             .config
@@ -194,9 +197,19 @@ impl StreamCore {
             .try_run(move || core.handler.on_frame(&NetStream::borrowed(&core), &frame));
         if !taken {
             self.dropped.fetch_add(1, Relaxed);
+            *self.behind.lock() = Some(TrackSet::default());
         }
-        if is_video || !taken {
-            self.behind.store(!taken, std::sync::atomic::Ordering::Release);
+    }
+
+    /// Whether a frame's track waits for a keyframe, and this is none.
+    fn is_behind(&self, frame: &Frame) -> bool {
+        match &mut *self.behind.lock() {
+            Some(caught_up) if frame.is_keyframe() => {
+                caught_up.insert(frame.track_id);
+                false
+            }
+            Some(caught_up) => !caught_up.contains(frame.track_id),
+            None => false,
         }
     }
 

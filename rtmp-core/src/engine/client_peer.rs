@@ -212,9 +212,9 @@ impl ClientPeer {
                     stream.media(message);
                 }
             }
-            ClientEvent::Connected { status, .. } => {
+            ClientEvent::Connected { status, enhanced, .. } => {
                 self.answered = true;
-                self.core.set_connected(true);
+                self.core.set_connected(enhanced);
                 self.core.status(status);
                 for command in std::mem::take(&mut self.waiting) {
                     self.run(command);

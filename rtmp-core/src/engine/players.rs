@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::app::stream::{Feed, LiveStream, PlayerFlow};
+use crate::media::Reduction;
 
 /// One message stream of one connection that plays a live stream.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Player {
     /// The message stream on that connection.
     pub(crate) stream_id: u32,
     pub(crate) flow: PlayerFlow,
+    /// What messages have to lose for this player.
+    pub(crate) reduction: Option<Reduction>,
 }
 
 /// All that a worker serves of one stream.

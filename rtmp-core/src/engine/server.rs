@@ -28,6 +28,10 @@ pub struct ServerConfig {
     pub max_connections_per_address: usize,
     /// How far behind a player may fall before frames are dropped to the next keyframe. Default: 8 MiB or 5 s.
     pub player_limits: FlowLimits,
+    /// Whether players get what they announced to understand (`capsEx`, `fourCcList`): of a multitrack stream the lowest
+    /// track, and legacy headers where there are some for those that announced nothing of Enhanced RTMP. Otherwise
+    /// every player gets every message as it was published. Default: true.
+    pub reduce_for_players: bool,
     /// Milliseconds without progress in sending after which a peer is disconnected. Default: 15,000.
     pub stall_timeout_ms: u64,
     /// Settings of the protocol.
@@ -40,6 +44,7 @@ impl Default for ServerConfig {
             max_connections: 65_536,
             max_connections_per_address: 0,
             player_limits: FlowLimits::default(),
+            reduce_for_players: true,
             stall_timeout_ms: 15_000,
             session: ServerSessionConfig::default(),
         }

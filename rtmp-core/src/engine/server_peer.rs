@@ -492,10 +492,18 @@ impl ServerPeer {
         self.session.accept_play(stream_id);
         let joined = stream.join(context.port);
         let at_keyframe = joined.backlog.iter().any(|message| message.is_keyframe());
-        for message in &joined.backlog {
-            self.session.send_media(stream_id, &message.shared);
+        let reduction = match self.server.config.reduce_for_players {
+            true => client.capabilities().reduction(),
+            false => None,
+        };
+        let forms = joined
+            .backlog
+            .iter()
+            .filter_map(|message| message.form(reduction));
+        for shared in forms {
+            self.session.send_media(stream_id, shared);
+            self.traffic.messages_sent(1);
         }
-        self.traffic.messages_sent(joined.backlog.len() as u64);
         let limits = self.server.config.player_limits;
         let flow = PlayerFlow::new(limits, joined.next_sequence, joined.has_video, at_keyframe);
         context.players.add(
@@ -504,6 +512,7 @@ impl ServerPeer {
                 key: self.link.key,
                 stream_id,
                 flow,
+                reduction,
             },
         );
         self.playing.push(Playing {

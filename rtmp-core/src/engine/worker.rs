@@ -344,12 +344,17 @@ impl Worker {
             match &delivery.item {
                 Item::Media(message) => {
                     let verdict = player.flow.judge(message, backlog);
+                    let reduction = player.reduction;
                     match verdict {
                         Verdict::Send => {}
                         Verdict::Resume => {
                             let headers = audience.stream.as_ref().map(|stream| stream.headers());
-                            for header in headers.iter().flatten() {
-                                peer.session.send_media(player.stream_id, &header.shared);
+                            for header in headers
+                                .iter()
+                                .flatten()
+                                .filter_map(|header| header.form(reduction))
+                            {
+                                peer.session.send_media(player.stream_id, header);
                             }
                         }
                         Verdict::Drop => {
@@ -358,7 +363,10 @@ impl Worker {
                         }
                         Verdict::Skip => continue,
                     }
-                    peer.session.send_media(player.stream_id, &message.shared);
+                    let Some(shared) = message.form(reduction) else {
+                        continue;
+                    };
+                    peer.session.send_media(player.stream_id, shared);
                     peer.traffic.messages_sent(1);
                 }
                 Item::Published => {

@@ -12,6 +12,8 @@ pub(crate) const FOURCC: usize = 4;
 const MOD_EX_TIMESTAMP_OFFSET_NANO: u8 = 0;
 /// Modifier sizes count one less; this one says that a size of 16 bits follows.
 const MOD_EX_LONG_SIZE: usize = 256;
+/// Tracks in one body.
+const MAX_TRACKS: usize = 256;
 /// The offset is below one millisecond.
 const MAX_NANOS: u32 = 999_999;
 
@@ -203,12 +205,14 @@ impl Header {
         }
     }
 
-    /// The tracks in the order they stand. A track whose declared size runs past the body ends the list.
-    pub(crate) fn tracks<'a>(&self, body: &'a [u8]) -> Tracks<'a> {
-        Tracks {
+    /// The tracks in the order they stand. A track whose declared size runs past the body ends the list, and so does
+    /// the 256th: there are no more ids.
+    pub(crate) fn tracks<'a>(&self, body: &'a [u8]) -> std::iter::Take<Tracks<'a>> {
+        let tracks = Tracks {
             body,
             layout: Some(self.tracks.clone()),
-        }
+        };
+        tracks.take(MAX_TRACKS)
     }
 }
 

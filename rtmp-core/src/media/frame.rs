@@ -58,10 +58,8 @@ impl Frame {
         if frame.flags.contains(FrameFlags::MULTITRACK)
             && let Some(header) = enhanced::header(kind, &frame.body)
         {
-            let tracks = header
-                .tracks(&frame.body)
-                .map(|track| frame.of_track(&header, track));
-            let frames: Vec<Self> = tracks.collect();
+            let tracks = header.tracks(&frame.body);
+            let frames: Vec<Self> = tracks.map(|track| frame.of_track(&header, track)).collect();
             return if frames.is_empty() { vec![frame] } else { frames };
         }
         vec![Self::parse(kind, timestamp_ms, frame.body)]

@@ -13,6 +13,7 @@ pub mod fourcc;
 pub mod frame;
 pub mod message;
 pub mod metadata;
+pub mod tracks;
 pub mod video;
 
 pub use enhanced::PacketType;
@@ -20,3 +21,4 @@ pub use flags::{FrameFlags, inspect};
 pub use fourcc::FourCc;
 pub use frame::Frame;
 pub use message::{MediaKind, MediaMessage};
+pub use tracks::{Reduced, Reduction, TrackSet, is_reducible, reduce, track_ids};

@@ -1,6 +1,7 @@
 //! `connect` on the client's side (RTMP 1.0 7.2.1.1, E-RTMP v2 "Enhancing NetConnection connect Command").
 
-use crate::amf::{Array, Object, Value};
+use crate::amf::{Object, Value};
+use crate::session::capabilities::Capabilities;
 use crate::session::client::{ClientSession, Phase};
 use crate::session::client_events::ClientEvent;
 use crate::wire::chunk::csid;
@@ -18,8 +19,6 @@ const VIDEO_CODECS: f64 = 252.0;
 const VIDEO_FUNCTION: f64 = 1.0;
 /// What Flash Player 10 and later send.
 const CAPABILITIES: f64 = 239.0;
-/// E-RTMP v2 FourCcInfoMask: CanDecode, CanEncode, CanForward.
-const ALL_USES: f64 = 7.0;
 
 impl ClientSession {
     /// Announces the chunk size, then connects.
@@ -51,8 +50,12 @@ impl ClientSession {
         self.phase = Phase::Connected;
         self.link.allow_large_messages(&self.config.limits);
         let properties = command.object.as_object().cloned().unwrap_or_default();
-        self.events
-            .push_back(ClientEvent::Connected { status, properties });
+        let enhanced = Capabilities::from_object(&status.info).or(Capabilities::from_object(&properties));
+        self.events.push_back(ClientEvent::Connected {
+            status,
+            properties,
+            enhanced,
+        });
     }
 
     pub(super) fn connect_refused(&mut self, status: Status) {
@@ -79,24 +82,10 @@ impl ClientSession {
         object.insert("videoCodecs", VIDEO_CODECS);
         object.insert("videoFunction", VIDEO_FUNCTION);
         object.insert("objectEncoding", if config.amf3 { 3.0 } else { 0.0 });
-        self.add_enhanced(&mut object);
+        config.enhanced.add_to(&mut object);
         for (key, value) in config.properties.iter() {
             object.insert(key, value.clone());
         }
         object
-    }
-
-    fn add_enhanced(&self, object: &mut Object) {
-        let list = &self.config.fourcc_list;
-        if !list.is_empty() {
-            let codes = list.iter().map(|code| Value::from(code.as_str()));
-            object.insert("fourCcList", Value::Array(codes.collect::<Array>()));
-            let uses: Object = list.iter().map(|code| (code.as_str(), ALL_USES)).collect();
-            object.insert("videoFourCcInfoMap", uses.clone());
-            object.insert("audioFourCcInfoMap", uses);
-        }
-        if self.config.caps_ex != 0 {
-            object.insert("capsEx", f64::from(self.config.caps_ex));
-        }
     }
 }

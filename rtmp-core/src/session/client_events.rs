@@ -2,6 +2,7 @@
 
 use crate::amf::{Object, Value};
 use crate::media::MediaMessage;
+use crate::session::capabilities::Capabilities;
 use crate::session::events::PlayStart;
 use crate::wire::chunk::Message;
 use crate::wire::message::user_control::UserControl;
@@ -17,6 +18,8 @@ pub enum ClientEvent {
         status: Status,
         /// The properties object of the answer (`fmsVer`, `capabilities`, ...).
         properties: Object,
+        /// What the server can do with Enhanced RTMP, from either object.
+        enhanced: Capabilities,
     },
     /// The server refused `connect`; the session is over. See [`redirect_target`].
     Rejected(Status),

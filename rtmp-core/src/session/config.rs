@@ -1,6 +1,7 @@
 //! What a session announces, tolerates and waits for.
 
 use crate::amf::{Object, Value};
+use crate::session::capabilities::{Capabilities, CodecUse};
 use crate::wire::chunk::ReaderLimits;
 use crate::wire::message::control::LimitType;
 
@@ -116,9 +117,9 @@ pub struct ServerSessionConfig {
     pub send_on_bw_done: bool,
     /// `|RtmpSampleAccess` for audio and video (false, false).
     pub sample_access: (bool, bool),
-    /// Enhanced RTMP `capsEx` told to clients that announced theirs (E-RTMP v2, CapsExMask; reconnect | multitrack |
-    /// ModEx | nanosecond offset).
-    pub caps_ex: u32,
+    /// What clients that speak Enhanced RTMP are told (every codec is forwarded, all of `capsEx`). `fourCcList` is only
+    /// told to clients that sent theirs.
+    pub enhanced: Capabilities,
     /// Accept `publish` and `play` on message stream 0 or one never created, as many hardware encoders send them (on).
     pub lenient_streams: bool,
     /// Bounds.
@@ -138,7 +139,7 @@ impl Default for ServerSessionConfig {
             capabilities: 31.0,
             send_on_bw_done: false,
             sample_access: (false, false),
-            caps_ex: 0x0F,
+            enhanced: Capabilities::any(CodecUse::FORWARD),
             lenient_streams: true,
             limits: SessionLimits::default(),
             timeouts: SessionTimeouts::default(),
@@ -163,10 +164,9 @@ pub struct ClientSessionConfig {
     pub nonprivate: bool,
     /// Ask for object encoding 3: commands may then carry AMF3 values.
     pub amf3: bool,
-    /// Enhanced RTMP `fourCcList` (E-RTMP v2); empty leaves it out.
-    pub fourcc_list: Vec<String>,
-    /// Enhanced RTMP `capsEx` (E-RTMP v2); 0 leaves it out.
-    pub caps_ex: u32,
+    /// What the server is told about Enhanced RTMP: every codec, all of `capsEx`. Properties that are `None` are left
+    /// out.
+    pub enhanced: Capabilities,
     /// More properties of the `connect` command object; they replace ours of the same name.
     pub properties: Object,
     /// Arguments after the command object.
@@ -211,8 +211,7 @@ impl Default for ClientSessionConfig {
             page_url: None,
             nonprivate: true,
             amf3: false,
-            fourcc_list: vec!["*".to_owned()],
-            caps_ex: 0x0F,
+            enhanced: Capabilities::any(CodecUse::ALL),
             properties: Object::new(),
             connect_args: Vec::new(),
             chunk_size: 4096,

@@ -2,6 +2,7 @@
 
 use crate::amf::{Object, Value};
 use crate::media::MediaMessage;
+use crate::session::capabilities::Capabilities;
 use crate::wire::chunk::Message;
 
 /// A client's `connect` (RTMP 1.0 7.2.1.1), taken apart.
@@ -24,10 +25,8 @@ pub struct ConnectRequest {
     pub page_url: String,
     /// Object encoding this connection uses, 0 or 3.
     pub object_encoding: u8,
-    /// Enhanced RTMP `fourCcList`: codecs the client knows.
-    pub fourcc_list: Vec<String>,
-    /// Enhanced RTMP `capsEx`.
-    pub caps_ex: u32,
+    /// What the client can do with Enhanced RTMP.
+    pub enhanced: Capabilities,
     /// The whole command object.
     pub object: Object,
     /// Arguments after the command object.

@@ -4,6 +4,7 @@
 //! or clock here: the owner passes the time in milliseconds of any monotonic clock and calls `handle_timeout` when
 //! `poll_timeout` says so.
 
+mod capabilities;
 mod client;
 mod client_commands;
 mod client_connect;
@@ -26,6 +27,7 @@ mod window;
 
 pub use crate::wire::message::command::ObjectEncoding;
 pub use crate::wire::message::control::LimitType;
+pub use capabilities::{Capabilities, CapsEx, CodecMap, CodecUse};
 pub use client::ClientSession;
 pub use client_events::{ClientEvent, PlayOptions, redirect_target};
 pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};

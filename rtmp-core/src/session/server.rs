@@ -1,6 +1,7 @@
 //! The server's side of one connection.
 
 use crate::amf::Value;
+use crate::session::capabilities::Capabilities;
 use crate::session::config::ServerSessionConfig;
 use crate::session::error::SessionError;
 use crate::session::events::{ConnectRequest, ServerEvent};
@@ -57,8 +58,8 @@ pub(super) enum Phase {
 pub(super) struct Deciding {
     pub(super) transaction_id: f64,
     pub(super) encoding: ObjectEncoding,
-    /// The client spoke Enhanced RTMP, and whether by `fourCcList`.
-    pub(super) enhanced: Option<bool>,
+    /// What the client said of Enhanced RTMP.
+    pub(super) enhanced: Capabilities,
 }
 
 impl ServerSession {

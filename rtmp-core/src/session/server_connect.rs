@@ -1,6 +1,7 @@
 //! `connect` on the server's side: taking the request apart, and both answers (RTMP 1.0 7.2.1.1).
 
-use crate::amf::{Array, Object, Value};
+use crate::amf::{Object, Value};
+use crate::session::capabilities::Capabilities;
 use crate::session::events::{ConnectReply, ConnectRequest, ServerEvent};
 use crate::session::server::{Deciding, Phase, ServerSession};
 use crate::wire::chunk::csid;
@@ -8,9 +9,6 @@ use crate::wire::message::command::{Command, ObjectEncoding};
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::RtmpUrl;
-
-/// E-RTMP v2 FourCcInfoMask.CanForward.
-const CAN_FORWARD: f64 = 4.0;
 
 impl ServerSession {
     /// Accepts the client. Its commands that waited are worked through now and may queue events.
@@ -80,7 +78,7 @@ impl ServerSession {
             } else {
                 ObjectEncoding::Amf0
             },
-            enhanced: enhanced(&object),
+            enhanced: Capabilities::from_object(&object),
         };
         let request = request(object, command.args, deciding.encoding);
         let refusal = if encoding != 0.0 && encoding != 3.0 {
@@ -141,26 +139,15 @@ impl ServerSession {
     /// Tells a client that speaks Enhanced RTMP what this side can do. Others must not see it: some cameras stumble over
     /// arrays in the answer.
     fn add_enhanced(&self, deciding: &Deciding, object: &mut Object) {
-        let Some(by_list) = deciding.enhanced else {
+        if !deciding.enhanced.is_enhanced() {
             return;
-        };
-        let any = || Object::new().with("*", CAN_FORWARD);
-        object.insert("capsEx", f64::from(self.config.caps_ex));
-        object.insert("videoFourCcInfoMap", any());
-        object.insert("audioFourCcInfoMap", any());
-        if by_list {
-            object.insert("fourCcList", Value::Array(Array::from(vec![Value::from("*")])));
         }
+        let mut own = self.config.enhanced.clone();
+        if deciding.enhanced.fourcc_list.is_none() {
+            own.fourcc_list = None;
+        }
+        own.add_to(object);
     }
-}
-
-/// `Some` when the client speaks Enhanced RTMP, with whether it sent `fourCcList`.
-fn enhanced(object: &Object) -> Option<bool> {
-    let by_list = object.contains_key("fourCcList");
-    let by_map = ["capsEx", "videoFourCcInfoMap", "audioFourCcInfoMap"]
-        .iter()
-        .any(|key| object.contains_key(key));
-    (by_list || by_map).then_some(by_list)
 }
 
 fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> ConnectRequest {
@@ -200,25 +187,9 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
         page_url: text("pageUrl"),
         tc_url,
         object_encoding: encoding.number(),
-        fourcc_list: fourcc_list(&object),
-        caps_ex: object
-            .get("capsEx")
-            .and_then(Value::as_f64)
-            .map_or(0, |caps| caps as u32),
+        enhanced: Capabilities::from_object(&object),
         object,
         args,
-    }
-}
-
-fn fourcc_list(object: &Object) -> Vec<String> {
-    let Some(list) = object.get("fourCcList") else {
-        return Vec::new();
-    };
-    let texts = |value: &Value| value.as_str().map(str::to_owned);
-    match (list.as_array(), list.as_object()) {
-        (Some(values), _) => values.iter().filter_map(texts).collect(),
-        (None, Some(object)) => object.iter().filter_map(|(_, value)| texts(value)).collect(),
-        (None, None) => Vec::new(),
     }
 }
 
@@ -288,15 +259,5 @@ mod tests {
             assert!(!is_good_app(&of_app(app), 256), "{app:?}");
         }
         assert!(is_good_app(&of_app("live/room"), 256));
-    }
-
-    #[test]
-    fn enhanced_clients_are_recognised_in_either_way() {
-        assert_eq!(enhanced(&Object::new()), None);
-        assert_eq!(
-            enhanced(&Object::new().with("fourCcList", Value::Null)),
-            Some(true)
-        );
-        assert_eq!(enhanced(&Object::new().with("capsEx", 1.0)), Some(false));
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(feature = "engine")]
 
 mod connect;
+mod enhanced;
 mod hostile;
 mod live;
 mod support;

@@ -118,9 +118,17 @@ pub fn subscriber() -> (Arc<dyn Subscriber>, Receiver<Seen>) {
 
 /// A connection and its statuses.
 pub fn connect(engine: &Engine, url: &str) -> (NetConnection, Receiver<Status>) {
+    connect_with(engine, url, NetConnectionConfig::default())
+}
+
+pub fn connect_with(
+    engine: &Engine,
+    url: &str,
+    config: NetConnectionConfig,
+) -> (NetConnection, Receiver<Status>) {
     let (sender, statuses) = channel();
     let handler = Arc::new(ToChannel(sender));
-    let connection = NetConnection::new(engine, NetConnectionConfig::default(), handler).unwrap();
+    let connection = NetConnection::new(engine, config, handler).unwrap();
     connection.connect(url, &[]).unwrap();
     (connection, statuses)
 }

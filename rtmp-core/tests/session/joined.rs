@@ -60,7 +60,9 @@ fn a_client_connects() {
     pair.pump();
     let [
         ClientEvent::UserControl(_),
-        ClientEvent::Connected { status, properties },
+        ClientEvent::Connected {
+            status, properties, ..
+        },
     ] = &pair.client_events[..]
     else {
         panic!("{:?}", pair.client_events);

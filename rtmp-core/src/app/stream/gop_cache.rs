@@ -1,22 +1,51 @@
-//! What a stream keeps for those who join late: metadata, sequence headers and the messages since the last keyframe.
+//! What a stream keeps for those who join late: metadata, the headers of every track and the messages since the last
+//! keyframe.
 
 use std::sync::Arc;
 
-use crate::app::stream::LiveMessage;
-use crate::media::{FrameFlags, MediaKind};
+use bytes::Bytes;
 
-/// Metadata, sequence headers and the current group of pictures of one stream.
+use crate::app::stream::LiveMessage;
+use crate::media::{Frame, MediaKind, PacketType};
+
+/// Metadata, headers and the current group of pictures of one stream.
 ///
-/// Invariant: `frames` is empty or begins with a video keyframe.
+/// Invariant: `frames` is empty or begins with a keyframe of the default video track.
 #[derive(Debug, Default)]
 pub struct GopCache {
     limit: usize,
     metadata: Option<Arc<LiveMessage>>,
-    audio_config: Option<Arc<LiveMessage>>,
-    video_config: Option<Arc<LiveMessage>>,
+    headers: Vec<Header>,
     frames: Vec<Arc<LiveMessage>>,
     bytes: usize,
 }
+
+/// What one track has of one header.
+#[derive(Debug)]
+struct Header {
+    kind: MediaKind,
+    slot: Slot,
+    track: u8,
+    /// The track's part of the message.
+    payload: Bytes,
+    message: Arc<LiveMessage>,
+    /// The one that held when the group of pictures began, if another came since.
+    before: Option<Arc<LiveMessage>>,
+}
+
+/// The headers that a track may have beside each other, in the order players need them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Sequence,
+    Channels,
+    /// Colour information of video: it may change within a group of pictures.
+    Metadata,
+}
+
+/// Tracks of a kind whose headers are kept; those of others reach only the players of the moment.
+const MAX_TRACKS: usize = 32;
+/// Longest message with headers kept, in bytes.
+const MAX_HEADER: usize = 64 << 10;
 
 impl GopCache {
     /// An empty cache that keeps at most `limit` bytes of frames.
@@ -29,15 +58,8 @@ impl GopCache {
 
     /// Takes note of a published message.
     pub fn add(&mut self, message: &Arc<LiveMessage>) {
-        if let Some(slot) = self.slot(message) {
-            let changed = slot
-                .as_ref()
-                .is_some_and(|old| old.shared.payload != message.shared.payload);
-            *slot = Some(Arc::clone(message));
-            if changed && message.kind != MediaKind::Data {
-                self.clear_frames();
-            }
-            return;
+        if message.is_header() {
+            return self.add_header(message);
         }
         if message.is_keyframe() {
             self.clear_frames();
@@ -52,27 +74,22 @@ impl GopCache {
         *self = Self::new(self.limit);
     }
 
-    /// What a player gets first: metadata and sequence headers stamped with the time of the first frame, then frames.
+    /// What a player gets first: metadata and headers stamped with the time of the first frame, then frames.
     pub fn backlog(&self) -> Vec<Arc<LiveMessage>> {
-        let mut backlog = self.headers();
+        let mut backlog = self.collect(|header| header.before.as_ref().unwrap_or(&header.message));
         backlog.extend(self.frames.iter().cloned());
         backlog
     }
 
-    /// Metadata and sequence headers, stamped with the time of the first frame kept.
+    /// Metadata and headers as of now, stamped with the time of the first frame kept.
     pub fn headers(&self) -> Vec<Arc<LiveMessage>> {
-        let headers = [&self.metadata, &self.audio_config, &self.video_config];
-        let start = self.frames.first().map(|frame| frame.shared.timestamp);
-        let stamped = |message: &Arc<LiveMessage>| match start {
-            Some(timestamp) if timestamp != message.shared.timestamp => Arc::new(message.at(timestamp)),
-            _ => Arc::clone(message),
-        };
-        headers.into_iter().flatten().map(stamped).collect()
+        self.collect(|header| &header.message)
     }
 
     /// Whether the stream has shown a video sequence header or a keyframe.
     pub fn has_video(&self) -> bool {
-        self.video_config.is_some() || !self.frames.is_empty()
+        let configured = |header: &Header| header.kind == MediaKind::Video && header.slot == Slot::Sequence;
+        !self.frames.is_empty() || self.headers.iter().any(configured)
     }
 
     /// Messages and bytes of frames kept.
@@ -80,13 +97,94 @@ impl GopCache {
         (self.frames.len(), self.bytes)
     }
 
-    fn slot(&mut self, message: &LiveMessage) -> Option<&mut Option<Arc<LiveMessage>>> {
-        match message.kind {
-            MediaKind::Data if message.flags.contains(FrameFlags::METADATA) => Some(&mut self.metadata),
-            MediaKind::Audio if message.flags.contains(FrameFlags::CONFIG) => Some(&mut self.audio_config),
-            MediaKind::Video if message.flags.contains(FrameFlags::CONFIG) => Some(&mut self.video_config),
-            _ => None,
+    fn add_header(&mut self, message: &Arc<LiveMessage>) {
+        if message.kind == MediaKind::Data {
+            self.metadata = Some(Arc::clone(message));
+            return;
         }
+        let mut keep = false;
+        let mut copy = None;
+        for frame in Frame::parse_all(message.kind, 0, message.shared.payload.clone()) {
+            if let Some(slot) = slot(frame.packet_type) {
+                keep |= self.set(slot, message, &frame, &mut copy);
+            }
+        }
+        if keep && !self.frames.is_empty() {
+            self.keep(message);
+        }
+    }
+
+    /// Keeps a track's header; true if it also belongs between the frames. A header lives long: what is kept is a
+    /// copy, so that it does not hold the block that its message was read into.
+    fn set(
+        &mut self,
+        slot: Slot,
+        message: &Arc<LiveMessage>,
+        frame: &Frame,
+        copy: &mut Option<Arc<LiveMessage>>,
+    ) -> bool {
+        let (kind, track) = (message.kind, frame.track_id);
+        let same = |header: &Header| (header.kind, header.slot, header.track) == (kind, slot, track);
+        let at = self.headers.iter().position(same);
+        if at.is_some_and(|at| self.headers[at].payload == frame.payload) {
+            return false;
+        }
+        let within = slot == Slot::Metadata;
+        let old = at.map(|at| self.headers.swap_remove(at));
+        let before = old
+            .as_ref()
+            .filter(|_| within && !self.frames.is_empty())
+            .map(|old| Arc::clone(old.before.as_ref().unwrap_or(&old.message)));
+        if old.is_some() && !within {
+            self.clear_frames();
+        }
+        let beside = |header: &&Header| header.kind == kind && header.slot == slot;
+        let room = self.headers.iter().filter(beside).count() < MAX_TRACKS;
+        if room && message.shared.payload.len() <= MAX_HEADER {
+            let copy = copy.get_or_insert_with(|| Arc::new(message.copied()));
+            self.headers.push(Header {
+                kind,
+                slot,
+                track,
+                payload: Bytes::copy_from_slice(&frame.payload),
+                message: Arc::clone(copy),
+                before,
+            });
+        }
+        within
+    }
+
+    /// Metadata, then the headers of audio and video, each message once. Where a message brought the headers of
+    /// several tracks and one of them was replaced since, its successor comes after it.
+    fn collect(&self, choose: impl Fn(&Header) -> &Arc<LiveMessage>) -> Vec<Arc<LiveMessage>> {
+        let mut headers: Vec<(&Header, &Arc<LiveMessage>)> = self
+            .headers
+            .iter()
+            .map(|header| (header, choose(header)))
+            .collect();
+        headers.sort_by_key(|(header, message)| {
+            (header.kind == MediaKind::Video, header.slot, message.sequence)
+        });
+        headers.dedup_by(|a, b| Arc::ptr_eq(a.1, b.1));
+        let start = self.frames.first().map(|frame| frame.shared.timestamp);
+        let stamped = |message: &Arc<LiveMessage>| {
+            let timestamp = start.unwrap_or(message.shared.timestamp);
+            let track = self.default_track(message.kind);
+            if (timestamp, track) == (message.shared.timestamp, message.default_track()) {
+                Arc::clone(message)
+            } else {
+                Arc::new(message.at(timestamp, track))
+            }
+        };
+        let headers = headers.into_iter().map(|(_, message)| message);
+        self.metadata.iter().chain(headers).map(stamped).collect()
+    }
+
+    /// The default track of the newest header.
+    fn default_track(&self, kind: MediaKind) -> u8 {
+        let of_kind = self.headers.iter().filter(|header| header.kind == kind);
+        let newest = of_kind.max_by_key(|header| header.message.sequence);
+        newest.map_or(0, |header| header.message.default_track())
     }
 
     fn keep(&mut self, message: &Arc<LiveMessage>) {
@@ -102,6 +200,16 @@ impl GopCache {
     fn clear_frames(&mut self) {
         self.frames.clear();
         self.bytes = 0;
+        self.headers.iter_mut().for_each(|header| header.before = None);
+    }
+}
+
+const fn slot(packet_type: PacketType) -> Option<Slot> {
+    match packet_type {
+        PacketType::SequenceStart | PacketType::Mpeg2TsSequenceStart => Some(Slot::Sequence),
+        PacketType::MultichannelConfig => Some(Slot::Channels),
+        PacketType::Metadata => Some(Slot::Metadata),
+        _ => None,
     }
 }
 
@@ -180,5 +288,98 @@ mod tests {
         assert_eq!(cache.size(), (0, 0));
         cache.add(&message(MediaKind::Video, 160, AVC_KEY));
         assert_eq!(cache.size(), (1, 10));
+    }
+
+    fn published(bodies: &[(MediaKind, &[u8])]) -> GopCache {
+        let mut cache = GopCache::new(1 << 20);
+        for (sequence, (kind, body)) in bodies.iter().enumerate() {
+            let body = Bytes::copy_from_slice(body);
+            let message = LiveMessage::new(sequence as u64, *kind, sequence as u32, body, false);
+            cache.add(&Arc::new(message));
+        }
+        cache
+    }
+
+    fn bodies(messages: &[Arc<LiveMessage>]) -> Vec<&[u8]> {
+        messages
+            .iter()
+            .map(|message| &message.shared.payload[..])
+            .collect()
+    }
+
+    const TWO_CONFIGS: &[u8] = b"\x96\x10hvc1\x00\0\0\x01A\x01\0\0\x01B";
+    const TWO_KEYS: &[u8] = b"\x96\x13hvc1\x00\0\0\x01a\x01\0\0\x01b";
+    const COLOR: &[u8] = b"\x94hvc1\x02\x00\x09colorInfo\x03\0\0\x09";
+    const NO_COLOR: &[u8] = b"\x94hvc1\x02\x00\x09colorInfo\x06";
+
+    #[test]
+    fn every_track_has_its_headers() {
+        use MediaKind::{Audio, Video};
+        let layout: &[u8] = b"\x94Opus\x01\x06\0\0\x06\x0F";
+        let third: &[u8] = b"\x96\x00av01\x02C";
+        let cache = published(&[
+            (Video, TWO_CONFIGS),
+            (Video, third),
+            (Audio, layout),
+            (Video, COLOR),
+            (Audio, b"\x90OpusOpusHead"),
+            (Audio, b"\x95\x00mp4a\x01\x12\x10"),
+            (Video, TWO_KEYS),
+        ]);
+        let expected: [&[u8]; 7] = [
+            b"\x90OpusOpusHead",
+            b"\x95\x00mp4a\x01\x12\x10",
+            layout,
+            TWO_CONFIGS,
+            third,
+            COLOR,
+            TWO_KEYS,
+        ];
+        assert_eq!(bodies(&cache.backlog()), expected);
+    }
+
+    #[test]
+    fn a_track_of_several_may_get_a_new_header() {
+        use MediaKind::Video;
+        let again: &[u8] = b"\x96\x00hvc1\x01B";
+        let other: &[u8] = b"\x96\x00hvc1\x01D";
+        let cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, again)]);
+        assert_eq!(bodies(&cache.backlog()), [TWO_CONFIGS, TWO_KEYS], "nothing new");
+        let cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, other)]);
+        assert_eq!(bodies(&cache.backlog()), [TWO_CONFIGS, other], "in this order");
+    }
+
+    #[test]
+    fn keyframes_of_other_tracks_begin_no_group() {
+        use MediaKind::Video;
+        let other: &[u8] = b"\x96\x03hvc1\x01b";
+        let cache = published(&[(Video, other), (Video, b"\x93hvc1a"), (Video, other)]);
+        assert_eq!(bodies(&cache.backlog()), [b"\x93hvc1a", other]);
+    }
+
+    #[test]
+    fn colours_change_within_a_group_in_their_place() {
+        use MediaKind::Video;
+        let inter: &[u8] = b"\xA3hvc1b";
+        let cache = published(&[
+            (Video, COLOR),
+            (Video, b"\x93hvc1a"),
+            (Video, NO_COLOR),
+            (Video, inter),
+        ]);
+        assert_eq!(bodies(&cache.backlog()), [COLOR, b"\x93hvc1a", NO_COLOR, inter]);
+        assert_eq!(bodies(&cache.headers()), [NO_COLOR]);
+    }
+
+    #[test]
+    fn tracks_and_headers_without_end_are_not_kept() {
+        let mut cache = GopCache::new(1 << 20);
+        for track in 0..=255 {
+            let body = Bytes::from(vec![0x96, 0, b'h', b'v', b'c', b'1', track, 1]);
+            cache.add(&Arc::new(LiveMessage::new(0, MediaKind::Video, 0, body, false)));
+        }
+        assert_eq!(cache.headers().len(), MAX_TRACKS);
+        let long = [b"\x90hvc1", &[1; MAX_HEADER][..]].concat();
+        assert_eq!(published(&[(MediaKind::Video, &long)]).headers().len(), 0);
     }
 }

@@ -2,8 +2,8 @@
 //! worker that has players, once per worker.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,7 +12,7 @@ use crate::app::stats::StreamStats;
 use crate::app::stream::MEDIA_CHUNK_SIZE;
 use crate::app::stream::gop_cache::GopCache;
 use crate::app::stream::subscription::SubscriptionPost;
-use crate::media::{self, FrameFlags, MediaKind};
+use crate::media::{self, FrameFlags, MediaKind, Reduced, Reduction, TrackSet};
 use crate::wire::chunk::{SharedMessage, csid};
 use crate::wire::message::MessageType;
 
@@ -27,6 +27,19 @@ pub struct LiveMessage {
     pub flags: FrameFlags,
     /// The message, chunked for sending.
     pub shared: SharedMessage,
+    /// The tracks it carries; empty when it is about none.
+    tracks: TrackSet,
+    /// The track of its kind that players without multitrack get.
+    default_track: u8,
+    /// What players get that do not understand all of it; made when the first of them needs it.
+    forms: OnceLock<Box<[OnceLock<Form>; 3]>>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Same,
+    Other(SharedMessage),
+    Nothing,
 }
 
 impl LiveMessage {
@@ -36,36 +49,83 @@ impl LiveMessage {
         if metadata {
             flags |= FrameFlags::METADATA;
         }
+        let tracks = match kind {
+            _ if flags.contains(FrameFlags::COMMAND) => TrackSet::default(),
+            _ => media::track_ids(kind, &body),
+        };
         Self {
             sequence,
             kind,
             flags,
             shared: share(kind, timestamp, body),
+            tracks,
+            default_track: 0,
+            forms: OnceLock::new(),
         }
     }
 
-    /// Whether a decoder can start here.
+    /// Whether a decoder of the default track can start here.
     pub fn is_keyframe(&self) -> bool {
-        self.kind == MediaKind::Video && self.flags.contains(FrameFlags::KEYFRAME)
+        self.kind == MediaKind::Video
+            && self.flags.contains(FrameFlags::KEYFRAME)
+            && self.tracks.contains(self.default_track)
     }
 
-    /// Whether a decoder cannot do without it: a sequence header or metadata.
+    /// Whether a decoder cannot do without it: a sequence header, channel layout, colour information or metadata.
     pub fn is_header(&self) -> bool {
-        match self.kind {
-            MediaKind::Data => self.flags.contains(FrameFlags::METADATA),
-            _ => self.flags.contains(FrameFlags::CONFIG),
+        let headers = FrameFlags::CONFIG | FrameFlags::METADATA;
+        self.flags.intersects(headers)
+    }
+
+    /// The message for a player that does not understand what `reduction` says; `None` when nothing of it is left.
+    /// Built once for all players, and never for messages that every player understands.
+    pub fn form(&self, reduction: Option<Reduction>) -> Option<&SharedMessage> {
+        let reducible = |reduction| media::is_reducible(self.kind, &self.shared.payload, reduction);
+        let Some(reduction) = reduction.filter(|reduction| reducible(*reduction)) else {
+            return Some(&self.shared);
+        };
+        let forms = self.forms.get_or_init(Box::default);
+        match forms[reduction as usize].get_or_init(|| self.reduced(reduction)) {
+            Form::Same => Some(&self.shared),
+            Form::Other(shared) => Some(shared),
+            Form::Nothing => None,
         }
     }
 
-    /// The same message at another time.
+    /// The same message at another time, where the default track is `default_track`.
     #[must_use]
-    pub fn at(&self, timestamp: u32) -> Self {
-        let shared = share(self.kind, timestamp, self.shared.payload.clone());
+    pub fn at(&self, timestamp: u32, default_track: u8) -> Self {
+        self.with(timestamp, default_track, self.shared.payload.clone())
+    }
+
+    /// The same message with a body of its own.
+    pub(crate) fn copied(&self) -> Self {
+        let body = Bytes::copy_from_slice(&self.shared.payload);
+        self.with(self.shared.timestamp, self.default_track, body)
+    }
+
+    pub(crate) fn default_track(&self) -> u8 {
+        self.default_track
+    }
+
+    fn with(&self, timestamp: u32, default_track: u8, body: Bytes) -> Self {
         Self {
             sequence: self.sequence,
             kind: self.kind,
             flags: self.flags,
-            shared,
+            shared: share(self.kind, timestamp, body),
+            tracks: self.tracks,
+            default_track,
+            forms: OnceLock::new(),
+        }
+    }
+
+    fn reduced(&self, reduction: Reduction) -> Form {
+        let body = &self.shared.payload;
+        match media::reduce(self.kind, body, self.default_track, reduction) {
+            Reduced::Same => Form::Same,
+            Reduced::Body(body) => Form::Other(share(self.kind, self.shared.timestamp, body)),
+            Reduced::Nothing => Form::Nothing,
         }
     }
 }
@@ -156,8 +216,28 @@ struct State {
     sequence: u64,
     cache: GopCache,
     outlets: Vec<Outlet>,
+    /// The lowest track seen of audio and of video.
+    lowest: [Option<u8>; 2],
     messages: u64,
     bytes: u64,
+}
+
+impl State {
+    /// The lowest track of a kind so far: publishers put the one that most players want first (E-RTMP v2 "Track
+    /// Ordering").
+    fn default_track(&mut self, kind: MediaKind, tracks: TrackSet) -> u8 {
+        let lowest = match kind {
+            MediaKind::Audio => &mut self.lowest[0],
+            MediaKind::Video => &mut self.lowest[1],
+            MediaKind::Data => return 0,
+        };
+        if *lowest != Some(0)
+            && let Some(first) = tracks.first()
+        {
+            *lowest = Some(lowest.map_or(first, |lowest| lowest.min(first)));
+        }
+        lowest.unwrap_or(0)
+    }
 }
 
 struct Outlet {
@@ -180,6 +260,7 @@ impl LiveStream {
             sequence: 0,
             cache: GopCache::new(gop_cache_bytes),
             outlets: Vec::new(),
+            lowest: [None; 2],
             messages: 0,
             bytes: 0,
         };
@@ -219,6 +300,7 @@ impl LiveStream {
         }
         state.publisher = None;
         state.cache.clear();
+        state.lowest = [None; 2];
         self.tell(&state, Item::Unpublished);
         true
     }
@@ -232,6 +314,7 @@ impl LiveStream {
             return false;
         }
         message.sequence = state.sequence;
+        message.default_track = state.default_track(message.kind, message.tracks);
         state.sequence += 1;
         state.messages += 1;
         state.bytes += message.shared.payload.len() as u64;

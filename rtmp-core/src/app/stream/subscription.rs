@@ -9,14 +9,15 @@ use parking_lot::Mutex;
 use crate::app::dispatch::Dispatch;
 use crate::app::stream::flow::{Backlog, FlowLimits, PlayerFlow, Verdict};
 use crate::app::stream::{Item, Joined, LiveMessage, LiveStream, StreamPort};
-use crate::media::Frame;
+use crate::media::{Frame, FrameFlags};
 use crate::time::Unwrap;
 
 /// What the host does with a stream it subscribes to. Functions come one at a time and in order, on a worker or where
 /// the subscription's [`Dispatch`] says; they must not block.
 #[allow(unused_variables)]
 pub trait Subscriber: Send + Sync + 'static {
-    /// A frame: sequence headers and the current group of pictures first, then live.
+    /// A frame: headers and the current group of pictures first, then live. A multitrack message yields one frame per
+    /// track.
     fn on_frame(&self, frame: &Frame);
 
     /// Somebody began to publish; also called first if somebody publishes already.
@@ -173,7 +174,16 @@ impl Feed {
 
     fn emit(self: &Arc<Self>, message: &LiveMessage) {
         let timestamp = self.state.lock().time.unwrap(message.shared.timestamp);
-        let frame = Frame::parse(message.kind, timestamp, message.shared.payload.clone());
+        let body = message.shared.payload.clone();
+        if !message.flags.contains(FrameFlags::MULTITRACK) {
+            return self.emit_frame(message, Frame::parse(message.kind, timestamp, body));
+        }
+        for frame in Frame::parse_all(message.kind, timestamp, body) {
+            self.emit_frame(message, frame);
+        }
+    }
+
+    fn emit_frame(self: &Arc<Self>, message: &LiveMessage, frame: Frame) {
         let feed = Arc::clone(self);
         let job = move || {
             if !feed.closed.load(Acquire) {

@@ -1,0 +1,229 @@
+//! Enhanced RTMP over sockets: tracks, what late joiners get of them, and what is left for players that know none.
+
+use std::sync::mpsc::Receiver;
+
+use rtmp_core::session::ClientSessionConfig;
+use rtmp_core::{
+    AcceptAll, Capabilities, CapsEx, FourCc, Frame, FrameFlags, MediaKind, MediaMessage, NetConnection,
+    NetConnectionConfig, NetStream, PlayOptions, Publication, Status, SubscribeOptions,
+};
+
+use crate::support::{
+    Seen, Served, StreamEvent, code, connect_with, connected, frames, seen, serve, stream, subscriber,
+    wait_status,
+};
+
+/// Bodies of an audio and a video stream of two tracks each, headers first.
+const FILM: &[(MediaKind, &[u8])] = &[
+    (MediaKind::Video, b"\x90avc1\x01\x64"),
+    (MediaKind::Video, b"\x96\x00hvc1\x01\x02"),
+    (
+        MediaKind::Audio,
+        b"\x95\x20mp4a\x00\0\0\x02\x12\x10Opus\x01\0\0\0",
+    ),
+    (MediaKind::Audio, b"\x94mp4a\x00\x02"),
+    (MediaKind::Video, b"\x94avc1\x02\x00\x09colorInfo\x03\0\0\x09"),
+    (
+        MediaKind::Video,
+        b"\x96\x21avc1\x00\0\0\x04\0\0\x05Khvc1\x01\0\0\x04\0\0\x06k",
+    ),
+    (
+        MediaKind::Audio,
+        b"\x97\x02\x07\xA1\x20\x05\x11mp4a\x00\0\0\x01S\x01\0\0\x01s",
+    ),
+    (MediaKind::Video, b"\xA6\x03hvc1\x01p"),
+    (MediaKind::Video, b"\xA7\x02\0\0\x01\x03avc1P"),
+    (MediaKind::Video, b"\x9Bvvc1?"),
+];
+
+type Player = (NetConnection, Receiver<Status>, NetStream, Receiver<StreamEvent>);
+
+fn player(served: &Served, enhanced: Capabilities) -> Player {
+    let session = ClientSessionConfig {
+        enhanced,
+        ..ClientSessionConfig::default()
+    };
+    let mut config = NetConnectionConfig::default();
+    config.session = Some(session);
+    let (connection, statuses) = connect_with(&served.engine, &served.url, config);
+    assert_eq!(code(&statuses), "NetConnection.Connect.Success");
+    let (play, events) = stream(&connection);
+    play.play(PlayOptions::new("cam")).unwrap();
+    wait_status(&events, "NetStream.Play.Start");
+    (connection, statuses, play, events)
+}
+
+fn enhanced() -> Capabilities {
+    Capabilities::any(rtmp_core::CodecUse::ALL)
+}
+
+fn publish(served: &Served, film: &[(MediaKind, &'static [u8])]) -> Publication {
+    let stream = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let publication = stream.publish().unwrap();
+    write(&publication, film);
+    publication
+}
+
+fn write(publication: &Publication, film: &[(MediaKind, &'static [u8])]) {
+    for (time, (kind, body)) in film.iter().enumerate() {
+        publication
+            .write_message(&MediaMessage::new(*kind, time as u32, *body))
+            .unwrap();
+    }
+}
+
+/// Bodies as they came, each once however many tracks are in it.
+fn received(player: &Player, count: usize) -> Vec<Vec<u8>> {
+    let mut bodies: Vec<Vec<u8>> = Vec::new();
+    let mut last = std::ptr::null();
+    while bodies.len() < count {
+        let frame = frames(&player.3, 1).remove(0);
+        if frame.body.as_ptr() != last {
+            last = frame.body.as_ptr();
+            bodies.push(frame.body.to_vec());
+        }
+    }
+    bodies
+}
+
+/// One track of each kind, in the Enhanced header.
+const SINGLE: &[&[u8]] = &[
+    b"\x90avc1\x01\x64",
+    b"\x90mp4a\x12\x10",
+    b"\x94mp4a\x00\x02",
+    b"\x94avc1\x02\x00\x09colorInfo\x03\0\0\x09",
+    b"\x91avc1\0\0\x05K",
+    b"\x91mp4aS",
+    b"\xA3avc1P",
+    b"\x9Bvvc1?",
+];
+
+/// The same in legacy headers, where the codec has one.
+const LEGACY: &[&[u8]] = &[
+    b"\x17\0\0\0\0\x01\x64",
+    b"\xAF\x00\x12\x10",
+    b"\x17\x01\0\0\x05K",
+    b"\xAF\x01S",
+    b"\x27\x01\0\0\0P",
+    b"\x9Bvvc1?",
+];
+
+#[test]
+fn players_get_what_they_announced_to_understand() {
+    let served = serve(AcceptAll, 2);
+    let mut list = Capabilities::default();
+    list.fourcc_list = Some(vec!["hvc1".to_owned()]);
+    let (all, single, old) = (
+        player(&served, enhanced()),
+        player(&served, list),
+        player(&served, Capabilities::default()),
+    );
+    let publication = publish(&served, FILM);
+    let whole: Vec<&[u8]> = FILM.iter().map(|(_, body)| *body).collect();
+    assert_eq!(received(&all, FILM.len()), whole);
+    assert_eq!(received(&single, SINGLE.len()), SINGLE);
+    assert_eq!(received(&old, LEGACY.len()), LEGACY);
+    drop(publication);
+}
+
+#[test]
+fn a_player_without_modifiers_gets_all_tracks_without_them() {
+    let served = serve(AcceptAll, 1);
+    let mut caps = Capabilities::default();
+    caps.caps_ex = Some(CapsEx::MULTITRACK);
+    let player = player(&served, caps);
+    let _publication = publish(&served, FILM);
+    let mut expected: Vec<&[u8]> = FILM.iter().map(|(_, body)| *body).collect();
+    expected[6] = b"\x95\x11mp4a\x00\0\0\x01S\x01\0\0\x01s";
+    expected[8] = b"\xA3avc1P";
+    assert_eq!(received(&player, FILM.len()), expected);
+}
+
+#[test]
+fn late_players_get_the_headers_of_every_track_they_understand() {
+    let served = serve(AcceptAll, 2);
+    let _publication = publish(&served, FILM);
+    let late = player(&served, enhanced());
+    let order = [2, 3, 0, 1, 4, 5, 6, 7, 8, 9];
+    let expected: Vec<&[u8]> = order.iter().map(|at| FILM[*at].1).collect();
+    assert_eq!(received(&late, FILM.len()), expected);
+    let late = player(&served, Capabilities::default());
+    let order = [1, 0, 2, 3, 4, 5];
+    let expected: Vec<&[u8]> = order.iter().map(|at| LEGACY[*at]).collect();
+    assert_eq!(received(&late, LEGACY.len()), expected);
+}
+
+#[test]
+fn the_lowest_track_is_the_default_where_there_is_no_track_0() {
+    let served = serve(AcceptAll, 1);
+    let mut caps = Capabilities::default();
+    caps.caps_ex = Some(CapsEx::MOD_EX);
+    let player = player(&served, caps);
+    let film: &[(MediaKind, &[u8])] = &[
+        (MediaKind::Video, b"\x96\x10vp09\x03\0\0\x01a\x05\0\0\x01b"),
+        (MediaKind::Video, b"\x96\x11vp09\x03\0\0\x01A\x05\0\0\x01B"),
+        (MediaKind::Video, b"\xA6\x01vp09\x05C"),
+        (MediaKind::Video, b"\xA6\x01vp09\x03D"),
+    ];
+    let _publication = publish(&served, film);
+    let expected: [&[u8]; 3] = [b"\x90vp09a", b"\x91vp09A", b"\xA1vp09D"];
+    assert_eq!(received(&player, 3), expected);
+}
+
+#[test]
+fn the_host_gets_a_frame_per_track() {
+    let served = serve(AcceptAll, 1);
+    let live = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let (handler, events) = subscriber();
+    let _subscription = live.subscribe(SubscribeOptions::default(), handler);
+    let (_, _, _, played) = &player(&served, enhanced());
+    let publication = publish(&served, &FILM[5..7]);
+    assert!(matches!(seen(&events), Seen::Published));
+    let expected = [
+        (Some(FourCc::AVC1), 0, 5, 0, b"K"),
+        (Some(FourCc::HVC1), 1, 6, 0, b"k"),
+        (Some(FourCc::MP4A), 0, 0, 500_000, b"S"),
+        (Some(FourCc::MP4A), 1, 0, 500_000, b"s"),
+    ];
+    let parts = |frame: &Frame| {
+        assert!(frame.flags.contains(FrameFlags::MULTITRACK));
+        (
+            frame.codec,
+            frame.track_id,
+            frame.composition_ms,
+            frame.timestamp_ns,
+            frame.payload.to_vec(),
+        )
+    };
+    for frame in frames(played, 4).iter().zip(&expected) {
+        let (codec, track, composition, nanos, payload) = *frame.1;
+        assert_eq!(
+            parts(frame.0),
+            (codec, track, composition, nanos, payload.to_vec())
+        );
+    }
+    for (codec, track, composition, nanos, payload) in expected {
+        let Seen::Frame(frame) = seen(&events) else {
+            panic!("no frame")
+        };
+        assert_eq!(
+            parts(&frame),
+            (codec, track, composition, nanos, payload.to_vec())
+        );
+    }
+    drop(publication);
+}
+
+#[test]
+fn each_side_knows_what_the_other_can_do() {
+    let served = serve(AcceptAll, 1);
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    let server = connection.server_capabilities();
+    assert!(server.supports(CapsEx::ALL));
+    assert_eq!(
+        server.video_codec(FourCc::AV01),
+        rtmp_core::CodecUse::FORWARD.union(rtmp_core::CodecUse::DECODE)
+    );
+    let clients = served.server.instance("live").unwrap().clients();
+    assert_eq!(clients[0].capabilities(), &enhanced());
+}
