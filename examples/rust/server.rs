@@ -1,6 +1,7 @@
 //! A server that takes every application: whoever comes may publish, whoever comes may play.
 //!
-//! `cargo run --release --example server -- --listen 127.0.0.1:1935 [--listen ...] [--workers N]`
+//! `cargo run --release --example server -- --listen 127.0.0.1:1935 [--listen ...] [--workers N]
+//! [--latency low_latency|balanced|throughput] [--no-io-uring]`
 
 mod support;
 
@@ -9,8 +10,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rtmp_core::{
-    ApplicationConfig, ApplicationHandler, Client, Engine, EngineConfig, PlayRequest, PublishRequest, Server,
-    ServerConfig, Status, Stream,
+    ApplicationConfig, ApplicationHandler, Client, Engine, EngineConfig, Latency, PlayRequest,
+    PublishRequest, Server, ServerConfig, Status, Stream,
 };
 
 /// Accepts everything, as a handler does that overrides nothing, and logs who comes and goes (`RUST_LOG=info`).
@@ -43,6 +44,8 @@ impl ApplicationHandler for Log {
 struct Args {
     listen: Vec<String>,
     workers: usize,
+    latency: Latency,
+    io_uring: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,9 +56,12 @@ fn serve() -> support::Result<()> {
     let args = args()?;
     let mut config = EngineConfig::default();
     config.workers = args.workers;
+    config.io_uring = args.io_uring;
     let engine = Engine::new(config)?;
     let server = Server::new(&engine, ServerConfig::default())?;
-    server.application("*", ApplicationConfig::default(), Arc::new(Log))?;
+    let mut application = ApplicationConfig::default();
+    application.latency = args.latency;
+    server.application("*", application, Arc::new(Log))?;
 
     let (stop, stopped) = mpsc::channel();
     ctrlc::set_handler(move || stop.send(()).unwrap_or(()))?;
@@ -75,17 +81,27 @@ fn args() -> support::Result<Args> {
     let mut args = Args {
         listen: Vec::new(),
         workers: 0,
+        latency: Latency::default(),
+        io_uring: true,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("listen") => args.listen.push(parser.value()?.string()?),
+            Long("latency") => args.latency = latency(&parser.value()?.string()?)?,
+            Long("no-io-uring") => args.io_uring = false,
             Long("workers") => args.workers = parser.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),
         }
     }
     if args.listen.is_empty() {
-        return Err("usage: server --listen ADDRESS:PORT [--listen ...] [--workers N]".into());
+        return Err(
+            "usage: server --listen ADDRESS:PORT [--listen ...] [--workers N] [--latency NAME]".into(),
+        );
     }
     Ok(args)
+}
+
+fn latency(name: &str) -> support::Result<Latency> {
+    Latency::named(name).ok_or_else(|| format!("{name}: low_latency, balanced or throughput").into())
 }

@@ -88,7 +88,7 @@ pub use app::{
     peer::Reply,
     request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
     stats::{InstanceStats, StreamStats, TrafficStats},
-    stream::{FlowLimits, Publication, Stream, SubscribeOptions, Subscriber, Subscription},
+    stream::{FlowLimits, Latency, Publication, Stream, SubscribeOptions, Subscriber, Subscription},
 };
 #[cfg(feature = "engine")]
 pub use client::{NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler};

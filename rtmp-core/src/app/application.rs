@@ -11,7 +11,7 @@ use crate::app::client::Client;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::Instance;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
-use crate::app::stream::{Ports, Stream};
+use crate::app::stream::{Latency, Ports, Stream};
 use crate::error::{Error, Result};
 use crate::wire::status::Status;
 
@@ -81,6 +81,9 @@ pub struct ApplicationConfig {
     pub request_timeout_ms: u64,
     /// Bytes of media kept for those who join late, per stream; 0 keeps none. Default: 32 MiB.
     pub gop_cache_bytes: usize,
+    /// How long messages may wait on their way to players, so that several go out in one send. Default:
+    /// [`Latency::BALANCED`].
+    pub latency: Latency,
     /// Clients in all instances together; 0 is no limit. Default: 0.
     pub max_clients: usize,
 }
@@ -92,6 +95,7 @@ impl Default for ApplicationConfig {
             dispatch,
             request_timeout_ms: 30_000,
             gop_cache_bytes: 32 << 20,
+            latency: Latency::default(),
             max_clients: 0,
         }
     }

@@ -11,7 +11,7 @@ use crate::amf::Value;
 use crate::app::application::{Application, WeakApplication, is_valid_name};
 use crate::app::client::Client;
 use crate::app::stats::{InstanceStats, Traffic, TrafficStats};
-use crate::app::stream::{LiveStream, Ports, Stream};
+use crate::app::stream::{Latency, LiveStream, Ports, Stream};
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
 
@@ -26,6 +26,7 @@ struct InstanceInner {
     name: String,
     application: WeakApplication,
     gop_cache_bytes: usize,
+    latency: Latency,
     ports: Ports,
     clients: Mutex<HashMap<u64, Client>>,
     streams: Mutex<HashMap<String, Arc<LiveStream>>>,
@@ -43,6 +44,7 @@ impl Instance {
             name: name.to_owned(),
             application: application.downgrade(),
             gop_cache_bytes: application.config().gop_cache_bytes,
+            latency: application.config().latency,
             ports: application.ports().clone(),
             clients: Mutex::new(HashMap::new()),
             streams: Mutex::new(HashMap::new()),
@@ -121,7 +123,11 @@ impl Instance {
         if let Some(stream) = streams.get(name) {
             return Arc::clone(stream);
         }
-        let stream = Arc::new(LiveStream::new(name, self.inner.gop_cache_bytes));
+        let stream = Arc::new(LiveStream::new(
+            name,
+            self.inner.gop_cache_bytes,
+            self.inner.latency,
+        ));
         streams.insert(name.to_owned(), Arc::clone(&stream));
         stream
     }

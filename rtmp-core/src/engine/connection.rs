@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 
 use bytes::{Bytes, BytesMut};
 
@@ -9,6 +10,7 @@ use crate::app::stats::Traffic;
 use crate::app::stream::Backlog;
 use crate::engine::client_peer::ClientPeer;
 use crate::engine::server_peer::ServerPeer;
+use crate::engine::transport::Sent;
 use crate::engine::transport::tcp::Tcp;
 use crate::engine::worker::Context;
 use crate::session::SessionError;
@@ -36,6 +38,8 @@ pub(crate) struct Connection {
     pub(crate) timer_at: u64,
     /// The socket takes bytes.
     writable: bool,
+    /// Bytes that the peer allows to be sent now.
+    room: usize,
     /// Since when the socket has taken nothing, while something waits.
     stalled_since: Option<u64>,
     stall_timeout: u64,
@@ -65,6 +69,20 @@ pub(crate) enum End {
     Io(io::Error),
     /// The peer did not read for too long.
     Stalled,
+}
+
+/// What can be sent to a socket now.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) fd: BorrowedFd<'a>,
+    output: &'a Output,
+    room: usize,
+}
+
+impl<'a> Outgoing<'a> {
+    /// Fills slices for one vectored write; returns how many.
+    pub(crate) fn fill(&self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.output.io_slices_within(self.room, slices)
+    }
 }
 
 /// What a connection that is over may still take to send its last words.
@@ -109,6 +127,7 @@ impl Connection {
             unread: false,
             timer_at: u64::MAX,
             writable: matches!(state, State::Open),
+            room: usize::MAX,
             stalled_since: None,
             stall_timeout,
             state,
@@ -183,35 +202,72 @@ impl Connection {
 
     /// Sends as much as the socket takes.
     pub(crate) fn flush(&mut self, now: u64) -> Result<(), End> {
-        let mut sent = 0;
-        let mut limited = false;
-        let result = loop {
-            if !self.writable || self.peer.output().is_empty() {
-                break Ok(());
-            }
-            let room = self.peer.send_room(now);
-            if room == 0 {
-                limited = true;
-                break Ok(());
-            }
-            match write(&mut self.transport, self.peer.output(), room) {
-                Ok(0) => break Err(End::Closed),
-                Ok(count) => {
-                    self.peer.output().consume(count);
-                    sent += count;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(End::Io(error)),
-            }
-        };
-        if sent > 0 {
-            self.written += sent as u64;
-            self.peer.traffic().sent(sent);
-            self.stalled_since = None;
+        let result = self.write(now);
+        self.settle(now);
+        result
+    }
+
+    fn write(&mut self, now: u64) -> Result<(), End> {
+        loop {
+            self.refresh_room(now);
+            let Some(outgoing) = self.outgoing() else {
+                return Ok(());
+            };
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = outgoing.fill(&mut slices);
+            let slices = &slices[..filled];
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            let result = match self.transport.write(slices) {
+                Ok(0) => return Err(End::Closed),
+                Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
+                Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+            };
+            self.sent(Sent { offered, result })?;
         }
+    }
+
+    /// Asks the session how much the peer allows to be sent; before [`outgoing`](Self::outgoing).
+    pub(crate) fn refresh_room(&mut self, now: u64) {
+        self.room = self.peer.send_room(now);
+    }
+
+    /// The socket and what can be sent to it now.
+    pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
+        let output = self.peer.pending_output();
+        let ready = self.writable && self.room > 0 && !output.is_empty();
+        ready.then(|| Outgoing {
+            fd: self.transport.as_fd(),
+            output,
+            room: self.room,
+        })
+    }
+
+    /// Takes note of what a send did.
+    pub(crate) fn sent(&mut self, sent: Sent) -> Result<(), End> {
+        let Ok(count) = usize::try_from(sent.result) else {
+            let error = io::Error::from_raw_os_error(-sent.result);
+            return match error.kind() {
+                ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    Ok(())
+                }
+                ErrorKind::Interrupted => Ok(()),
+                _ => Err(End::Io(error)),
+            };
+        };
+        // A send that stops short has filled the socket: it reports when there is room again.
+        self.writable = count == sent.offered;
+        self.peer.output().consume(count);
+        self.peer.traffic().sent(count);
+        self.written += count as u64;
+        self.stalled_since = None;
+        Ok(())
+    }
+
+    /// What is done after sending: the stall clock, and the end of a session that is over.
+    pub(crate) fn settle(&mut self, now: u64) {
         // A peer that limits what it gets, and is slow to acknowledge, does read.
-        if limited || self.peer.output().is_empty() {
+        if self.room == 0 || self.peer.pending_output().is_empty() {
             self.stalled_since = None;
         } else if self.stalled_since.is_none() {
             self.stalled_since = Some(now);
@@ -219,15 +275,14 @@ impl Connection {
         if let Peer::Client(peer) = &mut self.peer {
             peer.flushed();
         }
-        result?;
-        self.finish_if_over(now)
+        self.finish_if_over(now);
     }
 
     /// Bytes written and bytes that wait.
-    pub(crate) fn backlog(&mut self) -> Backlog {
+    pub(crate) fn backlog(&self) -> Backlog {
         Backlog {
             written: self.written,
-            waiting: self.peer.output().len(),
+            waiting: self.peer.pending_output().len(),
         }
     }
 
@@ -299,19 +354,18 @@ impl Connection {
     }
 
     /// Once the session is over and everything was sent, says so to the peer and waits for it to close.
-    fn finish_if_over(&mut self, now: u64) -> Result<(), End> {
-        let (over, empty) = (self.peer.is_over(), self.peer.output().is_empty());
-        if over && matches!(self.state, State::Open) {
+    fn finish_if_over(&mut self, now: u64) {
+        if !self.peer.is_over() {
+            return;
+        }
+        if matches!(self.state, State::Open) {
             self.state = State::Finishing {
                 deadline: now.saturating_add(FINISH_MS),
             };
-            if empty {
-                self.transport.finish();
-            }
-        } else if over && empty {
+        }
+        if self.peer.pending_output().is_empty() {
             self.transport.finish();
         }
-        Ok(())
     }
 }
 
@@ -320,6 +374,13 @@ impl Peer {
         match self {
             Self::Server(peer) => peer.session.output(),
             Self::Client(peer) => peer.session.output(),
+        }
+    }
+
+    fn pending_output(&self) -> &Output {
+        match self {
+            Self::Server(peer) => peer.session.pending_output(),
+            Self::Client(peer) => peer.session.pending_output(),
         }
     }
 
@@ -362,12 +423,6 @@ impl End {
             Self::Stalled => closed.with_description("The peer did not read for too long."),
         }
     }
-}
-
-fn write(transport: &mut Tcp, output: &Output, room: usize) -> io::Result<usize> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let filled = output.io_slices_within(room, &mut slices);
-    transport.write(&slices[..filled])
 }
 
 /// The buffer that all connections of a worker read into. What was read is handed out as a slice of it; when too

@@ -3,6 +3,7 @@
 mod blocking;
 mod client_peer;
 mod connection;
+mod fanout;
 mod listener;
 mod mailbox;
 mod players;
@@ -32,13 +33,26 @@ pub use server::{Server, ServerConfig, ServerStats};
 use worker::Worker;
 
 /// Settings of an engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EngineConfig {
     /// Worker threads; 0 takes as many as the machine has cores. Default: 0.
     pub workers: usize,
+    /// Send to many players in one call to the kernel through io_uring, on Linux where the kernel and the sandbox allow
+    /// it. Default: true.
+    pub io_uring: bool,
     /// Runs first on each thread that the engine starts. Default: nothing.
     pub thread_start: ThreadStart,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            io_uring: true,
+            thread_start: ThreadStart::default(),
+        }
+    }
 }
 
 /// What each thread of an engine begins with, for example choosing where its log messages go.
@@ -85,6 +99,7 @@ pub(crate) struct Shared {
     pub(crate) blocking: Mutex<Option<Arc<BlockingPool>>>,
     servers: Mutex<Vec<Weak<ServerCore>>>,
     ports: Ports,
+    pub(crate) io_uring: bool,
     next: AtomicUsize,
     closed: AtomicBool,
     running: Mutex<usize>,
@@ -105,6 +120,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             ports: mailboxes.iter().map(port).collect(),
             mailboxes,
+            io_uring: config.io_uring,
             blocking: Mutex::new(Some(Arc::new(BlockingPool::start(&config.thread_start)?))),
             servers: Mutex::default(),
             next: AtomicUsize::new(0),
@@ -204,11 +220,10 @@ impl Engine {
         let shared = Arc::clone(&self.inner.shared);
         let name = format!("rtmpkit-{}", mailbox.worker());
         *shared.running.lock() += 1;
-        let worker = Worker::new(poll, mailbox, Arc::clone(&shared));
         let started = thread::Builder::new().name(name).spawn(move || {
-            let _ending = Ending(shared);
+            let _ending = Ending(Arc::clone(&shared));
             start.run();
-            worker.run();
+            Worker::new(poll, mailbox, shared).run();
         });
         if let Err(error) = started {
             *self.inner.shared.running.lock() -= 1;

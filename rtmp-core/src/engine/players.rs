@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::app::stream::{Feed, LiveStream, PlayerFlow};
+use crate::app::stream::{Feed, Item, LiveStream, PlayerFlow};
 use crate::media::Reduction;
 
 /// One message stream of one connection that plays a live stream.
@@ -24,12 +24,18 @@ pub(crate) struct Audience {
     pub(crate) stream: Option<Arc<LiveStream>>,
     pub(crate) players: Vec<Player>,
     pub(crate) feeds: Vec<Arc<Feed>>,
+    /// Events that wait to be given to the players.
+    pub(crate) pending: Vec<Item>,
+    /// When they have waited long enough.
+    pub(crate) due_at: u64,
 }
 
 /// The audiences of a worker, by [`LiveStream::id`].
 #[derive(Debug, Default)]
 pub(crate) struct Players {
     audiences: HashMap<u64, Audience>,
+    /// The streams with pending events.
+    waiting: Vec<u64>,
 }
 
 impl Players {
@@ -68,6 +74,39 @@ impl Players {
         self.audiences.get_mut(&stream)
     }
 
+    /// Keeps an event for the players of a stream until `due_at`, or until an event before it is due.
+    pub(crate) fn keep(&mut self, stream: u64, item: Item, due_at: u64) {
+        let Some(audience) = self.audiences.get_mut(&stream) else {
+            return;
+        };
+        if audience.pending.is_empty() {
+            self.waiting.push(stream);
+            audience.due_at = due_at;
+        } else {
+            audience.due_at = audience.due_at.min(due_at);
+        }
+        audience.pending.push(item);
+    }
+
+    /// When the next events are due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        let due = |stream: &u64| self.audiences.get(stream).map(|audience| audience.due_at);
+        self.waiting.iter().filter_map(due).min()
+    }
+
+    /// Takes the streams whose events are due.
+    pub(crate) fn take_due(&mut self, now: u64, due: &mut Vec<u64>) {
+        let audiences = &self.audiences;
+        self.waiting.retain(|stream| match audiences.get(stream) {
+            Some(audience) if audience.due_at > now => true,
+            Some(_) => {
+                due.push(*stream);
+                false
+            }
+            None => false,
+        });
+    }
+
     /// The state of one player.
     pub(crate) fn flow(&mut self, stream: u64, key: usize, stream_id: u32) -> Option<&mut PlayerFlow> {
         let players = &mut self.audiences.get_mut(&stream)?.players;
@@ -90,6 +129,8 @@ impl Players {
             stream: None,
             players: Vec::new(),
             feeds: Vec::new(),
+            pending: Vec::new(),
+            due_at: u64::MAX,
         };
         self.audiences.entry(stream).or_insert_with(empty)
     }

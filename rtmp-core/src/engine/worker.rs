@@ -14,10 +14,11 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost, Verdict};
+use crate::app::stream::{StreamPort, SubscriptionPost};
 use crate::engine::Shared;
 use crate::engine::client_peer::{ClientPeer, ClientStart};
 use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
+use crate::engine::fanout::{Load, Sender};
 use crate::engine::listener::{Accepted, Listener};
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
 use crate::engine::players::Players;
@@ -40,14 +41,17 @@ pub(crate) struct Worker {
     port: Arc<dyn StreamPort>,
     shared: Arc<Shared>,
     clock: Instant,
-    now: u64,
-    connections: Slab<Connection>,
+    pub(crate) now: u64,
+    pub(crate) connections: Slab<Connection>,
     listeners: HashMap<Token, Listener>,
     next_listener: usize,
-    players: Players,
-    timers: Timers,
+    pub(crate) players: Players,
+    pub(crate) timers: Timers,
     buffer: ReadBuffer,
-    dirty: Vec<usize>,
+    pub(crate) dirty: Vec<usize>,
+    pub(crate) due: Vec<u64>,
+    pub(crate) sender: Sender,
+    pub(crate) load: Load,
     unread: Vec<usize>,
     paused_listeners: bool,
     next_collect: u64,
@@ -80,7 +84,6 @@ impl Worker {
             poll,
             mailbox,
             port,
-            shared,
             clock: Instant::now(),
             now: 0,
             connections: Slab::new(),
@@ -90,6 +93,10 @@ impl Worker {
             timers: Timers::default(),
             buffer: ReadBuffer::default(),
             dirty: Vec::new(),
+            due: Vec::new(),
+            sender: Sender::open(shared.io_uring),
+            shared,
+            load: Load::default(),
             unread: Vec::new(),
             paused_listeners: false,
             next_collect: COLLECT_MS,
@@ -103,13 +110,17 @@ impl Worker {
         self.mailbox.serve();
         let mut events = Events::with_capacity(EVENTS);
         let mut posts = Vec::new();
+        let mut woke = Instant::now();
         while self.running {
+            let slept = Instant::now();
             if let Err(error) = self.poll.poll(&mut events, self.patience())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 log::error!("a worker's poll failed: {error}");
                 break;
             }
+            let before = std::mem::replace(&mut woke, Instant::now());
+            self.load.add(micros(slept - before), micros(woke - slept));
             self.tick();
             for event in &events {
                 self.ready(event);
@@ -117,6 +128,7 @@ impl Worker {
             self.read_more();
             self.serve_mailbox(&mut posts);
             self.serve_timers();
+            self.distribute();
             self.flush();
         }
         self.close();
@@ -127,7 +139,13 @@ impl Worker {
         if !self.unread.is_empty() || !self.mailbox.is_empty() {
             return Some(Duration::ZERO);
         }
-        let next = self.timers.next().unwrap_or(u64::MAX).min(self.next_collect);
+        let due = self.players.next_due().unwrap_or(u64::MAX);
+        let next = self
+            .timers
+            .next()
+            .unwrap_or(u64::MAX)
+            .min(self.next_collect)
+            .min(due);
         // Rounded up by one, so that the deadline has passed when the poll returns.
         Some(Duration::from_millis(
             next.saturating_sub(self.now).saturating_add(1),
@@ -328,70 +346,8 @@ impl Worker {
         }
     }
 
-    /// Gives a stream's event to all who play it here.
-    fn deliver(&mut self, delivery: &Delivery) {
-        let Some(audience) = self.players.get_mut(delivery.stream) else {
-            return;
-        };
-        for player in &mut audience.players {
-            let Some(connection) = self.connections.get_mut(player.key) else {
-                continue;
-            };
-            let backlog = connection.backlog();
-            let Peer::Server(peer) = &mut connection.peer else {
-                continue;
-            };
-            match &delivery.item {
-                Item::Media(message) => {
-                    let verdict = player.flow.judge(message, backlog);
-                    let reduction = player.reduction;
-                    match verdict {
-                        Verdict::Send => {}
-                        Verdict::Resume => {
-                            let headers = audience.stream.as_ref().map(|stream| stream.headers());
-                            for header in headers
-                                .iter()
-                                .flatten()
-                                .filter_map(|header| header.form(reduction))
-                            {
-                                peer.session.send_media(player.stream_id, header);
-                            }
-                        }
-                        Verdict::Drop => {
-                            peer.traffic.dropped(1);
-                            continue;
-                        }
-                        Verdict::Skip => continue,
-                    }
-                    let Some(shared) = message.form(reduction) else {
-                        continue;
-                    };
-                    peer.session.send_media(player.stream_id, shared);
-                    peer.traffic.messages_sent(1);
-                }
-                Item::Published => {
-                    let name = audience.stream.as_ref().map_or("", |stream| stream.name());
-                    peer.notify(player.stream_id, name, true);
-                }
-                Item::Unpublished => {
-                    player.flow.reset();
-                    let name = audience.stream.as_ref().map_or("", |stream| stream.name());
-                    peer.notify(player.stream_id, name, false);
-                }
-            }
-            if !connection.dirty {
-                connection.dirty = true;
-                self.dirty.push(player.key);
-            }
-        }
-        if !audience.feeds.is_empty() {
-            let feeds = audience.feeds.clone();
-            self.guard(|| feeds.iter().for_each(|feed| feed.take(&delivery.item)));
-        }
-    }
-
     /// Runs handlers of the host that belong to no connection.
-    fn guard(&self, work: impl FnOnce()) {
+    pub(crate) fn guard(&self, work: impl FnOnce()) {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             log::error!("a subscriber panicked");
         }
@@ -533,34 +489,7 @@ impl Worker {
         }
     }
 
-    /// Sends what this turn has queued, each connection once.
-    fn flush(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        for key in dirty.drain(..) {
-            let Some(connection) = self.connections.get_mut(key) else {
-                continue;
-            };
-            connection.dirty = false;
-            match connection.flush(self.now) {
-                Err(end) => self.remove(key, &end),
-                Ok(()) => {
-                    if let Some(at) = connection.stall_deadline().filter(|at| *at < connection.timer_at) {
-                        connection.timer_at = at;
-                        self.timers.add(Deadline {
-                            at,
-                            key,
-                            id: connection.id,
-                        });
-                    }
-                }
-            }
-        }
-        if self.dirty.is_empty() {
-            self.dirty = dirty;
-        }
-    }
-
-    fn remove(&mut self, key: usize, why: &End) {
+    pub(crate) fn remove(&mut self, key: usize, why: &End) {
         let Some(mut connection) = self.connections.try_remove(key) else {
             return;
         };
@@ -620,6 +549,10 @@ fn open_next(
         }
     }
     Err(failure)
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Bytes for a handshake, different for each connection.

@@ -134,6 +134,11 @@ impl ClientSession {
         self.link.window.lift_deadline()
     }
 
+    /// What [`output`](Self::output) holds, to look at.
+    pub fn pending_output(&self) -> &Output {
+        &self.link.output
+    }
+
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
     pub fn poll_timeout(&self) -> Option<u64> {
         let timeouts = &self.config.timeouts;

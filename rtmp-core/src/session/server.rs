@@ -127,6 +127,11 @@ impl ServerSession {
         self.link.window.lift_deadline()
     }
 
+    /// What [`output`](Self::output) holds, to look at.
+    pub fn pending_output(&self) -> &Output {
+        &self.link.output
+    }
+
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.fault.is_some() {

@@ -5,11 +5,13 @@ use std::sync::mpsc::{Sender, channel};
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationHandler, Client, FourCc, Frame, MediaKind, PlayOptions, PlayRequest, PublishMode,
-    PublishRequest, Stream, SubscribeOptions,
+    AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, MediaKind, PlayOptions,
+    PlayRequest, PublishMode, PublishRequest, Stream, SubscribeOptions,
 };
 
-use crate::support::{PATIENCE, Seen, connected, frames, seen, serve, stream, subscriber, wait_status};
+use crate::support::{
+    PATIENCE, Seen, Served, connected, frames, seen, serve, serve_on, stream, subscriber, wait_status,
+};
 
 const AVC_CONFIG: &[u8] = &[1, 0x64, 0, 0x0a, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68];
 
@@ -38,7 +40,18 @@ fn keys(frames: &[Frame]) -> Vec<(MediaKind, u64, Vec<u8>)> {
 
 #[test]
 fn what_a_client_publishes_every_player_gets_unchanged() {
-    let served = serve(AcceptAll, 2);
+    everybody_gets_everything(&serve(AcceptAll, 2));
+}
+
+#[test]
+fn without_io_uring_every_player_gets_the_same() {
+    let mut config = EngineConfig::default();
+    config.workers = 2;
+    config.io_uring = false;
+    everybody_gets_everything(&serve_on(Engine::new(config).unwrap(), AcceptAll));
+}
+
+fn everybody_gets_everything(served: &Served) {
     let (publisher, _statuses) = connected(&served.engine, &served.url);
     let (out, events) = stream(&publisher);
     out.publish("cam", PublishMode::Live).unwrap();

@@ -40,7 +40,25 @@ pub fn serve_with(
     config: ServerConfig,
     application: ApplicationConfig,
 ) -> Served {
-    let engine = engine(workers);
+    listen(engine(workers), handler, config, application)
+}
+
+/// A server on an engine of its own making.
+pub fn serve_on(engine: Engine, handler: impl ApplicationHandler) -> Served {
+    listen(
+        engine,
+        handler,
+        ServerConfig::default(),
+        ApplicationConfig::default(),
+    )
+}
+
+fn listen(
+    engine: Engine,
+    handler: impl ApplicationHandler,
+    config: ServerConfig,
+    application: ApplicationConfig,
+) -> Served {
     let server = Server::new(&engine, config).unwrap();
     server
         .application("live", application, Arc::new(handler))

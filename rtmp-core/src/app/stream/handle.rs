@@ -9,7 +9,7 @@ use crate::amf::{self, Value};
 use crate::app::instance::Instance;
 use crate::app::stats::StreamStats;
 use crate::app::stream::live::publisher_id;
-use crate::app::stream::{LiveStream, SubscribeOptions, Subscriber, Subscription};
+use crate::app::stream::{Latency, LiveStream, SubscribeOptions, Subscriber, Subscription};
 use crate::error::{Error, Result};
 use crate::media::{Frame, MediaKind, MediaMessage, metadata};
 
@@ -46,6 +46,16 @@ impl Stream {
     /// Counts and sizes now.
     pub fn stats(&self) -> StreamStats {
         self.live.stats()
+    }
+
+    /// How long messages may wait on their way to players, so that several go out in one send.
+    pub fn latency(&self) -> Latency {
+        self.live.latency()
+    }
+
+    /// Changes it; the server's setting is where a stream begins.
+    pub fn set_latency(&self, latency: Latency) {
+        self.live.set_latency(latency);
     }
 
     /// Becomes the stream's publisher; [`Error::AlreadyExists`] if it has one.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::app::stats::StreamStats;
+use crate::app::stream::Latency;
 use crate::app::stream::MEDIA_CHUNK_SIZE;
 use crate::app::stream::gop_cache::GopCache;
 use crate::app::stream::subscription::SubscriptionPost;
@@ -208,6 +209,7 @@ pub struct Joined {
 pub struct LiveStream {
     id: u64,
     name: String,
+    latency: Mutex<Latency>,
     state: Mutex<State>,
 }
 
@@ -254,7 +256,7 @@ pub(crate) fn publisher_id() -> u64 {
 
 impl LiveStream {
     /// A stream without publisher that keeps `gop_cache_bytes` for those who join late.
-    pub fn new(name: &str, gop_cache_bytes: usize) -> Self {
+    pub fn new(name: &str, gop_cache_bytes: usize, latency: Latency) -> Self {
         let state = State {
             publisher: None,
             sequence: 0,
@@ -267,6 +269,7 @@ impl LiveStream {
         Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
             name: name.to_owned(),
+            latency: Mutex::new(latency),
             state: Mutex::new(state),
         }
     }
@@ -279,6 +282,16 @@ impl LiveStream {
     /// The stream's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How long messages may wait for others.
+    pub fn latency(&self) -> Latency {
+        *self.latency.lock()
+    }
+
+    /// Changes how long messages may wait.
+    pub fn set_latency(&self, latency: Latency) {
+        *self.latency.lock() = latency;
     }
 
     /// Makes `publisher` the stream's publisher; false if it has one.

@@ -3,12 +3,14 @@
 mod flow;
 mod gop_cache;
 mod handle;
+mod latency;
 mod live;
 mod subscription;
 
 pub(crate) use flow::Backlog;
 pub use flow::{FlowLimits, PlayerFlow, Verdict};
 pub use handle::{Publication, Stream};
+pub use latency::Latency;
 pub(crate) use live::publisher_id;
 pub use live::{Delivery, Item, Joined, LiveMessage, LiveStream, Ports, StreamPort};
 pub use subscription::{Feed, SubscribeOptions, Subscriber, Subscription, SubscriptionPost};
