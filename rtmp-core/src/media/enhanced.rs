@@ -12,6 +12,11 @@ pub(crate) const FOURCC: usize = 4;
 const MOD_EX_TIMESTAMP_OFFSET_NANO: u8 = 0;
 /// Modifier sizes count one less; this one says that a size of 16 bits follows.
 const MOD_EX_LONG_SIZE: usize = 256;
+/// Layouts of a multitrack body: sized tracks of one codec, or each with its own.
+const MANY_TRACKS: u8 = 1;
+const MANY_CODECS: u8 = 2;
+/// Longest packet of such a track, in bytes.
+const MAX_PACKET: u32 = 0xFF_FFFF;
 /// Tracks in one body.
 const MAX_TRACKS: usize = 256;
 /// The offset is below one millisecond.
@@ -303,6 +308,18 @@ impl MultichannelConfig {
         }
     }
 
+    /// The payload of a [`PacketType::MultichannelConfig`] frame. A map has at most 255 channels; more are cut off.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Unspecified { channels } => vec![0, *channels],
+            Self::Native { channels, mask } => [&[1, *channels][..], &mask.to_be_bytes()].concat(),
+            Self::Custom { map } => {
+                let count = u8::try_from(map.len()).unwrap_or(u8::MAX);
+                [&[2, count][..], &map[..usize::from(count)]].concat()
+            }
+        }
+    }
+
     /// Number of channels.
     pub fn channels(&self) -> usize {
         match self {
@@ -342,26 +359,8 @@ pub(crate) fn build(spec: &Spec, payload: &[u8]) -> Option<Vec<u8>> {
     let command = spec.packet_type == PacketType::Command;
     let multi = spec.track_id != 0 && !command;
     let nibble = if multi { multitrack(spec.kind) } else { inner };
-    let high = if video {
-        0x80 | (spec.frame_type & 7) << 4
-    } else {
-        0x90
-    };
-
     let mut out = Vec::with_capacity(payload.len() + 20);
-    if spec.nanos == 0 {
-        out.push(high | nibble);
-    } else {
-        let [_, a, b, c] = spec.nanos.min(MAX_NANOS).to_be_bytes();
-        out.extend_from_slice(&[
-            high | MOD_EX,
-            2,
-            a,
-            b,
-            c,
-            MOD_EX_TIMESTAMP_OFFSET_NANO << 4 | nibble,
-        ]);
-    }
+    write_prelude(spec, nibble, &mut out);
     if multi {
         out.push(inner);
     }
@@ -376,6 +375,70 @@ pub(crate) fn build(spec: &Spec, payload: &[u8]) -> Option<Vec<u8>> {
     }
     out.extend_from_slice(payload);
     Some(out)
+}
+
+/// Builds a body of many tracks from packets that agree in all but codec, composition time and track. Fails with the
+/// position of a packet that is too long.
+pub(crate) fn build_many(packets: &[(Spec, &[u8])]) -> Result<Vec<u8>, usize> {
+    let Some((first, _)) = packets.first() else {
+        return Err(0);
+    };
+    let timed = |spec: &Spec| spec.kind == MediaKind::Video && spec.codec.has_composition_time();
+    let coded = matches!(
+        first.packet_type,
+        PacketType::CodedFrames | PacketType::CodedFramesX
+    );
+    // The short form is for all tracks or none, and only some codecs have it.
+    let short = packets
+        .iter()
+        .all(|(spec, _)| timed(spec) && spec.composition_ms == 0);
+    let packet_type = match (coded, short) {
+        (true, true) => PacketType::CodedFramesX,
+        (true, false) => PacketType::CodedFrames,
+        (false, _) => first.packet_type,
+    };
+    let one_codec = packets.iter().all(|(spec, _)| spec.codec == first.codec);
+    let layout = if one_codec { MANY_TRACKS } else { MANY_CODECS };
+
+    let mut out = Vec::new();
+    write_prelude(first, multitrack(first.kind), &mut out);
+    out.push(layout << 4 | packet_type.nibble().ok_or(0usize)?);
+    if one_codec {
+        out.extend_from_slice(&first.codec.0);
+    }
+    for (at, (spec, payload)) in packets.iter().enumerate() {
+        if !one_codec {
+            out.extend_from_slice(&spec.codec.0);
+        }
+        let with_time = packet_type == PacketType::CodedFrames && timed(spec);
+        let size = payload.len() + if with_time { 3 } else { 0 };
+        let size = u32::try_from(size)
+            .ok()
+            .filter(|size| *size <= MAX_PACKET)
+            .ok_or(at)?;
+        out.push(spec.track_id);
+        out.extend_from_slice(&size.to_be_bytes()[1..]);
+        if with_time {
+            out.extend_from_slice(&video::write_si24(spec.composition_ms));
+        }
+        out.extend_from_slice(payload);
+    }
+    Ok(out)
+}
+
+/// Writes the header byte that ends in `nibble`, behind a modifier when there are nanoseconds.
+fn write_prelude(spec: &Spec, nibble: u8, out: &mut Vec<u8>) {
+    let high = if spec.kind == MediaKind::Video {
+        0x80 | (spec.frame_type & 7) << 4
+    } else {
+        0x90
+    };
+    if spec.nanos == 0 {
+        return out.push(high | nibble);
+    }
+    let [_, a, b, c] = spec.nanos.min(MAX_NANOS).to_be_bytes();
+    let mod_ex = MOD_EX_TIMESTAMP_OFFSET_NANO << 4 | nibble;
+    out.extend_from_slice(&[high | MOD_EX, 2, a, b, c, mod_ex]);
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -138,6 +138,19 @@ impl FourCc {
         })
     }
 
+    /// Whether Enhanced RTMP names this codec (E-RTMP v2 `VideoFourCc`, `AudioFourCc`).
+    pub const fn is_enhanced(self) -> bool {
+        let video = matches!(
+            self,
+            Self::AVC1 | Self::HVC1 | Self::VVC1 | Self::AV01 | Self::VP08 | Self::VP09
+        );
+        let audio = matches!(
+            self,
+            Self::MP4A | Self::OPUS | Self::FLAC | Self::AC3 | Self::EC3 | Self::MP3
+        );
+        video || audio
+    }
+
     /// Whether coded frames of this codec carry a composition time in the Enhanced header (E-RTMP v2 ExVideoTagBody).
     pub const fn has_composition_time(self) -> bool {
         matches!(self, Self::AVC1 | Self::HVC1 | Self::VVC1)

@@ -1,13 +1,16 @@
 //! A frame: one track's packet out of a message body, taken apart or built.
 
+mod enhanced;
+
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::audio::{self, AudioHeader};
-use super::enhanced::{self, PacketType, Spec};
+use super::enhanced::{self as header, PacketType, Spec};
 use super::video::{self, VideoCommand};
 use super::{FourCc, FrameFlags, MediaKind, MediaMessage, inspect};
+pub use enhanced::MultitrackError;
 
 /// One audio, video or data frame. `payload` is always a slice of `body`: parsing copies nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Frame {
     pub fn parse_all(kind: MediaKind, timestamp_ms: u64, body: Bytes) -> Vec<Self> {
         let frame = Self::opaque(kind, timestamp_ms, body);
         if frame.flags.contains(FrameFlags::MULTITRACK)
-            && let Some(header) = enhanced::header(kind, &frame.body)
+            && let Some(header) = header::header(kind, &frame.body)
         {
             let tracks = header.tracks(&frame.body);
             let frames: Vec<Self> = tracks.map(|track| frame.of_track(&header, track)).collect();
@@ -170,6 +173,9 @@ impl Frame {
     /// The same frame on another track: any but 0 makes an Enhanced body with a multitrack header of one track.
     /// Opaque frames and commands have no track and come back unchanged.
     pub fn with_track(self, track_id: u8) -> Self {
+        if self.packet_type == PacketType::Command {
+            return self;
+        }
         let nanos = self.timestamp_ns;
         self.rebuild(track_id, nanos)
     }
@@ -275,7 +281,7 @@ impl Frame {
     }
 
     fn parse_enhanced(self) -> Self {
-        let Some(header) = enhanced::header(self.kind, &self.body) else {
+        let Some(header) = header::header(self.kind, &self.body) else {
             return self;
         };
         if let Some(range) = header.command(&self.body) {
@@ -297,7 +303,7 @@ impl Frame {
         }
     }
 
-    fn of_track(&self, header: &enhanced::Header, track: enhanced::Track) -> Self {
+    fn of_track(&self, header: &header::Header, track: header::Track) -> Self {
         let mut payload = self.body.slice(track.packet);
         let mut composition_ms = 0;
         let timed = self.kind == MediaKind::Video && track.codec.has_composition_time();
@@ -326,37 +332,44 @@ impl Frame {
             None
         };
         let body = legacy
-            .or_else(|| enhanced::build(spec, payload))
+            .or_else(|| header::build(spec, payload))
             .unwrap_or_else(|| payload.to_vec());
         Self::parse(spec.kind, timestamp_ms, body.into())
     }
 
     fn rebuild(self, track_id: u8, nanos: u32) -> Self {
-        let Some(codec) = self.codec else { return self };
-        if self.packet_type == PacketType::Opaque {
-            return self;
-        }
-        let frame_type = match self.flags {
-            flags if flags.contains(FrameFlags::COMMAND) => video::FRAME_COMMAND,
-            flags if flags.contains(FrameFlags::DISPOSABLE) => video::FRAME_DISPOSABLE,
-            flags if is_inter(self.packet_type, flags) => video::FRAME_INTER,
-            _ => video::FRAME_KEY,
-        };
-        let composition_ms = self.composition_ms;
+        let Some(spec) = self.spec() else { return self };
         let spec = Spec {
-            frame_type,
-            composition_ms,
             track_id,
             nanos,
-            ..spec(self.kind, codec, self.packet_type)
+            ..spec
         };
         Self::build(&spec, self.timestamp_ms, &self.payload)
     }
-}
 
-fn is_inter(packet_type: PacketType, flags: FrameFlags) -> bool {
-    let coded = matches!(packet_type, PacketType::CodedFrames | PacketType::CodedFramesX);
-    coded && !flags.contains(FrameFlags::KEYFRAME)
+    /// What this frame would be built from; `None` when nothing is known of it.
+    fn spec(&self) -> Option<Spec> {
+        if self.packet_type == PacketType::Opaque {
+            return None;
+        }
+        let first = *self.body.first()?;
+        Some(Spec {
+            kind: self.kind,
+            // A command of an Enhanced body names no codec, and needs none.
+            codec: self
+                .codec
+                .or((self.packet_type == PacketType::Command).then_some(FourCc([0; 4])))?,
+            packet_type: self.packet_type,
+            frame_type: match self.kind {
+                MediaKind::Video if first & 0x80 != 0 => first >> 4 & 7,
+                MediaKind::Video => first >> 4,
+                _ => 0,
+            },
+            composition_ms: self.composition_ms,
+            track_id: self.track_id,
+            nanos: self.timestamp_ns,
+        })
+    }
 }
 
 const fn spec(kind: MediaKind, codec: FourCc, packet_type: PacketType) -> Spec {

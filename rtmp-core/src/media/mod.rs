@@ -6,6 +6,7 @@
 
 pub mod audio;
 pub mod codec_config;
+pub mod color_info;
 pub mod enhanced;
 pub mod flags;
 pub mod flv;
@@ -16,9 +17,10 @@ pub mod metadata;
 pub mod tracks;
 pub mod video;
 
-pub use enhanced::PacketType;
+pub use color_info::{ColorInfo, VideoMetadata};
+pub use enhanced::{MultichannelConfig, PacketType};
 pub use flags::{FrameFlags, inspect};
 pub use fourcc::FourCc;
-pub use frame::Frame;
+pub use frame::{Frame, MultitrackError};
 pub use message::{MediaKind, MediaMessage};
 pub use tracks::{Reduced, Reduction, TrackSet, is_reducible, reduce, track_ids};
