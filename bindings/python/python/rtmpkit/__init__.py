@@ -1,0 +1,107 @@
+"""rtmpkit: an RTMP server and client to embed.
+
+    import rtmpkit
+
+    app = rtmpkit.Application("live")
+
+    @app.on_publish
+    def check(request: rtmpkit.PublishRequest) -> bool:
+        return request.params.get("key") == "s3cret"
+
+    with rtmpkit.Server("rtmp://0.0.0.0:1935", applications=[app]) as server:
+        with server.instance("live").subscribe("cam") as frames:
+            for frame in frames:
+                print(frame.type, frame.timestamp, len(frame.data))
+
+The server's view of a connection is a `Peer`; a connection of our own to another server is a `NetConnection`, or by the
+URL of a stream a `Client`. `rtmpkit.aio` has the same for asyncio, `rtmpkit.flv` reads and writes files.
+"""
+
+from __future__ import annotations
+
+from rtmpkit import amf, flv
+from rtmpkit._rtmpkit import (
+    CallRequest,
+    ConnectRequest,
+    Engine,
+    Frame,
+    Instance,
+    InstanceStats,
+    Peer,
+    PlayRequest,
+    Publication,
+    PublishRequest,
+    ServerStats,
+    Status,
+    Stream,
+    StreamStats,
+    Subscription,
+    TrafficStats,
+    Url,
+    __version__,
+)
+from rtmpkit.application import Application
+from rtmpkit.client import Client, NetConnection, NetStream, play, publish
+from rtmpkit.exceptions import (
+    AlreadyExists,
+    AmfError,
+    CallFailed,
+    Closed,
+    ConfigError,
+    ConnectError,
+    Error,
+    FlvError,
+    Full,
+    IoError,
+    NotFound,
+    ProtocolError,
+    Rejected,
+    StreamError,
+    Timeout,
+)
+from rtmpkit.server import Server
+
+__all__ = [
+    "AlreadyExists",
+    "AmfError",
+    "Application",
+    "CallFailed",
+    "CallRequest",
+    "Client",
+    "Closed",
+    "ConfigError",
+    "ConnectError",
+    "ConnectRequest",
+    "Engine",
+    "Error",
+    "FlvError",
+    "Frame",
+    "Full",
+    "Instance",
+    "InstanceStats",
+    "IoError",
+    "NetConnection",
+    "NetStream",
+    "NotFound",
+    "Peer",
+    "PlayRequest",
+    "ProtocolError",
+    "Publication",
+    "PublishRequest",
+    "Rejected",
+    "Server",
+    "ServerStats",
+    "Status",
+    "Stream",
+    "StreamError",
+    "StreamStats",
+    "Subscription",
+    "Timeout",
+    "TrafficStats",
+    "Url",
+    "__version__",
+    "amf",
+    "flv",
+    "play",
+    "publish",
+]

@@ -1,0 +1,947 @@
+"""The compiled part of rtmpkit."""
+
+from collections.abc import Awaitable, Callable
+from os import PathLike
+from types import EllipsisType
+from typing import Any, Literal, Self, TypeAlias, final
+
+from rtmpkit.types import Buffer
+
+_FrameType: TypeAlias = Literal["audio", "video", "data"]
+
+__all__ = [
+    "CallRequest",
+    "ConnectRequest",
+    "Engine",
+    "FlvReader",
+    "FlvWriter",
+    "Frame",
+    "Instance",
+    "InstanceStats",
+    "Payload",
+    "Peer",
+    "PlayRequest",
+    "Publication",
+    "PublishRequest",
+    "Queue",
+    "RawConnection",
+    "RawServer",
+    "RawStream",
+    "ServerStats",
+    "Status",
+    "Stream",
+    "StreamStats",
+    "Subscription",
+    "TrafficStats",
+    "Url",
+    "__version__",
+    "amf0_decode",
+    "amf0_encode",
+]
+
+__version__: str
+
+def amf0_encode(*values: Any) -> bytes:
+    """Values as AMF0, one after the other."""
+
+def amf0_decode(data: Buffer) -> list[Any]:
+    """Every value in AMF0 data."""
+
+@final
+class Payload:
+    """Keeps bytes of the library alive for the memoryviews on them."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Frame:
+    """One audio, video or data frame. Immutable; its bytes are the library's own and are never copied."""
+
+    def __new__(cls, type: _FrameType, timestamp: int, body: Buffer) -> Self: ...
+    @staticmethod
+    def video(
+        payload: Buffer,
+        timestamp: int,
+        *,
+        codec: str = "avc1",
+        keyframe: bool = False,
+        composition: int = 0,
+        track: int = 0,
+    ) -> Frame:
+        """Coded video: `codec` is a FourCC, `composition` the presentation time less the decoding time."""
+
+    @staticmethod
+    def video_config(payload: Buffer, timestamp: int = 0, *, codec: str = "avc1", track: int = 0) -> Frame:
+        """A video configuration record (avcC, hvcC, av1C, ...), which players need before any coded frame."""
+
+    @staticmethod
+    def audio(payload: Buffer, timestamp: int, *, codec: str = "mp4a", track: int = 0) -> Frame:
+        """Coded audio: `codec` is a FourCC such as `mp4a`."""
+
+    @staticmethod
+    def audio_config(payload: Buffer, timestamp: int = 0, *, codec: str = "mp4a", track: int = 0) -> Frame:
+        """An audio configuration (AudioSpecificConfig, OpusHead, ...)."""
+
+    @staticmethod
+    def script(name: str, *args: Any, timestamp: int = 0) -> Frame:
+        """A data message: a handler's name, for example `onMetaData`, and its arguments."""
+
+    @property
+    def type(self) -> _FrameType:
+        """`audio`, `video` or `data`."""
+
+    @property
+    def timestamp(self) -> int:
+        """Decoding time in milliseconds; it goes on counting past 32 bits."""
+
+    @property
+    def timestamp_ns(self) -> int:
+        """Nanoseconds to add to the presentation time, below a million (Enhanced RTMP)."""
+
+    @property
+    def composition(self) -> int:
+        """Presentation time less decoding time, in milliseconds."""
+
+    @property
+    def codec(self) -> str | None:
+        """The codec's FourCC, for example `avc1` or `mp4a`; `None` when it has none or is unknown."""
+
+    @property
+    def track(self) -> int:
+        """The track, 0 unless a multitrack body names another."""
+
+    @property
+    def keyframe(self) -> bool:
+        """Whether decoding can start here."""
+
+    @property
+    def config(self) -> bool:
+        """Whether this is a codec configuration (sequence header)."""
+
+    @property
+    def metadata(self) -> bool:
+        """Whether this is stream metadata (`onMetaData`)."""
+
+    @property
+    def end_of_sequence(self) -> bool:
+        """Whether the sequence of this track ends here."""
+
+    @property
+    def disposable(self) -> bool:
+        """Whether no other frame refers to this one."""
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether the body has an Enhanced RTMP header."""
+
+    @property
+    def data(self) -> memoryview:
+        """What follows the tag header: codec data or configuration. A read-only view that copies nothing."""
+
+    @property
+    def body(self) -> memoryview:
+        """The whole message body, as an FLV tag has it. A read-only view that copies nothing."""
+
+    def values(self) -> list[Any]:
+        """The values of a data frame: a handler's name and its arguments. Empty for audio and video."""
+
+    def parameters(self) -> dict[str, int]:
+        """What a configuration tells: `width`, `height`, `rate`, `channels`, each where it is known."""
+
+    def at(self, timestamp: int) -> Frame:
+        """The same frame at another time, sharing the bytes."""
+
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Status:
+    """What a peer was told about its connection, stream or call: level, code, description and further members."""
+
+    def __new__(
+        cls, code: str, description: str = "", level: str | None = None, info: dict[str, Any] | None = None
+    ) -> Self: ...
+    @property
+    def level(self) -> str:
+        """`status`, `warning` or `error`."""
+
+    @property
+    def code(self) -> str:
+        """The code, for example `NetStream.Publish.Start`."""
+
+    @property
+    def description(self) -> str:
+        """Text for people."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """All other members."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Url:
+    """An RTMP URL taken apart: `rtmp://host[:port]/app[/instance]/stream`."""
+
+    def __new__(cls, url: str) -> Self: ...
+    @property
+    def host(self) -> str:
+        """Host name or address."""
+
+    @property
+    def port(self) -> int:
+        """Port; 1935 unless the URL names another."""
+
+    @property
+    def app(self) -> str:
+        """Application, with instance and query."""
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream, with prefix and query; empty if the URL ends before it."""
+
+    @property
+    def connection(self) -> str:
+        """The URL without the stream's name, to connect to."""
+
+@final
+class TrafficStats:
+    """Bytes and messages."""
+
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def messages_in(self) -> int: ...
+    @property
+    def messages_out(self) -> int: ...
+    @property
+    def messages_dropped(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class ServerStats:
+    """Counts of a server."""
+
+    @property
+    def connections(self) -> int: ...
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def turned_away(self) -> int: ...
+    @property
+    def traffic(self) -> TrafficStats: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class InstanceStats:
+    """Counts of an application instance."""
+
+    @property
+    def clients(self) -> int: ...
+    @property
+    def accepted(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def streams(self) -> int: ...
+    @property
+    def traffic(self) -> TrafficStats: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class StreamStats:
+    """Counts of a live stream."""
+
+    @property
+    def publishing(self) -> bool: ...
+    @property
+    def players(self) -> int: ...
+    @property
+    def messages(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def cached_messages(self) -> int: ...
+    @property
+    def cached_bytes(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class FlvReader:
+    """Reads the frames of an FLV file: `for frame in FlvReader(path)`."""
+
+    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    @property
+    def has_audio(self) -> bool:
+        """Whether the header promises audio."""
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the header promises video."""
+
+    def read(self) -> Frame | None:
+        """The next frame; `None` at the end of the file."""
+
+    def close(self) -> None:
+        """Closes the file."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Frame: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+
+@final
+class FlvWriter:
+    """Writes frames into an FLV file. Close it, or use it in a `with` statement: that fills in the duration."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        *,
+        has_audio: bool = True,
+        has_video: bool = True,
+        metadata: dict[str, Any] | None = None,
+    ) -> Self: ...
+    def write(self, frame: Frame, *, timestamp: int | None = None) -> None:
+        """Writes a frame. `@setDataFrame` before metadata, which belongs on the wire, is left out."""
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes in the file so far; 0 once closed."""
+
+    def close(self) -> None:
+        """Fills in duration and size, and closes the file."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+
+@final
+class Engine:
+    """Worker threads that servers and connections live on.
+
+    A server has an engine of its own; outgoing connections share one, unless they are given another.
+    """
+
+    def __new__(cls, workers: int = 0) -> Self: ...
+    @property
+    def workers(self) -> int:
+        """How many worker threads there are."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+
+    def close(self, timeout: float | None = 10.0) -> bool:
+        """Ends all servers and connections and waits for the workers; says whether they ended in time."""
+
+@final
+class Instance:
+    """One instance of an application, for example `live/_definst_`."""
+
+    @property
+    def name(self) -> str:
+        """Application and instance name; the default instance is `APP/_definst_`."""
+
+    @property
+    def peers(self) -> list[Peer]:
+        """The clients connected now."""
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams that have a publisher, a player or a handle."""
+
+    def stream(self, name: str) -> Stream:
+        """The live stream of that name; it need not have a publisher yet."""
+
+    def subscribe(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        follow: bool = False,
+        capacity: int = 1024,
+        skip_backlog: bool = False,
+    ) -> Subscription:
+        """The frames of a stream, from now on; the arguments are those of `Stream.subscribe`."""
+
+    def publish(self, name: str) -> Publication:
+        """Becomes the publisher of a stream; `AlreadyExists` if it has one."""
+
+    def broadcast(self, method: str, *args: Any) -> None:
+        """Calls a method of every client; asks for no result."""
+
+    def stats(self) -> InstanceStats:
+        """Counts since the instance started."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Stream:
+    """A live stream of an instance. The handle keeps the stream and its instance alive."""
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it belongs to."""
+
+    @property
+    def publishing(self) -> bool:
+        """Whether a client or the host publishes it now."""
+
+    def stats(self) -> StreamStats:
+        """Counts and sizes now."""
+
+    def publish(self) -> Publication:
+        """Becomes the stream's publisher; `AlreadyExists` if it has one."""
+
+    def subscribe(
+        self,
+        *,
+        timeout: float | None = None,
+        follow: bool = False,
+        capacity: int = 1024,
+        skip_backlog: bool = False,
+    ) -> Subscription:
+        """The stream's frames, from now on.
+
+        Sequence headers and the current group of pictures come first, unless `skip_backlog`. `timeout` is how many
+        seconds an iteration waits for a frame before it raises `Timeout`. The iteration ends when the publisher leaves,
+        or goes on with the next one if `follow`. When `capacity` frames wait, frames are dropped to the next keyframe.
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Subscription:
+    """The frames of a live stream.
+
+    Iterate it, plainly or with `async for`; use it in a `with` or `async with` statement, or close it.
+    """
+
+    def read(self, timeout: float | None = None) -> Frame | None:
+        """The next frame; `None` when the publisher left or the subscription was closed.
+
+        Raises `Timeout` when none comes within `timeout` seconds.
+        """
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that an iteration waits for a frame; `None` waits for ever."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped because they were not taken fast enough."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+
+    def close(self) -> None:
+        """Ends the subscription."""
+
+    def _poll(self) -> Frame | EllipsisType | None: ...
+    def _fd(self) -> int: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Frame: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[Frame]: ...
+    def __aenter__(self) -> Awaitable[Self]: ...
+    def __aexit__(self, *_args: object) -> Awaitable[None]: ...
+
+@final
+class Publication:
+    """The host as publisher of a live stream, without a socket. Writing never blocks."""
+
+    @property
+    def stream(self) -> Stream:
+        """The stream it publishes."""
+
+    def write(self, frame: Frame) -> None:
+        """Publishes a frame. Its bytes are shared, not copied."""
+
+    def write_video(
+        self,
+        payload: Buffer,
+        timestamp: int,
+        *,
+        codec: str = "avc1",
+        keyframe: bool = False,
+        composition: int = 0,
+        config: bool = False,
+    ) -> None:
+        """Publishes coded video, or with `config` a configuration record."""
+
+    def write_audio(self, payload: Buffer, timestamp: int, *, codec: str = "mp4a", config: bool = False) -> None:
+        """Publishes coded audio, or with `config` a configuration."""
+
+    def write_data(self, name: str, *args: Any, timestamp: int = 0) -> None:
+        """Publishes a data message. `onMetaData` is kept for those who join late."""
+
+    def close(self) -> None:
+        """Ends the publication."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+
+@final
+class Peer:
+    """A client connected, or connecting, to the server.
+
+    Objects of the same client are equal and may be keys of a dict.
+    """
+
+    @property
+    def id(self) -> int:
+        """Number of this client, unique while the server lives."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port that the client connects from."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance the client asked for."""
+
+    @property
+    def agent(self) -> str:
+        """Version and platform that the client announces (`flashVer`)."""
+
+    @property
+    def uri(self) -> str:
+        """The URI that the client asked to connect to (`tcUrl`)."""
+
+    @property
+    def app(self) -> str:
+        """The application as the client named it, with instance and query."""
+
+    @property
+    def page_url(self) -> str:
+        """The page that embeds the client (`pageUrl`). Not to be trusted."""
+
+    @property
+    def referrer(self) -> str:
+        """Where the client program came from (`swfUrl`). Not to be trusted."""
+
+    @property
+    def protocol(self) -> str:
+        """The transport: `rtmp` or `rtmps`."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Everything that the client said in its connect command."""
+
+    @property
+    def args(self) -> list[Any]:
+        """The user arguments of the connect command."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection still lives."""
+
+    def stats(self) -> TrafficStats:
+        """Bytes and messages so far."""
+
+    def call(self, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
+        """Calls a method of the client and returns its result; waits at most `timeout` seconds."""
+
+    def notify(self, method: str, *args: Any) -> None:
+        """Calls a method of the client and asks for no result."""
+
+    def _submit(
+        self, method: str, args: tuple[Any, ...], queue: Queue, done: Callable[[Any, BaseException | None], None]
+    ) -> None: ...
+    def ping(self, timeout: float | None = 30.0) -> float:
+        """Measures the round-trip time, in milliseconds."""
+
+    def send_status(self, status: Status) -> None:
+        """Sends a status on the connection."""
+
+    def close(self, status: Status | None = None) -> None:
+        """Ends the connection, after sending the status if there is one."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ConnectRequest:
+    """A client asks to connect."""
+
+    @property
+    def peer(self) -> Peer:
+        """The client that asks."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it asks in."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    @property
+    def app(self) -> str:
+        """The application as the client named it, with instance and query."""
+
+    @property
+    def query(self) -> str:
+        """The part of `app` after `?`."""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query's parameters."""
+
+    @property
+    def args(self) -> list[Any]:
+        """The user arguments of the connect command."""
+
+    def accept(self, info: dict[str, Any] | None = None) -> bool:
+        """Accepts, adding `info` to the reply's information object. False if the request was answered before."""
+
+    def reject(self, description: str = "", *, status: Status | None = None, application: Any = None) -> bool:
+        """Refuses with NetConnection.Connect.Rejected, or with a status of your own."""
+
+    def redirect(self, url: str, description: str = "") -> bool:
+        """Refuses and tells the client where to connect instead."""
+
+@final
+class PublishRequest:
+    """A client asks to publish a stream."""
+
+    @property
+    def peer(self) -> Peer:
+        """The client that asks."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it asks in."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    @property
+    def stream_name(self) -> str:
+        """The stream's name, without query."""
+
+    @property
+    def stream(self) -> Stream:
+        """The stream it asks for: subscribe to it to get what will be published."""
+
+    @property
+    def query(self) -> str:
+        """The part of the name after `?`; publishers put keys there."""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query's parameters."""
+
+    @property
+    def mode(self) -> str:
+        """`live`, `record` or `append`, as the client asked."""
+
+    def accept(self) -> bool:
+        """Accepts. False if the request was answered before."""
+
+    def reject(self, description: str = "", *, status: Status | None = None) -> bool:
+        """Refuses with NetStream.Publish.BadName, or with a status of your own."""
+
+@final
+class PlayRequest:
+    """A client asks to play a stream."""
+
+    @property
+    def peer(self) -> Peer:
+        """The client that asks."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it asks in."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    @property
+    def stream_name(self) -> str:
+        """The stream's name, without query."""
+
+    @property
+    def stream(self) -> Stream:
+        """The stream it asks for."""
+
+    @property
+    def query(self) -> str:
+        """The part of the name after `?`."""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query's parameters."""
+
+    @property
+    def start(self) -> int | None:
+        """Where to start in a recording, in milliseconds; `None` for whatever there is, or for live."""
+
+    @property
+    def live_only(self) -> bool:
+        """Whether the client wants the live stream only."""
+
+    @property
+    def duration(self) -> int | None:
+        """How long to play in milliseconds; `None` to the end."""
+
+    @property
+    def reset(self) -> bool:
+        """Whether the client wants its play list cleared first."""
+
+    def accept(self, stream_name: str | None = None) -> bool:
+        """Accepts; plays another stream of the instance if one is named. False if it was answered before."""
+
+    def reject(self, description: str = "", *, status: Status | None = None) -> bool:
+        """Refuses with NetStream.Play.Failed, or with a status of your own."""
+
+    def not_found(self) -> bool:
+        """Refuses with NetStream.Play.StreamNotFound."""
+
+@final
+class CallRequest:
+    """A client calls a method of the server."""
+
+    @property
+    def peer(self) -> Peer:
+        """The client that calls."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it calls in."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+
+    @property
+    def args(self) -> list[Any]:
+        """The arguments."""
+
+    @property
+    def wants_reply(self) -> bool:
+        """Whether the client waits for an answer."""
+
+    def accept(self, result: Any = None) -> bool:
+        """Returns a result to the caller. False if the request was answered before."""
+
+    def reject(self, description: str = "", *, status: Status | None = None) -> bool:
+        """Fails the call with NetConnection.Call.Failed, or with a status of your own."""
+
+@final
+class Queue:
+    """Events waiting for Python.
+
+    Served by one thread in `serve()`, or by an event loop that watches `fd()` and calls `dispatch()`.
+    """
+
+    def __new__(cls, capacity: int = 4096) -> Self: ...
+    def fd(self) -> int:
+        """A descriptor that is readable while events wait."""
+
+    def dispatch(self, max: int = 256) -> int:
+        """Runs at most `max` events that wait now and returns how many ran."""
+
+    def serve(self) -> None:
+        """Runs events on this thread until `stop()` was called and none is left."""
+
+    def stop(self) -> None:
+        """Ends `serve()` once the queue is empty."""
+
+@final
+class RawServer:
+    """A server; its applications' handlers run where `queue` is served."""
+
+    def __new__(
+        cls,
+        engine: Engine,
+        queue: Queue,
+        *,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
+        stall_timeout: float | None = None,
+    ) -> Self: ...
+    def application(
+        self,
+        name: str,
+        handler: object,
+        *,
+        request_timeout: float | None = None,
+        gop_cache_bytes: int | None = None,
+        max_clients: int | None = None,
+    ) -> None:
+        """Registers an application; `handler` has the methods of `rtmpkit.Application`, or is `None`."""
+
+    def listen(self, url: str) -> tuple[str, int]:
+        """Listens on `rtmp://host[:port]` or `host:port`; returns the address bound."""
+
+    def instance(self, name: str) -> Instance:
+        """The instance `app` or `app/instance`."""
+
+    def stats(self) -> ServerStats:
+        """Counts now."""
+
+    def close(self) -> None:
+        """Stops listening and ends every connection, without waiting."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close()` was called."""
+
+@final
+class RawConnection:
+    """A connection to another server.
+
+    With a queue its events run where that is served; without, on the library's threads, which run no Python.
+    """
+
+    def __new__(
+        cls,
+        engine: Engine,
+        queue: Queue | None = None,
+        *,
+        on_status: Callable[[Status], object] | None = None,
+        on_call: Callable[[str, list[Any]], Any] | None = None,
+    ) -> Self: ...
+    def connect(self, url: str, *args: Any) -> None:
+        """Begins to connect; `args` are the user arguments of the connect command."""
+
+    def wait_connected(self, timeout: float | None = None) -> Status:
+        """Waits until the server accepted the connection; raises `Rejected`, `ConnectError` or `Timeout`."""
+
+    def connected(self) -> bool:
+        """Whether the server accepted the connection; raises if it did not."""
+
+    def call(self, method: str, args: tuple[Any, ...], timeout: float | None = None) -> Any:
+        """Calls a method of the server and returns its result."""
+
+    def notify(self, method: str, args: tuple[Any, ...]) -> None:
+        """Calls a method of the server and asks for no result."""
+
+    def submit(
+        self, method: str, args: tuple[Any, ...], queue: Queue, done: Callable[[Any, BaseException | None], None]
+    ) -> None:
+        """Calls a method; `done(result, error)` runs where `queue` is served."""
+
+    def stream(self, capacity: int = 1024) -> RawStream:
+        """Opens a stream; when `capacity` frames wait in it, frames are dropped to the next keyframe."""
+
+    @property
+    def uri(self) -> str:
+        """The URI connected to."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands."""
+
+    @property
+    def over(self) -> Status | None:
+        """Why the connection ended; `None` while it has not."""
+
+    def stats(self) -> TrafficStats:
+        """Bytes and messages so far."""
+
+    def close(self) -> None:
+        """Closes the connection after sending what is queued, without waiting."""
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Waits until the connection is over; says whether it is."""
+
+@final
+class RawStream:
+    """A stream over an outgoing connection."""
+
+    def publish(self, name: str, mode: str = "live") -> None:
+        """Asks to publish; `started` says what came of it."""
+
+    def play(
+        self, name: str, *, start: int | None = None, duration: int | None = None, live: bool = False
+    ) -> None:
+        """Asks to play, from `start` milliseconds of a recording if that is given."""
+
+    def wait_started(self, timeout: float | None = None) -> Status:
+        """Waits for the answer to publish or play; raises `StreamError` if it is a refusal."""
+
+    def started(self) -> bool:
+        """Whether the answer to publish or play is there; raises `StreamError` if it is a refusal."""
+
+    def read(self, timeout: float | None = None, follow: bool = False) -> Frame | None:
+        """The next frame; `None` at the end. Raises `Timeout` when none comes within `timeout` seconds."""
+
+    def poll(self, follow: bool = False) -> Frame | EllipsisType | None:
+        """What there is now: a frame, `None` at the end, or `...` while nothing is there."""
+
+    def write(self, frame: Frame) -> None:
+        """Writes a frame; its bytes are shared, not copied."""
+
+    def write_video(
+        self,
+        payload: Buffer,
+        timestamp: int,
+        *,
+        codec: str = "avc1",
+        keyframe: bool = False,
+        composition: int = 0,
+        config: bool = False,
+    ) -> None:
+        """Writes coded video, or with `config` a configuration record."""
+
+    def write_audio(self, payload: Buffer, timestamp: int, *, codec: str = "mp4a", config: bool = False) -> None:
+        """Writes coded audio, or with `config` a configuration."""
+
+    def write_data(self, name: str, *args: Any, timestamp: int = 0) -> None:
+        """Sends a data message: a handler's name and its arguments."""
+
+    def seek(self, millis: int) -> None:
+        """Jumps to a time of a recorded stream, in milliseconds."""
+
+    def pause(self, on: bool) -> None:
+        """Pauses or goes on."""
+
+    def receive(self, *, audio: bool = True, video: bool = True) -> None:
+        """Says whether audio and video are wanted."""
+
+    def set_buffer(self, millis: int) -> None:
+        """Tells the server how much this side buffers, in milliseconds."""
+
+    @property
+    def status(self) -> Status | None:
+        """The last status of the stream."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped because they were not taken fast enough."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is over."""
+
+    def close(self) -> None:
+        """Ends the stream, without waiting."""
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Waits until the stream is over; says whether it is."""

@@ -1,0 +1,312 @@
+"""Outgoing connections in an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize, shared_engine
+from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
+from rtmpkit.aio._pump import Pump
+from rtmpkit.client import OnCall, OnStatus
+from rtmpkit.exceptions import ConfigError, Timeout
+from rtmpkit.types import Buffer
+
+__all__ = ["NetConnection", "NetStream", "Opening", "play", "publish"]
+
+T = TypeVar("T")
+
+
+class NetStream:
+    """A stream over a connection: published with `write`, or played with `async for`."""
+
+    def __init__(
+        self, connection: NetConnection, raw: RawStream, name: str, timeout: float | None, follow: bool
+    ) -> None:
+        self._raw = raw
+        self._timeout = timeout
+        self._follow = follow
+        self._owns_connection = False
+        self.connection = connection
+        """The connection it belongs to."""
+        self.name = name
+        """The stream's name."""
+
+    def write(self, frame: Frame) -> None:
+        """Writes a frame, sharing its bytes. Never waits; raises `Full` when 8 MiB wait to be sent."""
+        self._raw.write(frame)
+
+    def write_video(
+        self,
+        payload: Buffer,
+        timestamp: int,
+        *,
+        codec: str = "avc1",
+        keyframe: bool = False,
+        composition: int = 0,
+        config: bool = False,
+    ) -> None:
+        """Writes coded video, or with `config` a configuration record; times in milliseconds."""
+        self._raw.write_video(
+            payload, timestamp, codec=codec, keyframe=keyframe, composition=composition, config=config
+        )
+
+    def write_audio(self, payload: Buffer, timestamp: int, *, codec: str = "mp4a", config: bool = False) -> None:
+        """Writes coded audio, or with `config` a configuration; the time in milliseconds."""
+        self._raw.write_audio(payload, timestamp, codec=codec, config=config)
+
+    def write_data(self, name: str, *args: Any, timestamp: int = 0) -> None:
+        """Sends a data message: a handler's name and its arguments."""
+        self._raw.write_data(name, *args, timestamp=timestamp)
+
+    def write_metadata(self, metadata: dict[str, Any], timestamp: int = 0) -> None:
+        """Sends what those who join late get first: `@setDataFrame` with `onMetaData`."""
+        self._raw.write_data("@setDataFrame", "onMetaData", metadata, timestamp=timestamp)
+
+    async def read(self, timeout: float | None = None) -> Frame | None:
+        """The next frame; `None` when the stream has ended. Raises `Timeout` when none comes in time."""
+        timeout = self._timeout if timeout is None else timeout
+        return await self.connection._pump.until(lambda: self._raw.poll(self._follow), timeout, "waiting for a frame")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame = await self.read()
+        if frame is None:
+            raise StopAsyncIteration
+        return frame
+
+    def seek(self, millis: int) -> None:
+        """Jumps to a time of a recorded stream."""
+        self._raw.seek(millis)
+
+    def pause(self, on: bool = True) -> None:
+        """Pauses, or goes on."""
+        self._raw.pause(on)
+
+    def receive(self, *, audio: bool = True, video: bool = True) -> None:
+        """Says whether audio and video are wanted."""
+        self._raw.receive(audio=audio, video=video)
+
+    @property
+    def status(self) -> Status | None:
+        """The last status that the server sent."""
+        return self._raw.status
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped because they were not taken fast enough."""
+        return self._raw.dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is over."""
+        return self._raw.closed
+
+    async def close(self) -> None:
+        """Ends the stream; also its connection, if that was opened for it alone."""
+        self._raw.close()
+        if self._owns_connection:
+            await self.connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Opening(Generic[T]):
+    """Something that is being opened: `await` it, or use it in an `async with` statement."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T], close: Callable[[T], Awaitable[None]]) -> None:
+        self._coroutine = coroutine
+        self._close = close
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._coroutine.__await__()
+
+    async def __aenter__(self) -> T:
+        self._opened = await self._coroutine
+        return self._opened
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._close(self._opened)
+
+
+class NetConnection:
+    """A connection to another server: `async with rtmpkit.aio.NetConnection("rtmp://host/live") as nc`.
+
+    Raises `Rejected` when the server refuses, `ConnectError` when there is none, `Timeout` when it does not answer.
+    """
+
+    _pump: Pump
+
+    def __init__(
+        self,
+        url: str,
+        *args: Any,
+        timeout: float | None = 10.0,
+        on_call: OnCall | None = None,
+        on_status: OnStatus | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """A connection that `connect` opens; the arguments are those of `rtmpkit.NetConnection`."""
+        self._timeout = timeout
+        self._args = args
+        self._on_call = on_call
+        self._on_status = on_status
+        self._engine = engine
+        self._raw: RawConnection | None = None
+        self.url = url
+        """Where it connects to."""
+
+    async def connect(self) -> None:
+        """Connects; `async with` does it for you."""
+        if self._raw is not None:
+            raise RuntimeError("already connected")
+        self._pump = Pump()
+        engine = self._engine or shared_engine()
+        raw = RawConnection(engine, self._pump.queue, on_call=self._on_call, on_status=self._on_status)
+        self._raw = raw
+        self._drop = finalize(self, raw.close)
+        try:
+            raw.connect(self.url, *self._args)
+            await self._pump.until(lambda: raw.connected() or ..., self._timeout, "connecting")
+        except BaseException:
+            self._drop()
+            self._pump.close()
+            self._raw = None
+            raise
+
+    def publish(self, name: str, mode: str = "live") -> Opening[NetStream]:
+        """Publishes a stream: `async with nc.publish("cam") as stream`, or `await` it."""
+        return Opening(self._publish(name, mode), NetStream.close)
+
+    def play(
+        self,
+        name: str,
+        *,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+        follow: bool = False,
+        capacity: int = 1024,
+        timeout: float | None = None,
+    ) -> Opening[NetStream]:
+        """Plays a stream: `async with nc.play("cam") as frames`. The arguments are those of the threaded one."""
+        return Opening(self._play(name, start, duration, live, follow, capacity, timeout), NetStream.close)
+
+    async def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
+        """Calls a method of the server and returns its result; raises `CallFailed` if it fails."""
+        timeout = self._timeout if timeout is None else timeout
+        raw = self._connected()
+        return await self._pump.reply(lambda queue, done: raw.submit(method, args, queue, done), timeout)
+
+    def notify(self, method: str, *args: Any) -> None:
+        """Calls a method of the server and asks for no result."""
+        self._connected().notify(method, args)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._raw is not None and self._raw.is_connected
+
+    def stats(self) -> TrafficStats:
+        """Bytes and messages so far."""
+        return self._connected().stats()
+
+    async def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
+        """Closes the connection and waits until what was written is sent."""
+        raw, self._raw = self._raw, None
+        if raw is None:
+            return
+        self._drop()
+        try:
+            await self._pump.until(lambda: raw.over or ..., timeout, "closing")
+        except Timeout:
+            pass
+        finally:
+            self._pump.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self.url}>"
+
+    def _connected(self) -> RawConnection:
+        if self._raw is None:
+            raise RuntimeError("not connected")
+        return self._raw
+
+    async def _publish(self, name: str, mode: str) -> NetStream:
+        raw = self._connected().stream()
+        raw.publish(name, mode)
+        await self._pump.until(lambda: raw.started() or ..., self._timeout, "publishing")
+        return NetStream(self, raw, name, self._timeout, False)
+
+    async def _play(
+        self,
+        name: str,
+        start: int | None,
+        duration: int | None,
+        live: bool,
+        follow: bool,
+        capacity: int,
+        timeout: float | None,
+    ) -> NetStream:
+        raw = self._connected().stream(capacity)
+        raw.play(name, start=start, duration=duration, live=live)
+        await self._pump.until(lambda: raw.started() or ..., self._timeout, "playing")
+        return NetStream(self, raw, name, timeout, follow)
+
+
+def publish(url: str, *, timeout: float | None = 10.0, mode: str = "live") -> Opening[NetStream]:
+    """Connects and publishes the stream that the URL names: `async with rtmpkit.aio.publish(url) as stream`."""
+    return Opening(_alone(url, timeout, lambda nc, name: nc.publish(name, mode)), NetStream.close)
+
+
+def play(
+    url: str,
+    *,
+    timeout: float | None = 10.0,
+    follow: bool = False,
+    capacity: int = 1024,
+    frame_timeout: float | None = None,
+) -> Opening[NetStream]:
+    """Connects and plays the stream that the URL names: `async with rtmpkit.aio.play(url) as frames`."""
+
+    def start(nc: NetConnection, name: str) -> Opening[NetStream]:
+        return nc.play(name, follow=follow, capacity=capacity, timeout=frame_timeout)
+
+    return Opening(_alone(url, timeout, start), NetStream.close)
+
+
+async def _alone(
+    url: str, timeout: float | None, start: Callable[[NetConnection, str], Opening[NetStream]]
+) -> NetStream:
+    parsed = Url(url)
+    if not parsed.stream:
+        raise ConfigError(f"{url} names no stream: use rtmp://host/app/stream")
+    connection = NetConnection(parsed.connection, timeout=timeout)
+    await connection.connect()
+    try:
+        stream = await start(connection, parsed.stream)
+    except BaseException:
+        await connection.close()
+        raise
+    stream._owns_connection = True
+    return stream

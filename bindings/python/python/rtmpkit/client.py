@@ -1,0 +1,349 @@
+"""Outgoing connections: publish to and play from other servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
+from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
+from rtmpkit.exceptions import ConfigError
+from rtmpkit.types import Buffer
+
+__all__ = ["Client", "NetConnection", "NetStream", "play", "publish"]
+
+OnCall = Callable[[str, list[Any]], Any]
+OnStatus = Callable[[Status], object]
+
+
+class NetStream:
+    """A stream over a connection: published with `write`, or played by iterating it.
+
+    Use it in a `with` statement, or close it.
+    """
+
+    def __init__(
+        self,
+        connection: NetConnection,
+        raw: RawStream,
+        name: str,
+        timeout: float | None,
+        follow: bool = False,
+    ) -> None:
+        self._raw = raw
+        self._timeout = timeout
+        self._follow = follow
+        self._owns_connection = False
+        self.connection = connection
+        """The connection it belongs to."""
+        self.name = name
+        """The stream's name."""
+
+    def write(self, frame: Frame) -> None:
+        """Writes a frame, sharing its bytes. Raises `Full` when 8 MiB wait to be sent."""
+        self._raw.write(frame)
+
+    def write_video(
+        self,
+        payload: Buffer,
+        timestamp: int,
+        *,
+        codec: str = "avc1",
+        keyframe: bool = False,
+        composition: int = 0,
+        config: bool = False,
+    ) -> None:
+        """Writes coded video, or with `config` a configuration record; times in milliseconds."""
+        self._raw.write_video(
+            payload, timestamp, codec=codec, keyframe=keyframe, composition=composition, config=config
+        )
+
+    def write_audio(self, payload: Buffer, timestamp: int, *, codec: str = "mp4a", config: bool = False) -> None:
+        """Writes coded audio, or with `config` a configuration; the time in milliseconds."""
+        self._raw.write_audio(payload, timestamp, codec=codec, config=config)
+
+    def write_data(self, name: str, *args: Any, timestamp: int = 0) -> None:
+        """Sends a data message: a handler's name and its arguments."""
+        self._raw.write_data(name, *args, timestamp=timestamp)
+
+    def write_metadata(self, metadata: dict[str, Any], timestamp: int = 0) -> None:
+        """Sends what those who join late get first: `@setDataFrame` with `onMetaData`."""
+        self._raw.write_data("@setDataFrame", "onMetaData", metadata, timestamp=timestamp)
+
+    def read(self, timeout: float | None = None) -> Frame | None:
+        """The next frame; `None` when the stream has ended. Raises `Timeout` when none comes in time."""
+        return self._raw.read(self._timeout if timeout is None else timeout, self._follow)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        frame = self.read()
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def seek(self, millis: int) -> None:
+        """Jumps to a time of a recorded stream."""
+        self._raw.seek(millis)
+
+    def pause(self, on: bool = True) -> None:
+        """Pauses, or goes on."""
+        self._raw.pause(on)
+
+    def receive(self, *, audio: bool = True, video: bool = True) -> None:
+        """Says whether audio and video are wanted."""
+        self._raw.receive(audio=audio, video=video)
+
+    def set_buffer(self, millis: int) -> None:
+        """Tells the server how much this side buffers."""
+        self._raw.set_buffer(millis)
+
+    @property
+    def status(self) -> Status | None:
+        """The last status that the server sent."""
+        return self._raw.status
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped because they were not taken fast enough."""
+        return self._raw.dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream is over."""
+        return self._raw.closed
+
+    def close(self) -> None:
+        """Ends the stream; also its connection, if that was opened for it alone."""
+        self._raw.close()
+        if self._owns_connection:
+            self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<NetStream {self.name!r}>"
+
+
+class NetConnection:
+    """A connection to another server: `rtmp://host[:port]/app[/instance]`. It stands when the constructor returns.
+
+        with rtmpkit.NetConnection("rtmp://host/live", timeout=5) as nc:
+            print(nc.call("add", 1, 2))
+            with nc.play("cam") as frames:
+                for frame in frames: ...
+
+    Raises `Rejected` when the server refuses, `ConnectError` when there is none, `Timeout` when it does not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *args: Any,
+        timeout: float | None = 10.0,
+        on_call: OnCall | None = None,
+        on_status: OnStatus | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """Connects.
+
+        args: user arguments of the connect command.
+        timeout: seconds to wait for the server, here and in every method that waits; `None` waits for ever.
+        on_call: `on_call(method, args)` returns the result of a method that the server calls, or `NotImplemented`.
+        on_status: `on_status(status)` is told of every status of the connection.
+        engine: the threads to live on; by default those that all outgoing connections share.
+        """
+        self._timeout = timeout
+        self.url = url
+        """Where it is connected to."""
+        dispatcher = None if on_call is None and on_status is None else Dispatcher("rtmpkit-connection")
+        raw = RawConnection(
+            engine or shared_engine(),
+            None if dispatcher is None else dispatcher.queue,
+            on_call=on_call,
+            on_status=on_status,
+        )
+        self._raw = raw
+
+        def close() -> None:
+            raw.close()
+            if dispatcher is not None:
+                raw.wait_closed(CLOSE_TIMEOUT)
+                dispatcher.stop()
+
+        self._close = finalize(self, close)
+        try:
+            raw.connect(url, *args)
+            raw.wait_connected(timeout)
+        except BaseException:
+            self._close()
+            raise
+
+    def publish(self, name: str, mode: str = "live") -> NetStream:
+        """Publishes a stream; raises `StreamError` if the server refuses. `mode` is `live`, `record` or `append`."""
+        raw = self._raw.stream()
+        raw.publish(name, mode)
+        raw.wait_started(self._timeout)
+        return NetStream(self, raw, name, self._timeout)
+
+    def play(
+        self,
+        name: str,
+        *,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+        follow: bool = False,
+        capacity: int = 1024,
+        timeout: float | None = None,
+    ) -> NetStream:
+        """Plays a stream: iterate what it returns. Raises `StreamError` if the server refuses.
+
+        start: where to start in a recording, in milliseconds. duration: how long to play, in milliseconds.
+        live: only live. follow: go on with the next publisher when one leaves, instead of ending.
+        capacity: frames that may wait; when there are more, frames are dropped to the next keyframe.
+        timeout: seconds to wait for a frame; by default without end.
+        """
+        raw = self._raw.stream(capacity)
+        raw.play(name, start=start, duration=duration, live=live)
+        raw.wait_started(self._timeout)
+        return NetStream(self, raw, name, timeout, follow)
+
+    def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
+        """Calls a method of the server and returns its result; raises `CallFailed` if it fails."""
+        return self._raw.call(method, args, self._timeout if timeout is None else timeout)
+
+    def notify(self, method: str, *args: Any) -> None:
+        """Calls a method of the server and asks for no result."""
+        self._raw.notify(method, args)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands."""
+        return self._raw.is_connected
+
+    @property
+    def uri(self) -> str:
+        """The URI connected to (`tcUrl`)."""
+        return self._raw.uri
+
+    def stats(self) -> TrafficStats:
+        """Bytes and messages so far."""
+        return self._raw.stats()
+
+    def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
+        """Closes the connection and waits until what was written is sent."""
+        self._raw.close()
+        if self._raw.uri:
+            self._raw.wait_closed(timeout)
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} to {self.url}>"
+
+
+class Client(NetConnection):
+    """A connection by the URL of a stream: `rtmp://host[:port]/app/stream`. The stream's name need not be repeated.
+
+        with rtmpkit.Client("rtmp://host/live/cam") as client, client.play() as frames:
+            for frame in frames: ...
+
+    The server's view of a connection is `Peer`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *args: Any,
+        timeout: float | None = 10.0,
+        on_call: OnCall | None = None,
+        on_status: OnStatus | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """Connects; the arguments are those of `NetConnection`."""
+        parsed = Url(url)
+        self.stream_name = parsed.stream
+        """The stream that the URL names."""
+        super().__init__(
+            parsed.connection, *args, timeout=timeout, on_call=on_call, on_status=on_status, engine=engine
+        )
+
+    def publish(self, name: str | None = None, mode: str = "live") -> NetStream:
+        """Publishes the stream of the URL, or another one of the same application."""
+        return super().publish(self._named(name), mode)
+
+    def play(
+        self,
+        name: str | None = None,
+        *,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+        follow: bool = False,
+        capacity: int = 1024,
+        timeout: float | None = None,
+    ) -> NetStream:
+        """Plays the stream of the URL, or another one of the same application."""
+        return super().play(
+            self._named(name),
+            start=start,
+            duration=duration,
+            live=live,
+            follow=follow,
+            capacity=capacity,
+            timeout=timeout,
+        )
+
+    def _named(self, name: str | None) -> str:
+        if name or self.stream_name:
+            return name or self.stream_name
+        raise ConfigError(f"{self.url} names no stream: use rtmp://host/app/stream")
+
+
+def publish(url: str, *, timeout: float | None = 10.0, mode: str = "live", engine: Engine | None = None) -> NetStream:
+    """Connects and publishes the stream that the URL names; closing the stream closes the connection."""
+    client = Client(url, timeout=timeout, engine=engine)
+    return _owned(client, lambda: client.publish(mode=mode))
+
+
+def play(
+    url: str,
+    *,
+    timeout: float | None = 10.0,
+    follow: bool = False,
+    capacity: int = 1024,
+    frame_timeout: float | None = None,
+    engine: Engine | None = None,
+) -> NetStream:
+    """Connects and plays the stream that the URL names; closing the stream closes the connection.
+
+    timeout: seconds to wait for the server. frame_timeout: seconds to wait for each frame; by default without end.
+    """
+    client = Client(url, timeout=timeout, engine=engine)
+    return _owned(client, lambda: client.play(follow=follow, capacity=capacity, timeout=frame_timeout))
+
+
+def _owned(client: Client, start: Callable[[], NetStream]) -> NetStream:
+    try:
+        stream = start()
+    except BaseException:
+        client.close()
+        raise
+    stream._owns_connection = True
+    return stream

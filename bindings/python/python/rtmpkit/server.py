@@ -1,0 +1,148 @@
+"""The server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize
+from rtmpkit._rtmpkit import Engine, Instance, Queue, RawServer, ServerStats
+from rtmpkit.application import Application
+
+__all__ = ["Server"]
+
+
+class BaseServer:
+    """What servers with a thread and servers in an event loop share."""
+
+    _raw: RawServer
+    _engine: Engine
+    _queue: Queue
+
+    def _create(self, workers: int, queue: Queue, limits: dict[str, int | float | None]) -> None:
+        self._engine = Engine(workers)
+        self._queue = queue
+        self._raw = RawServer(self._engine, queue, **limits)  # type: ignore[arg-type]
+        self._addresses: list[tuple[str, int]] = []
+        self._applications: dict[str, Application] = {}
+
+    def add(self, application: Application) -> None:
+        """Registers an application; also possible while the server listens."""
+        self._raw.application(
+            application.name,
+            application,
+            request_timeout=application.request_timeout,
+            gop_cache_bytes=application.gop_cache_bytes,
+            max_clients=application.max_clients,
+        )
+        self._applications[application.name] = application
+
+    @property
+    def addresses(self) -> Sequence[tuple[str, int]]:
+        """The addresses it listens on."""
+        return tuple(self._addresses)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The first address it listens on."""
+        if not self._addresses:
+            raise RuntimeError("the server does not listen yet")
+        return self._addresses[0]
+
+    @property
+    def port(self) -> int:
+        """The port of the first address."""
+        return self.address[1]
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._raw.closed
+
+    def instance(self, name: str) -> Instance:
+        """The application instance `app` or `app/instance`, brought to life if need be."""
+        return self._raw.instance(name)
+
+    def stats(self) -> ServerStats:
+        """Counts now."""
+        return self._raw.stats()
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{host}:{port}" for host, port in self._addresses) or "no address"
+        return f"<{type(self).__name__} on {where}>"
+
+
+class Server(BaseServer):
+    """An RTMP server on threads of its own.
+
+        with rtmpkit.Server("rtmp://0.0.0.0:1935", applications=[app]) as server:
+            ...
+
+    It listens as soon as it exists and ends with `close()`, with the `with` statement, or with the interpreter. What
+    goes from a publisher to its players never touches Python.
+    """
+
+    def __init__(
+        self,
+        url: str | Iterable[str] | None = None,
+        applications: Iterable[Application] | None = None,
+        workers: int = 0,
+        *,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
+        stall_timeout: float | None = None,
+    ) -> None:
+        """A server.
+
+        url: where to listen, `rtmp://host[:port]` or `host:port`, or several of them; port 0 takes any free one.
+        applications: what it offers; by default an application `*` that accepts everything.
+        workers: worker threads; 0 takes as many as the machine has cores.
+        max_connections, max_connections_per_address: limits; 65,536 and none by default, 0 is no limit.
+        stall_timeout: seconds without progress in sending after which a peer is disconnected, 15 by default.
+        """
+        dispatcher = Dispatcher("rtmpkit-server")
+        limits = {
+            "max_connections": max_connections,
+            "max_connections_per_address": max_connections_per_address,
+            "stall_timeout": stall_timeout,
+        }
+        try:
+            self._create(workers, dispatcher.queue, limits)
+        except BaseException:
+            dispatcher.stop()
+            raise
+        raw, engine = self._raw, self._engine
+
+        def close() -> None:
+            raw.close()
+            engine.close(CLOSE_TIMEOUT)
+            dispatcher.stop()
+
+        self._close = finalize(self, close)
+        try:
+            for application in [Application("*")] if applications is None else applications:
+                self.add(application)
+            for one in [] if url is None else [url] if isinstance(url, str) else url:
+                self.listen(one)
+        except BaseException:
+            self.close()
+            raise
+
+    def listen(self, url: str) -> tuple[str, int]:
+        """Listens on one more address and returns it as it was bound."""
+        address = self._raw.listen(url)
+        self._addresses.append(address)
+        return address
+
+    def close(self) -> None:
+        """Ends every connection and waits for the threads; handlers see the ends of their clients."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

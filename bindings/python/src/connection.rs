@@ -1,0 +1,235 @@
+//! The connection behind `rtmpkit.NetConnection` and `rtmpkit.aio.NetConnection`.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use rtmp_core as core;
+use rtmp_core::{Code, Level};
+
+use crate::engine::Engine;
+use crate::errors::{OrRaise, connect_error, rejected, timeout as timed_out};
+use crate::monitor::{Monitor, seconds};
+use crate::peer::{reply_to, wait_for_reply};
+use crate::queue::Queue;
+use crate::stats::TrafficStats;
+use crate::status::Status;
+use crate::stream::RawStream;
+use crate::value;
+
+/// A connection to another server. With a queue its events run where that is served; without, on the library's
+/// threads, which then run no Python at all.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct RawConnection {
+    core: core::NetConnection,
+    state: Arc<Monitor<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The answer to connect.
+    answer: Option<Result<core::Status, core::Status>>,
+    over: Option<core::Status>,
+}
+
+struct Handler {
+    state: Arc<Monitor<State>>,
+    on_status: Option<Py<PyAny>>,
+    on_call: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl RawConnection {
+    #[new]
+    #[pyo3(signature = (engine, queue = None, *, on_status = None, on_call = None))]
+    fn new(
+        engine: &Engine,
+        queue: Option<&Queue>,
+        on_status: Option<Py<PyAny>>,
+        on_call: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        if queue.is_none() && (on_status.is_some() || on_call.is_some()) {
+            return Err(crate::errors::config_error(
+                "handlers in Python need a queue to run from",
+            ));
+        }
+        let mut config = core::NetConnectionConfig::default();
+        config.dispatch = queue.map(|queue| queue.core.to_dispatch()).unwrap_or_default();
+        let state = Arc::new(Monitor::default());
+        let handler = Arc::new(Handler {
+            state: Arc::clone(&state),
+            on_status,
+            on_call,
+        });
+        let core = core::NetConnection::new(&engine.core, config, handler).or_raise()?;
+        Ok(Self { core, state })
+    }
+
+    /// Begins to connect; `args` are the user arguments of the connect command.
+    #[pyo3(signature = (url, *args))]
+    fn connect(&self, url: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let args = value::args_from_py(args)?;
+        self.state.update(|state| *state = State::default());
+        self.core.connect(url, &args).or_raise()
+    }
+
+    /// Waits until the server accepted the connection; raises `Rejected`, `ConnectError` or `Timeout`.
+    #[pyo3(signature = (timeout = None))]
+    fn wait_connected(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Status> {
+        match self
+            .state
+            .wait(py, seconds(timeout)?, |state| state.answer.clone())?
+        {
+            Some(answer) => accepted(answer),
+            None => Err(timed_out("connecting")),
+        }
+    }
+
+    /// Whether the server accepted the connection; raises if it did not.
+    fn connected(&self) -> PyResult<bool> {
+        let answer = self.state.lock().answer.clone();
+        answer.map_or(Ok(false), |answer| accepted(answer).map(|_| true))
+    }
+
+    /// Calls a method of the server and returns its result.
+    #[pyo3(signature = (method, args, timeout = None))]
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        args: &Bound<'py, PyTuple>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let args = value::args_from_py(args)?;
+        wait_for_reply(py, timeout, |reply| {
+            self.core.call(method, args, Some(reply)).or_raise()
+        })
+    }
+
+    /// Calls a method of the server and asks for no result.
+    fn notify(&self, method: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.core
+            .call(method, value::args_from_py(args)?, None)
+            .or_raise()
+    }
+
+    /// Calls a method; `done(result, error)` runs where `queue` is served.
+    fn submit(
+        &self,
+        method: &str,
+        args: &Bound<'_, PyTuple>,
+        queue: &Queue,
+        done: Py<PyAny>,
+    ) -> PyResult<()> {
+        let args = value::args_from_py(args)?;
+        self.core
+            .call(method, args, Some(reply_to(queue, done)))
+            .or_raise()
+    }
+
+    /// Opens a stream; when `capacity` frames wait in it, frames are dropped to the next keyframe.
+    #[pyo3(signature = (capacity = 1024))]
+    fn stream(&self, capacity: usize) -> PyResult<RawStream> {
+        RawStream::open(&self.core, capacity)
+    }
+
+    /// The URI connected to.
+    #[getter]
+    fn uri(&self) -> String {
+        self.core.uri()
+    }
+
+    /// Whether the connection stands.
+    #[getter]
+    fn is_connected(&self) -> bool {
+        self.core.is_connected()
+    }
+
+    /// Why the connection ended; `None` while it has not.
+    #[getter]
+    fn over(&self) -> Option<Status> {
+        self.state.lock().over.clone().map(Status::from)
+    }
+
+    /// Bytes and messages so far.
+    fn stats(&self) -> TrafficStats {
+        self.core.stats().into()
+    }
+
+    /// Closes the connection after sending what is queued, without waiting.
+    fn close(&self) {
+        self.core.close();
+    }
+
+    /// Waits until the connection is over; says whether it is.
+    #[pyo3(signature = (timeout = None))]
+    fn wait_closed(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let over = self
+            .state
+            .wait(py, seconds(timeout)?, |state| state.over.as_ref().map(drop))?;
+        Ok(over.is_some())
+    }
+}
+
+impl core::NetConnectionHandler for Handler {
+    fn on_status(&self, _connection: &core::NetConnection, status: &core::Status) {
+        self.state.update(|state| state.take(status));
+        let Some(on_status) = &self.on_status else { return };
+        Python::attach(|py| {
+            if let Err(error) = on_status.call1(py, (Status::from(status.clone()),)) {
+                error.write_unraisable(py, Some(on_status.bind(py)));
+            }
+        });
+    }
+
+    fn on_call(
+        &self,
+        _connection: &core::NetConnection,
+        method: &str,
+        args: &[core::Value],
+    ) -> Result<core::Value, core::Status> {
+        let unknown =
+            || core::Status::new(Code::CallFailed).with_description(Code::CallFailed.description_of(method));
+        let Some(on_call) = &self.on_call else {
+            return Err(unknown());
+        };
+        Python::attach(|py| {
+            let result = value::list_to_py(py, args)
+                .and_then(|args| on_call.bind(py).call1((method, args)))
+                .and_then(|result| match result.is(py.NotImplemented()) {
+                    true => Ok(Err(unknown())),
+                    false => value::from_py(&result).map(Ok),
+                });
+            result.unwrap_or_else(|error| {
+                error.write_unraisable(py, Some(on_call.bind(py)));
+                Err(core::Status::new(Code::CallFailed).with_description("The application failed."))
+            })
+        })
+    }
+}
+
+impl State {
+    fn take(&mut self, status: &core::Status) {
+        if status.is(Code::ConnectSuccess) {
+            self.answer = Some(Ok(status.clone()));
+            return;
+        }
+        let ended = status.is(Code::ConnectClosed) || status.is(Code::ConnectFailed);
+        if self.answer.is_none() && (ended || status.level == Level::Error) {
+            self.answer = Some(Err(status.clone()));
+        }
+        if ended {
+            self.over = Some(status.clone());
+        }
+    }
+}
+
+fn accepted(answer: Result<core::Status, core::Status>) -> PyResult<Status> {
+    match answer {
+        Ok(status) => Ok(status.into()),
+        Err(status) if status.is(Code::ConnectFailed) || status.is(Code::ConnectClosed) => {
+            Err(connect_error(format!("{}: {}", status.code, status.description)))
+        }
+        Err(status) => Err(rejected(&status)),
+    }
+}

@@ -1,0 +1,62 @@
+//! The compiled part of the Python package `rtmpkit`.
+//!
+//! No thread of the library ever attaches to Python: what happens on a worker goes into an `rtmp_core::Queue` or into
+//! a plain Rust inbox, and Python runs on a thread of Python's own that serves the queue or waits for the inbox.
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod application;
+mod buffer;
+mod connection;
+mod engine;
+mod errors;
+mod flv;
+mod frame;
+mod inbox;
+mod instance;
+mod monitor;
+mod peer;
+mod publication;
+mod queue;
+mod request;
+mod server;
+mod stats;
+mod status;
+mod stream;
+mod subscription;
+mod url;
+mod value;
+
+use pyo3::prelude::*;
+
+/// The compiled part of rtmpkit.
+#[pymodule(gil_used = false)]
+mod _rtmpkit {
+    #[pymodule_export]
+    use crate::{
+        buffer::Payload,
+        connection::RawConnection,
+        engine::Engine,
+        flv::{FlvReader, FlvWriter},
+        frame::Frame,
+        instance::{Instance, Stream},
+        peer::Peer,
+        publication::Publication,
+        queue::Queue,
+        request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
+        server::RawServer,
+        stats::{InstanceStats, ServerStats, StreamStats, TrafficStats},
+        status::Status,
+        stream::RawStream,
+        subscription::Subscription,
+        url::Url,
+        value::{amf0_decode, amf0_encode},
+    };
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

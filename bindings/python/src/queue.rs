@@ -1,0 +1,69 @@
+//! The queue through which the library's events reach Python.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use rtmp_core as core;
+
+use crate::errors::OrRaise;
+
+/// Events waiting for Python. Served by one thread in `serve()`, or by an event loop that watches `fd()` and calls
+/// `dispatch()`.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct Queue {
+    pub(crate) core: core::Queue,
+    stopped: Arc<AtomicBool>,
+}
+
+/// Events run before the server of a queue looks whether it was stopped.
+const BATCH: usize = 64;
+
+#[pymethods]
+impl Queue {
+    #[new]
+    #[pyo3(signature = (capacity = 4096))]
+    fn new(capacity: usize) -> PyResult<Self> {
+        Ok(Self {
+            core: core::Queue::new(capacity).or_raise()?,
+            stopped: Arc::default(),
+        })
+    }
+
+    /// A descriptor that is readable while events wait.
+    fn fd(&self) -> RawFd {
+        self.core.fd()
+    }
+
+    /// Runs at most `max` events that wait now and returns how many ran.
+    #[pyo3(signature = (max = 256))]
+    fn dispatch(&self, py: Python<'_>, max: usize) -> PyResult<usize> {
+        py.detach(|| self.core.dispatch(max, Duration::ZERO)).or_raise()
+    }
+
+    /// Runs events on this thread until `stop()` was called and none is left.
+    fn serve(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            loop {
+                let stopped = self.stopped.load(Acquire);
+                let wait = if stopped {
+                    Duration::ZERO
+                } else {
+                    Duration::from_secs(60)
+                };
+                if self.core.dispatch(BATCH, wait)? == 0 && stopped {
+                    return Ok(());
+                }
+            }
+        })
+        .or_raise()
+    }
+
+    /// Ends `serve()` once the queue is empty.
+    fn stop(&self) {
+        self.stopped.store(true, Release);
+        self.core.wakeup();
+    }
+}

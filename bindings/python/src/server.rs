@@ -1,0 +1,110 @@
+//! The server behind `rtmpkit.Server` and `rtmpkit.aio.Server`.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use rtmp_core as core;
+
+use crate::application::PythonHandler;
+use crate::engine::Engine;
+use crate::errors::{OrRaise, config_error};
+use crate::instance::Instance;
+use crate::queue::Queue;
+use crate::stats::ServerStats;
+
+/// A server; its applications' handlers run where `queue` is served.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct RawServer {
+    core: core::Server,
+    queue: core::Queue,
+}
+
+#[pymethods]
+impl RawServer {
+    #[new]
+    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None))]
+    fn new(
+        engine: &Engine,
+        queue: &Queue,
+        max_connections: Option<usize>,
+        max_connections_per_address: Option<usize>,
+        stall_timeout: Option<f64>,
+    ) -> PyResult<Self> {
+        let mut config = core::ServerConfig::default();
+        config.max_connections = max_connections.unwrap_or(config.max_connections);
+        config.max_connections_per_address =
+            max_connections_per_address.unwrap_or(config.max_connections_per_address);
+        if let Some(seconds) = stall_timeout {
+            config.stall_timeout_ms = millis("stall_timeout", seconds)?;
+        }
+        let core = core::Server::new(&engine.core, config).or_raise()?;
+        Ok(Self {
+            core,
+            queue: queue.core.clone(),
+        })
+    }
+
+    /// Registers an application; `handler` has the methods of `rtmpkit.Application`, or is `None` to accept everything.
+    #[pyo3(signature = (name, handler, *, request_timeout = None, gop_cache_bytes = None, max_clients = None))]
+    fn application(
+        &self,
+        name: &str,
+        handler: Option<Py<PyAny>>,
+        request_timeout: Option<f64>,
+        gop_cache_bytes: Option<usize>,
+        max_clients: Option<usize>,
+    ) -> PyResult<()> {
+        let mut config = core::ApplicationConfig::default();
+        if let Some(seconds) = request_timeout {
+            config.request_timeout_ms = millis("request_timeout", seconds)?;
+        }
+        config.gop_cache_bytes = gop_cache_bytes.unwrap_or(config.gop_cache_bytes);
+        config.max_clients = max_clients.unwrap_or(config.max_clients);
+        let handler: Arc<dyn core::ApplicationHandler> = match handler {
+            None => Arc::new(core::AcceptAll),
+            Some(target) => {
+                config.dispatch = self.queue.to_dispatch();
+                Arc::new(PythonHandler::new(target))
+            }
+        };
+        self.core.application(name, config, handler).or_raise().map(drop)
+    }
+
+    /// Listens on `rtmp://host[:port]` or `host:port`; returns the address bound.
+    fn listen(&self, py: Python<'_>, url: &str) -> PyResult<(String, u16)> {
+        let address = py.detach(|| self.core.listen(url)).or_raise()?;
+        Ok((address.ip().to_string(), address.port()))
+    }
+
+    /// The instance `app` or `app/instance`.
+    fn instance(&self, name: &str) -> PyResult<Instance> {
+        self.core
+            .instance(name)
+            .or_raise()
+            .map(|instance| Instance::from(&instance))
+    }
+
+    /// Counts now.
+    fn stats(&self) -> ServerStats {
+        self.core.stats().into()
+    }
+
+    /// Stops listening and ends every connection, without waiting.
+    fn close(&self) {
+        self.core.close();
+    }
+
+    /// Whether `close()` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.core.is_closed()
+    }
+}
+
+fn millis(what: &str, seconds: f64) -> PyResult<u64> {
+    let duration = std::time::Duration::try_from_secs_f64(seconds);
+    let millis = duration
+        .ok()
+        .and_then(|duration| u64::try_from(duration.as_millis()).ok());
+    millis.ok_or_else(|| config_error(format!("{what} {seconds}: use seconds, 0 or more")))
+}

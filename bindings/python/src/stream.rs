@@ -1,0 +1,215 @@
+//! The stream behind `rtmpkit.NetStream` and `rtmpkit.aio.NetStream`.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use rtmp_core as core;
+use rtmp_core::PlayStart;
+
+use crate::errors::{OrRaise, stream_error, timeout as timed_out};
+use crate::frame::Frame;
+use crate::inbox::{Inbox, Next};
+use crate::monitor::seconds;
+use crate::status::Status;
+use crate::value;
+
+/// A stream over an outgoing connection.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct RawStream {
+    core: core::NetStream,
+    inbox: Inbox,
+}
+
+impl RawStream {
+    pub(crate) fn open(connection: &core::NetConnection, capacity: usize) -> PyResult<Self> {
+        let inbox = Inbox::new(capacity);
+        let core = core::NetStream::new(connection, Arc::new(inbox.clone())).or_raise()?;
+        Ok(Self { core, inbox })
+    }
+}
+
+#[pymethods]
+impl RawStream {
+    /// Asks to publish; `started` says what came of it.
+    #[pyo3(signature = (name, mode = "live"))]
+    fn publish(&self, name: &str, mode: &str) -> PyResult<()> {
+        self.core
+            .publish(name, core::PublishMode::from_name(mode))
+            .or_raise()
+    }
+
+    /// Asks to play, from `start` milliseconds of a recording if that is given.
+    #[pyo3(signature = (name, *, start = None, duration = None, live = false))]
+    fn play(&self, name: &str, start: Option<u64>, duration: Option<u64>, live: bool) -> PyResult<()> {
+        let mut options = core::PlayOptions::new(name);
+        options.duration = duration;
+        options.start = match start {
+            Some(millis) => PlayStart::Recorded(millis),
+            None if live => PlayStart::Live,
+            None => PlayStart::Any,
+        };
+        self.core.play(options).or_raise()
+    }
+
+    /// Waits for the answer to publish or play; raises `StreamError` if it is a refusal.
+    #[pyo3(signature = (timeout = None))]
+    fn wait_started(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Status> {
+        let answer = self
+            .inbox
+            .0
+            .wait(py, seconds(timeout)?, |state| state.started.clone())?;
+        match answer {
+            Some(Ok(status)) => Ok(status.into()),
+            Some(Err(status)) => Err(stream_error(status)),
+            None => Err(timed_out("waiting for the server's answer")),
+        }
+    }
+
+    /// Whether the answer to publish or play is there; raises `StreamError` if it is a refusal.
+    fn started(&self) -> PyResult<bool> {
+        let answer = self.inbox.0.lock().started.clone();
+        match answer {
+            Some(Err(status)) => Err(stream_error(status)),
+            answer => Ok(answer.is_some()),
+        }
+    }
+
+    /// The next frame; `None` at the end. Raises `Timeout` when none comes within `timeout` seconds.
+    #[pyo3(signature = (timeout = None, follow = false))]
+    fn read(&self, py: Python<'_>, timeout: Option<f64>, follow: bool) -> PyResult<Option<Frame>> {
+        match self
+            .inbox
+            .0
+            .wait(py, seconds(timeout)?, |state| state.next(follow))?
+        {
+            Some(Next::Frame(frame)) => Ok(Some(frame.into())),
+            Some(Next::End) => Ok(None),
+            Some(Next::Failed(status)) => Err(stream_error(status)),
+            None => Err(timed_out("waiting for a frame")),
+        }
+    }
+
+    /// What there is now: a frame, `None` at the end, or `...` while nothing is there.
+    #[pyo3(signature = (follow = false))]
+    fn poll(&self, py: Python<'_>, follow: bool) -> PyResult<Py<PyAny>> {
+        let next = self.inbox.0.lock().next(follow);
+        Ok(match next {
+            Some(Next::Frame(frame)) => Py::new(py, Frame::from(frame))?.into_any(),
+            Some(Next::End) => py.None(),
+            Some(Next::Failed(status)) => return Err(stream_error(status)),
+            None => py.Ellipsis(),
+        })
+    }
+
+    /// Writes a frame; its bytes are shared, not copied.
+    fn write(&self, frame: &Frame) -> PyResult<()> {
+        self.check()?;
+        self.core.write(&frame.core).or_raise()
+    }
+
+    /// Writes coded video, or with `config` a configuration record.
+    #[pyo3(signature = (payload, timestamp, *, codec = "avc1", keyframe = false, composition = 0, config = false))]
+    fn write_video(
+        &self,
+        payload: &Bound<'_, PyAny>,
+        timestamp: u64,
+        codec: &str,
+        keyframe: bool,
+        composition: i32,
+        config: bool,
+    ) -> PyResult<()> {
+        self.write(&Frame::of_video(
+            payload,
+            timestamp,
+            codec,
+            keyframe,
+            composition,
+            config,
+        )?)
+    }
+
+    /// Writes coded audio, or with `config` a configuration.
+    #[pyo3(signature = (payload, timestamp, *, codec = "mp4a", config = false))]
+    fn write_audio(
+        &self,
+        payload: &Bound<'_, PyAny>,
+        timestamp: u64,
+        codec: &str,
+        config: bool,
+    ) -> PyResult<()> {
+        self.write(&Frame::of_audio(payload, timestamp, codec, config)?)
+    }
+
+    /// Sends a data message: a handler's name and its arguments.
+    #[pyo3(signature = (name, *args, timestamp = 0))]
+    fn write_data(&self, name: &str, args: &Bound<'_, PyTuple>, timestamp: u32) -> PyResult<()> {
+        self.check()?;
+        self.core
+            .send(timestamp, name, &value::args_from_py(args)?)
+            .or_raise()
+    }
+
+    /// Jumps to a time of a recorded stream, in milliseconds.
+    fn seek(&self, millis: u64) -> PyResult<()> {
+        self.core.seek(millis).or_raise()
+    }
+
+    /// Pauses or goes on.
+    fn pause(&self, on: bool) -> PyResult<()> {
+        self.core.pause(on).or_raise()
+    }
+
+    /// Says whether audio and video are wanted.
+    #[pyo3(signature = (*, audio = true, video = true))]
+    fn receive(&self, audio: bool, video: bool) -> PyResult<()> {
+        self.core.receive_audio(audio).or_raise()?;
+        self.core.receive_video(video).or_raise()
+    }
+
+    /// Tells the server how much this side buffers, in milliseconds.
+    fn set_buffer(&self, millis: u32) -> PyResult<()> {
+        self.core.set_buffer(millis).or_raise()
+    }
+
+    /// The last status of the stream.
+    #[getter]
+    fn status(&self) -> Option<Status> {
+        self.inbox.0.lock().last.clone().map(Status::from)
+    }
+
+    /// Frames dropped because they were not taken fast enough.
+    #[getter]
+    fn dropped(&self) -> u64 {
+        self.core.dropped() + self.inbox.0.lock().dropped
+    }
+
+    /// Whether the stream is over.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.inbox.0.lock().closed
+    }
+
+    /// Ends the stream, without waiting.
+    fn close(&self) {
+        self.core.close();
+    }
+
+    /// Waits until the stream is over; says whether it is.
+    #[pyo3(signature = (timeout = None))]
+    fn wait_closed(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let over = self
+            .inbox
+            .0
+            .wait(py, seconds(timeout)?, |state| state.closed.then_some(()))?;
+        Ok(over.is_some())
+    }
+}
+
+impl RawStream {
+    /// Raises what went wrong since the last call.
+    fn check(&self) -> PyResult<()> {
+        let failed = self.inbox.0.lock().failed.take();
+        failed.map_or(Ok(()), |status| Err(stream_error(status)))
+    }
+}
