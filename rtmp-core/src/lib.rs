@@ -99,6 +99,9 @@ pub use error::{Error, Initiator, Result};
 
 pub use amf::{Object, Value};
 pub use media::{FourCc, Frame, FrameFlags, MediaKind, MediaMessage};
-pub use session::{Capabilities, CapsEx, CodecMap, CodecUse, PlayOptions, PlayStart, PublishMode};
+pub use session::{
+    Capabilities, CapsEx, CodecMap, CodecUse, Deviation, Deviations, PlayOptions, PlayStart, PublishMode,
+    Tolerance,
+};
 pub use wire::status::{Code, Level, Status};
 pub use wire::url::RtmpUrl;

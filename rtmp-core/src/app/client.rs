@@ -10,7 +10,7 @@ use crate::amf::{Object, Value};
 use crate::app::instance::Instance;
 use crate::app::peer::{PeerCommand, PeerLink, Reply};
 use crate::app::stats::{Traffic, TrafficStats};
-use crate::session::{Capabilities, ConnectRequest as ConnectCommand};
+use crate::session::{Capabilities, ConnectRequest as ConnectCommand, Deviations};
 use crate::wire::status::Status;
 
 /// A client connected, or connecting, to an application instance. Clones name the same client; dropping them never
@@ -134,6 +134,12 @@ impl Client {
     /// Bytes and messages so far.
     pub fn stats(&self) -> TrafficStats {
         self.inner.traffic.read()
+    }
+
+    /// What the client did against the specifications without harm, so far; counted under the lenient profile, and the last
+    /// word under the strict one ([`Tolerance`](crate::Tolerance)).
+    pub fn deviations(&self) -> Deviations {
+        self.inner.traffic.deviations()
     }
 
     /// Whether the connection still lives.

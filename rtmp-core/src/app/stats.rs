@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
+
+use crate::session::Deviations;
+
 /// Bytes and messages of a connection, or the sum over an instance or a server. Updated without locks.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -10,6 +14,7 @@ pub struct Traffic {
     messages_in: AtomicU64,
     messages_out: AtomicU64,
     messages_dropped: AtomicU64,
+    deviations: Mutex<Deviations>,
 }
 
 /// Bytes and messages counted so far.
@@ -51,6 +56,22 @@ impl Traffic {
     /// Counts media messages dropped.
     pub fn dropped(&self, count: u64) {
         self.messages_dropped.fetch_add(count, Relaxed);
+    }
+
+    /// Takes a connection's counts of what its peer did against the specifications; returns what is new in them.
+    pub fn set_deviations(&self, now: Deviations) -> Deviations {
+        let before = std::mem::replace(&mut *self.deviations.lock(), now);
+        now.since(&before)
+    }
+
+    /// Adds to the counts of what peers did against the specifications.
+    pub fn add_deviations(&self, more: &Deviations) {
+        self.deviations.lock().absorb(more);
+    }
+
+    /// What peers did against the specifications, so far.
+    pub fn deviations(&self) -> Deviations {
+        *self.deviations.lock()
     }
 
     /// Adds the counts of another, as when a connection ends.

@@ -13,7 +13,7 @@ use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
 use crate::error::{Error, Result};
-use crate::session::{Capabilities, ClientSessionConfig};
+use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::status::{Code, Status};
 use crate::wire::url::{RtmpUrl, Scheme};
 
@@ -183,6 +183,11 @@ impl NetConnection {
     /// Bytes and messages so far.
     pub fn stats(&self) -> TrafficStats {
         self.core.traffic.read()
+    }
+
+    /// What the server did against the specifications without harm, so far.
+    pub fn deviations(&self) -> Deviations {
+        self.core.traffic.deviations()
     }
 
     /// Closes the connection and its streams, after sending what is queued; NetConnection.Connect.Closed follows.

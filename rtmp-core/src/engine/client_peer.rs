@@ -70,6 +70,8 @@ pub(crate) struct ClientPeer {
     calls: HashMap<u64, Reply>,
     answered: bool,
     events: VecDeque<ClientEvent>,
+    /// How many deviations of the server were told.
+    deviations: u64,
 }
 
 struct ClientStream {
@@ -118,6 +120,7 @@ impl ClientPeer {
             calls: HashMap::new(),
             answered: false,
             events: VecDeque::new(),
+            deviations: 0,
         }
     }
 
@@ -129,6 +132,11 @@ impl ClientPeer {
     pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
         self.core.traffic.received(data.len());
         let result = self.session.input(data, context.now);
+        let deviations = self.session.deviations();
+        if deviations.total() != self.deviations {
+            self.deviations = deviations.total();
+            self.core.traffic.set_deviations(*deviations);
+        }
         self.process();
         result
     }

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::Post;
 use crate::error::{Error, Result};
-use crate::session::ServerSessionConfig;
+use crate::session::{Deviations, ServerSessionConfig};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -177,6 +177,11 @@ impl Server {
             turned_away: core.turned_away.load(Relaxed),
             traffic: core.traffic.read(),
         }
+    }
+
+    /// What clients did against the specifications without harm, since the start.
+    pub fn deviations(&self) -> Deviations {
+        self.inner.core.traffic.deviations()
     }
 
     /// Stops listening and ends every connection, with NetConnection.Connect.AppShutdown for the connected ones.

@@ -38,6 +38,8 @@ pub(crate) struct ServerPeer {
     calls: HashMap<u64, Reply>,
     pings: VecDeque<Reply>,
     events: VecDeque<ServerEvent>,
+    /// How many deviations of the peer were told.
+    deviations: u64,
 }
 
 struct Publishing {
@@ -102,6 +104,7 @@ impl ServerPeer {
             calls: HashMap::new(),
             pings: VecDeque::new(),
             events: VecDeque::new(),
+            deviations: 0,
         }
     }
 
@@ -109,8 +112,19 @@ impl ServerPeer {
     pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
         self.traffic.received(data.len());
         let result = self.session.input(data, context.now);
+        self.tell_deviations();
         self.process(context);
         result
+    }
+
+    /// Deviations are rare: most input changes nothing here.
+    fn tell_deviations(&mut self) {
+        let deviations = self.session.deviations();
+        if deviations.total() != self.deviations {
+            self.deviations = deviations.total();
+            let more = self.traffic.set_deviations(*deviations);
+            self.server.traffic.add_deviations(&more);
+        }
     }
 
     /// When [`timeout`](Self::timeout) wants to be called.

@@ -8,11 +8,13 @@ use crate::session::events::PublishMode;
 use crate::session::link::{Incoming, Link};
 use crate::session::ping::PingDue;
 use crate::session::streams::{Role, Streams};
+use crate::session::tolerance::note_media;
 use crate::session::transaction::Calls;
 use crate::wire::chunk::{Message, MessageType, Output};
+use crate::wire::deviation::{Deviation, Deviations};
 use crate::wire::handshake::Handshake;
 use crate::wire::message::aggregate::Aggregate;
-use crate::wire::message::command::{Command, ObjectEncoding};
+use crate::wire::message::command::ObjectEncoding;
 use crate::wire::message::data::{self, DataMessage};
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::Status;
@@ -77,7 +79,13 @@ impl ClientSession {
     pub fn new(config: ClientSessionConfig, seed: [u8; 32], now_ms: u64) -> Self {
         let handshake = Handshake::client(now_ms as u32, seed);
         Self {
-            link: Link::new(handshake, &config.limits, &config.timeouts, now_ms),
+            link: Link::new(
+                handshake,
+                &config.limits,
+                &config.timeouts,
+                config.tolerance,
+                now_ms,
+            ),
             phase: Phase::Fresh,
             events: VecDeque::new(),
             streams: Streams::new(config.limits.max_streams),
@@ -193,6 +201,11 @@ impl ClientSession {
         self.link.window.total_peer_acknowledged()
     }
 
+    /// What the server did against the specifications, without harm.
+    pub fn deviations(&self) -> &Deviations {
+        self.link.tally.counts()
+    }
+
     pub(super) fn end(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closed;
@@ -224,7 +237,11 @@ impl ClientSession {
         }
         while !self.is_closed() {
             match self.link.next(&mut data, self.now)? {
-                Some(Incoming::Message(message)) => self.message(message)?,
+                Some(Incoming::Message(message)) => {
+                    let before = self.events.len();
+                    self.message(message)?;
+                    self.link.check().inspect_err(|_| self.events.truncate(before))?;
+                }
                 Some(Incoming::PingReply(rtt_ms)) => self.events.push_back(ClientEvent::PingReply { rtt_ms }),
                 Some(Incoming::User(event)) => self.events.push_back(ClientEvent::UserControl(event)),
                 None => break,
@@ -262,19 +279,20 @@ impl ClientSession {
         match message.kind {
             MessageType::AUDIO | MessageType::VIDEO => self.media(message),
             MessageType::AGGREGATE => {
-                for inner in Aggregate::new(&message).take(self.config.limits.max_aggregate_messages) {
+                let mut aggregate = Aggregate::new(&message);
+                for inner in aggregate.by_ref().take(self.config.limits.max_aggregate_messages) {
                     if matches!(inner.kind, MessageType::DATA | MessageType::DATA_AMF3) {
                         self.data(&inner);
                     } else {
                         self.media(inner);
                     }
                 }
+                self.link.note_aggregate(&aggregate);
             }
             MessageType::DATA | MessageType::DATA_AMF3 => self.data(&message),
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
-                match Command::load(&message, &self.config.limits.amf) {
-                    Ok(command) => return self.command(message.stream_id, command),
-                    Err(error) => log::debug!("a command was ignored: {error}"),
+                if let Some(command) = self.link.load_command(&message, &self.config.limits.amf) {
+                    return self.command(message.stream_id, command);
                 }
             }
             MessageType::SHARED_OBJECT | MessageType::SHARED_OBJECT_AMF3 if self.is_connected() => {
@@ -295,6 +313,7 @@ impl ClientSession {
         } else {
             MediaKind::Video
         };
+        note_media(&mut self.link.tally, kind, &message.payload);
         let message = MediaMessage {
             kind,
             timestamp: message.timestamp,
@@ -304,17 +323,21 @@ impl ClientSession {
     }
 
     fn data(&mut self, message: &Message) {
-        let (Some(stream_id), Ok(body)) = (self.receiver(message.stream_id), data::body(message)) else {
+        let Some(stream_id) = self.receiver(message.stream_id) else {
             return;
         };
+        let body = data::body_counting(message, &mut self.link.tally).unwrap_or_default();
         let Some((name, _)) = data::split(&body) else {
-            return;
+            return self.link.tally.note(Deviation::Unreadable);
         };
         match name {
             "onStatus" | "onPlayStatus" => self.data_status(stream_id, &body),
             // Sample access is about a Flash Player's own rights; instructions to servers are not for clients.
             name if name.starts_with(['|', '@']) => {}
             _ => {
+                if name == "onMetaData" {
+                    self.link.note_metadata(&body, &self.config.limits.amf);
+                }
                 let kind = MediaKind::Data;
                 let message = MediaMessage {
                     kind,
@@ -353,6 +376,9 @@ impl ClientSession {
             Role::Playing => {}
             _ => return None,
         }
+        self.link
+            .tally
+            .note_if(stream_id == 0, Deviation::MediaOnStreamZero);
         Some(id)
     }
 }

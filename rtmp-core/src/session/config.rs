@@ -3,6 +3,7 @@
 use crate::amf::{Object, Value};
 use crate::session::capabilities::{Capabilities, CodecUse};
 use crate::wire::chunk::ReaderLimits;
+use crate::wire::deviation::Tolerance;
 use crate::wire::message::control::LimitType;
 
 /// Largest message accepted before `connect` was accepted, in bytes.
@@ -122,6 +123,8 @@ pub struct ServerSessionConfig {
     pub enhanced: Capabilities,
     /// Accept `publish` and `play` on message stream 0 or one never created, as many hardware encoders send them (on).
     pub lenient_streams: bool,
+    /// Whether harmless violations of the specifications are accepted and counted (lenient), or end the connection.
+    pub tolerance: Tolerance,
     /// Bounds.
     pub limits: SessionLimits,
     /// Waiting times.
@@ -141,6 +144,7 @@ impl Default for ServerSessionConfig {
             sample_access: (false, false),
             enhanced: Capabilities::any(CodecUse::FORWARD),
             lenient_streams: true,
+            tolerance: Tolerance::default(),
             limits: SessionLimits::default(),
             timeouts: SessionTimeouts::default(),
         }
@@ -179,6 +183,8 @@ pub struct ClientSessionConfig {
     pub fc_subscribe: bool,
     /// Set Buffer Length sent with `play`, in milliseconds (3,000).
     pub buffer_ms: u32,
+    /// Whether harmless violations of the specifications are accepted and counted (lenient), or end the connection.
+    pub tolerance: Tolerance,
     /// Bounds.
     pub limits: SessionLimits,
     /// Waiting times.
@@ -218,6 +224,7 @@ impl Default for ClientSessionConfig {
             fc_publish: true,
             fc_subscribe: false,
             buffer_ms: 3000,
+            tolerance: Tolerance::default(),
             limits: SessionLimits::default(),
             timeouts: SessionTimeouts::default(),
         }

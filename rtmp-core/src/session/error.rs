@@ -1,6 +1,7 @@
 //! Why a session ended by itself.
 
 use crate::wire::chunk::ChunkError;
+use crate::wire::deviation::Deviation;
 use crate::wire::handshake::HandshakeError;
 use crate::wire::message::command::CommandError;
 use thiserror::Error;
@@ -24,6 +25,9 @@ pub enum SessionError {
     /// The peer sent `connect` twice.
     #[error("a second connect arrived on one connection")]
     AlreadyConnected,
+    /// The peer deviated from the specification, which the strict profile does not accept.
+    #[error("{0}, which the strict profile refuses; the lenient one accepts it")]
+    Deviation(Deviation),
     /// The peer did not finish the handshake in time.
     #[error("the handshake was not finished within {0} ms")]
     HandshakeTimeout(u64),

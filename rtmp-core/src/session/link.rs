@@ -1,13 +1,17 @@
 //! What both sides of a connection do below commands: handshake, chunks, windows, pings.
 
+use crate::amf;
 use crate::session::config::{SessionLimits, SessionTimeouts};
 use crate::session::error::SessionError;
 use crate::session::ping::Ping;
 use crate::session::window::{MIN_LIMIT, Window};
 use crate::wire::chunk::{ChunkReader, ChunkWriter, Output, csid};
+use crate::wire::deviation::{Deviation, Tally, Tolerance};
 use crate::wire::handshake::Handshake;
+use crate::wire::message::aggregate::Aggregate;
 use crate::wire::message::command::{Command, ObjectEncoding};
 use crate::wire::message::control::{Control, LimitType};
+use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
@@ -31,6 +35,7 @@ pub(crate) struct Link {
     pub(crate) output: Output,
     pub(crate) window: Window,
     pub(crate) ping: Ping,
+    pub(crate) tally: Tally,
     /// The Window Acknowledgement Size we told the peer last.
     own_window: u32,
 }
@@ -40,6 +45,7 @@ impl Link {
         handshake: Handshake,
         limits: &SessionLimits,
         timeouts: &SessionTimeouts,
+        tolerance: Tolerance,
         now: u64,
     ) -> Self {
         Self {
@@ -51,6 +57,7 @@ impl Link {
             output: Output::new(),
             window: Window::new(),
             ping: Ping::new(timeouts.ping_interval_ms, timeouts.ping_timeout_ms, now),
+            tally: Tally::new(tolerance),
             own_window: 0,
         }
     }
@@ -66,15 +73,41 @@ impl Link {
     /// Counts new bytes and feeds the handshake; `true` when what is left in `data` is chunks.
     pub(crate) fn receive(&mut self, data: &mut Bytes, now: u64) -> Result<bool, SessionError> {
         self.window.received(data.len());
-        self.ping.heard(now);
+        if self.ping.heard(now) {
+            self.tally.note(Deviation::PingUnanswered);
+        }
         if let Some(handshake) = &mut self.handshake {
             if !handshake.input(data, &mut self.output)? {
                 return Ok(false);
             }
+            self.tally
+                .note_if(handshake.peer_version() != 3, Deviation::HandshakeVersion);
+            self.tally
+                .note_if(!handshake.is_echoed(), Deviation::HandshakeEcho);
             self.handshake = None;
             self.ready_ms = now;
         }
+        self.check()?;
         Ok(true)
+    }
+
+    /// Whether the peer did something its profile refuses.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), SessionError> {
+        match self.tally.refused() {
+            None => Ok(()),
+            Some(deviation) => Err(SessionError::Deviation(deviation)),
+        }
+    }
+
+    /// Reads a command, counting what is tolerated about it; `None` for what is not readable, which is ignored.
+    pub(crate) fn load_command(&mut self, message: &Message, limits: &amf::Limits) -> Option<Command> {
+        Command::load_counting(message, limits, &mut self.tally)
+            .inspect_err(|error| {
+                log::debug!("a command was ignored: {error}");
+                self.tally.note(Deviation::Unreadable);
+            })
+            .ok()
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -91,7 +124,15 @@ impl Link {
 
     /// The next message for the session, after applying protocol control on the way.
     pub(crate) fn next(&mut self, data: &mut Bytes, now: u64) -> Result<Option<Incoming>, SessionError> {
-        while let Some(message) = self.reader.read(data)? {
+        loop {
+            let message = self.reader.read(data)?;
+            if let Some(seen) = self.reader.take_deviations() {
+                self.tally.absorb(&seen);
+            }
+            self.check()?;
+            let Some(message) = message else {
+                return Ok(None);
+            };
             match message.kind {
                 MessageType::SET_CHUNK_SIZE
                 | MessageType::ABORT
@@ -106,24 +147,29 @@ impl Link {
                 _ => return Ok(Some(Incoming::Message(message))),
             }
         }
-        Ok(None)
     }
 
     /// Control messages too short to read are ignored; a chunk size that cannot be ends the connection.
     fn control(&mut self, message: &Message) -> Result<(), SessionError> {
         let Ok(control) = Control::load(message) else {
-            return Ok(());
+            self.tally.note(Deviation::ControlTooShort);
+            return self.check();
         };
         match control {
             Control::SetChunkSize(size) => self.reader.set_chunk_size(size)?,
             Control::Abort(csid) => self.reader.abort(csid),
             Control::Acknowledgement(sequence) => {
-                self.window.peer_acknowledged(sequence, self.output.consumed());
+                let restarted = self.window.peer_acknowledged(sequence, self.output.consumed());
+                self.tally.note_if(restarted, Deviation::AcknowledgementRestarted);
             }
             Control::WindowAckSize(size) => self.window.set_peer_window(size),
-            Control::SetPeerBandwidth { size, limit } => self.limit_set(size, limit),
+            Control::SetPeerBandwidth { size, limit } => {
+                self.tally
+                    .note_if(message.payload.len() < 5, Deviation::LimitTypeMissing);
+                self.limit_set(size, limit);
+            }
         }
-        Ok(())
+        self.check()
     }
 
     /// Answered with a window of that size when it differs from ours (RTMP 1.0 5.4.5). A size of 0 would stall for ever,
@@ -145,7 +191,11 @@ impl Link {
     }
 
     fn user_control(&mut self, message: &Message, now: u64) -> Option<Incoming> {
-        match UserControl::load(message).ok()? {
+        let Ok(event) = UserControl::load(message) else {
+            self.tally.note(Deviation::ControlTooShort);
+            return None;
+        };
+        match event {
             UserControl::PingRequest(value) => {
                 if self.ping.may_answer(now) {
                     self.send_user(&UserControl::PingResponse(value));
@@ -155,6 +205,25 @@ impl Link {
             UserControl::PingResponse(value) => self.ping.answered(value, now).map(Incoming::PingReply),
             other => Some(Incoming::User(other)),
         }
+    }
+
+    /// Looks into metadata, which is passed on as it came, for what encoders get wrong.
+    pub(crate) fn note_metadata(&mut self, body: &[u8], limits: &amf::Limits) {
+        match DataMessage::from_body_counting(body, limits, &mut self.tally) {
+            Ok(data) => self.tally.note_if(
+                data.name == "onMetaData" && data.args.iter().all(amf::Value::is_null),
+                Deviation::NullMetadata,
+            ),
+            Err(_) => self.tally.note(Deviation::Unreadable),
+        }
+    }
+
+    /// Counts what is wrong with an aggregate that was read.
+    pub(crate) fn note_aggregate(&mut self, aggregate: &Aggregate) {
+        for _ in 0..aggregate.wrong_back_pointers() {
+            self.tally.note(Deviation::BackPointer);
+        }
+        self.tally.note_if(aggregate.is_cut(), Deviation::AggregateCut);
     }
 
     /// Acknowledges what came in, when due. Once per batch of input.

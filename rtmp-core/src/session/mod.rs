@@ -22,9 +22,11 @@ mod server_media;
 mod server_replies;
 mod server_streams;
 mod streams;
+mod tolerance;
 mod transaction;
 mod window;
 
+pub use crate::wire::deviation::{Deviation, Deviations, Tolerance};
 pub use crate::wire::message::command::ObjectEncoding;
 pub use crate::wire::message::control::LimitType;
 pub use capabilities::{Capabilities, CapsEx, CodecMap, CodecUse};

@@ -38,10 +38,18 @@ impl Ping {
         }
     }
 
-    /// Bytes arrived: the peer lives, whatever they mean. Many encoders never answer pings while publishing.
-    pub(crate) fn heard(&mut self, now: u64) {
+    /// Bytes arrived: the peer lives, whatever they mean. Many encoders never answer pings while publishing; true when the
+    /// last ping has now waited too long for its answer.
+    pub(crate) fn heard(&mut self, now: u64) -> bool {
         self.last_input_ms = now;
         self.asked_ms = None;
+        match self.outstanding {
+            Some((sent, _)) if now > sent.saturating_add(self.timeout_ms) => {
+                self.outstanding = None;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// When to call `due`, in milliseconds; `None` when pings are off.

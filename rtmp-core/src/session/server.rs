@@ -11,6 +11,7 @@ use crate::session::server_commands::call_failed;
 use crate::session::streams::{Held, Streams};
 use crate::session::transaction::Calls;
 use crate::wire::chunk::{Message, MessageType, Output};
+use crate::wire::deviation::Deviations;
 use crate::wire::handshake::Handshake;
 use crate::wire::message::command::{Command, ObjectEncoding};
 use crate::wire::message::user_control::UserControl;
@@ -71,6 +72,7 @@ impl ServerSession {
                 Handshake::server(now_ms as u32, seed),
                 &config.limits,
                 &config.timeouts,
+                config.tolerance,
                 now_ms,
             ),
             phase: Phase::Opening,
@@ -191,6 +193,11 @@ impl ServerSession {
         self.link.window.total_peer_acknowledged()
     }
 
+    /// What the client did against the specifications, without harm.
+    pub fn deviations(&self) -> &Deviations {
+        self.link.tally.counts()
+    }
+
     /// Runs `work`; whatever fails ends the session for good.
     fn guard(
         &mut self,
@@ -215,7 +222,7 @@ impl ServerSession {
         }
         while !self.is_closed() {
             match self.link.next(&mut data, self.now)? {
-                Some(Incoming::Message(message)) => self.message(message)?,
+                Some(Incoming::Message(message)) => self.checked_message(message)?,
                 Some(Incoming::PingReply(rtt_ms)) => self.events.push_back(ServerEvent::PingReply { rtt_ms }),
                 Some(Incoming::User(event)) => self.user_control(&event),
                 None => break,
@@ -255,6 +262,13 @@ impl ServerSession {
         }
     }
 
+    /// A message that the profile refuses does nothing: its events are taken back.
+    fn checked_message(&mut self, message: Message) -> Result<(), SessionError> {
+        let before = self.events.len();
+        self.message(message)?;
+        self.link.check().inspect_err(|_| self.events.truncate(before))
+    }
+
     fn message(&mut self, message: Message) -> Result<(), SessionError> {
         match self.phase {
             Phase::Connected => self.connected_message(message),
@@ -275,12 +289,9 @@ impl ServerSession {
                 Ok(())
             }
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
-                match Command::load(&message, &self.config.limits.amf) {
-                    Ok(command) => self.command(message.stream_id, command),
-                    Err(error) => {
-                        log::debug!("a command was ignored: {error}");
-                        Ok(())
-                    }
+                match self.link.load_command(&message, &self.config.limits.amf) {
+                    Some(command) => self.command(message.stream_id, command),
+                    None => Ok(()),
                 }
             }
             MessageType::SHARED_OBJECT | MessageType::SHARED_OBJECT_AMF3 => {
@@ -296,7 +307,8 @@ impl ServerSession {
         match message.kind {
             MessageType::COMMAND | MessageType::COMMAND_AMF3 if message.payload.is_empty() => Ok(()),
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
-                let command = Command::load(message, &self.config.limits.amf)?;
+                let limits = &self.config.limits.amf;
+                let command = Command::load_counting(message, limits, &mut self.link.tally)?;
                 if command.name != "connect" {
                     return Err(SessionError::NotConnected(printable(&command.name)));
                 }
@@ -332,7 +344,7 @@ impl ServerSession {
         self.waiting_bytes = 0;
         let mut waiting = std::mem::take(&mut self.waiting);
         while let (false, Some(message)) = (self.is_closed(), waiting.pop_front()) {
-            let result = self.message(message);
+            let result = self.checked_message(message);
             self.fail_later(result);
         }
     }
@@ -349,6 +361,11 @@ impl ServerSession {
                     let result = self.command(stream_id, command);
                     self.fail_later(result);
                 }
+            }
+            let result = self.link.check();
+            self.fail_later(result);
+            if self.is_closed() {
+                break;
             }
         }
     }

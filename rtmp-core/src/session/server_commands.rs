@@ -6,11 +6,24 @@ use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::Held;
 use crate::wire::chunk::csid;
+use crate::wire::deviation::Deviation;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
 
 /// Refused `createStream` commands before the connection is ended.
 const MAX_REFUSED_STREAMS: usize = 16;
+
+/// NetStream commands that mean the first stream when they come on stream 0.
+const IS_OF_A_STREAM: [&str; 8] = [
+    "closeStream",
+    "play2",
+    "pause",
+    "pauseRaw",
+    "seek",
+    "receiveAudio",
+    "receiveVideo",
+    "receiveVideoFPS",
+];
 
 impl ServerSession {
     /// A command on message stream `stream_id`. Some clients send NetStream commands on stream 0 and the reverse: only
@@ -19,6 +32,8 @@ impl ServerSession {
         let Some(command) = self.hold_behind_request(stream_id, command) else {
             return Ok(());
         };
+        let on_zero = stream_id == 0 && IS_OF_A_STREAM.contains(&command.name.as_str());
+        self.link.tally.note_if(on_zero, Deviation::CommandOnStreamZero);
         match command.name.as_str() {
             "connect" => return Err(SessionError::AlreadyConnected),
             "_result" | "_error" => self.call_answered(command),

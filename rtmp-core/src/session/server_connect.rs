@@ -4,6 +4,7 @@ use crate::amf::{Object, Value};
 use crate::session::capabilities::Capabilities;
 use crate::session::events::{ConnectReply, ConnectRequest, ServerEvent};
 use crate::session::server::{Deciding, Phase, ServerSession};
+use crate::session::tolerance::note_connect;
 use crate::wire::chunk::csid;
 use crate::wire::message::command::{Command, ObjectEncoding};
 use crate::wire::message::user_control::UserControl;
@@ -66,6 +67,7 @@ impl ServerSession {
             .get("objectEncoding")
             .and_then(Value::as_f64)
             .unwrap_or(0.0);
+        note_connect(&mut self.link.tally, &object, command.transaction_id);
         let deciding = Deciding {
             // connect's transaction is 1 whatever some clients write (RTMP 1.0 7.2.1.1); 0 could not be answered.
             transaction_id: if command.transaction_id == 0.0 {

@@ -4,7 +4,9 @@ use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::ServerSession;
 use crate::session::streams::{Held, Role};
+use crate::session::tolerance::note_media;
 use crate::wire::chunk::{Message, MessageType};
+use crate::wire::deviation::Deviation;
 use crate::wire::message::aggregate::Aggregate;
 use crate::wire::message::data;
 use bytes::Bytes;
@@ -13,10 +15,11 @@ impl ServerSession {
     /// A media message: delivered when its stream publishes, held while that is being decided, dropped otherwise.
     pub(super) fn media(&mut self, message: Message) {
         if message.kind == MessageType::AGGREGATE {
-            for inner in Aggregate::new(&message).take(self.config.limits.max_aggregate_messages) {
+            let mut aggregate = Aggregate::new(&message);
+            for inner in aggregate.by_ref().take(self.config.limits.max_aggregate_messages) {
                 self.media(inner);
             }
-            return;
+            return self.link.note_aggregate(&aggregate);
         }
         let Some((stream_id, role)) = self.publisher(message.stream_id) else {
             return;
@@ -43,11 +46,14 @@ impl ServerSession {
     }
 
     fn deliver(&mut self, stream_id: u32, message: Message) {
+        let tally = &mut self.link.tally;
+        tally.note_if(message.stream_id == 0, Deviation::MediaOnStreamZero);
         let kind = match message.kind {
             MessageType::AUDIO => MediaKind::Audio,
             MessageType::VIDEO => MediaKind::Video,
             _ => return self.deliver_data(stream_id, &message),
         };
+        note_media(tally, kind, &message.payload);
         let message = MediaMessage {
             kind,
             timestamp: message.timestamp,
@@ -57,9 +63,11 @@ impl ServerSession {
     }
 
     fn deliver_data(&mut self, stream_id: u32, message: &Message) {
-        let Ok(body) = data::body(message) else {
-            return;
+        let tally = &mut self.link.tally;
+        let Ok(body) = data::body_counting(message, tally) else {
+            return tally.note(Deviation::Unreadable);
         };
+        tally.note_if(data::split(&body).is_none(), Deviation::Unreadable);
         let Some(frame) = DataFrame::read(body) else {
             return;
         };
@@ -79,6 +87,7 @@ impl ServerSession {
                     log::debug!("a data frame of {} bytes was dropped", body.len());
                     return;
                 }
+                self.link.note_metadata(&body, &self.config.limits.amf);
                 let message = message(body);
                 if self.remember_data_frame(stream_id, &name) {
                     let message = Some(message.clone());

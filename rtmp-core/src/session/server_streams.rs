@@ -4,6 +4,7 @@ use crate::amf::Value;
 use crate::session::events::{PlayStart, PublishMode, ServerEvent};
 use crate::session::server::ServerSession;
 use crate::session::streams::Role;
+use crate::wire::deviation::Deviation;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
 
@@ -22,6 +23,7 @@ impl ServerSession {
         if command.arg(0).as_bool() == Some(false) {
             return self.close_stream(stream_id);
         }
+        self.note_name(command.arg(0));
         let Some(id) = self.stream_for(stream_id) else {
             return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
         };
@@ -107,6 +109,9 @@ impl ServerSession {
     }
 
     pub(super) fn delete_stream(&mut self, stream_id: u32, which: &Value) {
+        self.link
+            .tally
+            .note_if(stream_number(which).is_none(), Deviation::StreamNumber);
         if let Some(id) = self.deleted(stream_id, which) {
             self.leave(id);
             self.streams.remove(id);
@@ -197,6 +202,11 @@ impl ServerSession {
         Ok((name.to_owned(), query.to_owned()))
     }
 
+    fn note_name(&mut self, name: &Value) {
+        let ends = name.as_str().is_some_and(|name| name.ends_with('\0'));
+        self.link.tally.note_if(ends, Deviation::TrailingNul);
+    }
+
     fn ask_play(
         &mut self,
         stream_id: u32,
@@ -205,6 +215,7 @@ impl ServerSession {
         duration: Option<u64>,
         reset: bool,
     ) {
+        self.note_name(name);
         let Some(id) = self.stream_for(stream_id) else {
             return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
         };
@@ -267,6 +278,7 @@ impl ServerSession {
         if !self.config.lenient_streams {
             return None;
         }
+        self.link.tally.note(Deviation::StreamNotCreated);
         match stream_id {
             0 => self.streams.first().or_else(|| self.streams.create()),
             1..=MAX_GUESSED_STREAM => self.streams.add(stream_id).then_some(stream_id),

@@ -96,8 +96,8 @@ impl Window {
     }
 
     /// The peer acknowledged `sequence`, after `sent` bytes were sent in all. Peers that restart their counter, or run
-    /// backwards, are followed, never refused.
-    pub(crate) fn peer_acknowledged(&mut self, sequence: u32, sent: u64) {
+    /// backwards, are followed, never refused; true when it did.
+    pub(crate) fn peer_acknowledged(&mut self, sequence: u32, sent: u64) -> bool {
         let ahead = sequence.wrapping_sub(self.peer_last);
         let restarted = ahead > 1 << 31;
         let step = if restarted { sequence } else { ahead };
@@ -113,6 +113,7 @@ impl Window {
             limit.blocked_ms = None;
             limit.lifted = false;
         }
+        restarted
     }
 
     pub(crate) fn total_peer_acknowledged(&self) -> u64 {

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, Client, FlowLimits, FourCc, Frame, PlayOptions,
-    PublishMode, ServerConfig, Status, SubscribeOptions,
+    AcceptAll, ApplicationConfig, ApplicationHandler, Client, Deviation, FlowLimits, FourCc, Frame,
+    PlayOptions, PublishMode, ServerConfig, Status, SubscribeOptions, Tolerance,
 };
 
 use crate::support::{
@@ -212,4 +212,60 @@ fn in_application_live(session: &[u8]) -> Vec<u8> {
     session.remove(second);
     session.insert(3073 + 12 + 128, 0xc3);
     session
+}
+
+#[test]
+fn deviations_are_counted_for_the_host_or_refused() {
+    for tolerance in [Tolerance::Lenient, Tolerance::Strict] {
+        let (sender, log) = channel();
+        let mut config = ServerConfig::default();
+        config.session.tolerance = tolerance;
+        let handler = Reporting(Mutex::new(sender));
+        let served = serve_with(handler, 1, config, ApplicationConfig::default());
+        let (good, _statuses) = connected(&served.engine, &served.url);
+        let mut socket = raw(&served);
+        socket.write_all(&[3; 1537]).unwrap();
+        let mut hello = vec![0; 3073];
+        socket.read_exact(&mut hello).unwrap();
+        socket.write_all(&hello[1..1537]).unwrap();
+        let connect = b"\x02\0\x07connect\0\x3f\xf0\0\0\0\0\0\0\x03\0\x03app\x02\0\x04live\0\0\x09";
+        socket
+            .write_all(
+                &[
+                    &[3, 0, 0, 0, 0, 0, connect.len() as u8, 0x14, 0, 0, 0, 0][..],
+                    connect,
+                ]
+                .concat(),
+            )
+            .unwrap();
+        socket.read_exact(&mut [0; 200]).unwrap();
+        // A window on chunk stream 3.
+        socket
+            .write_all(&[3, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0x26, 0x25, 0xA0])
+            .unwrap();
+        if tolerance == Tolerance::Strict {
+            let error = log.recv_timeout(PATIENCE).unwrap();
+            assert!(error.contains("another chunk stream than 2"), "{error}");
+            assert!(is_closed(socket));
+        } else {
+            // A ping that is answered shows that the window was read.
+            socket
+                .write_all(&[2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 1, 2, 3, 4])
+                .unwrap();
+            let mut answers = Vec::new();
+            while !answers.ends_with(&[0, 7, 1, 2, 3, 4]) {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                answers.extend(byte);
+            }
+        }
+        let deviations = served.server.deviations();
+        assert_eq!(
+            deviations.count(Deviation::ControlChunkStream),
+            1,
+            "{deviations:?}"
+        );
+        assert_eq!(deviations.total(), 1, "{deviations:?}");
+        assert!(good.is_connected() && good.deviations().is_empty());
+    }
 }

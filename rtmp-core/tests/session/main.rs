@@ -10,4 +10,5 @@ mod hostile;
 mod joined;
 mod mutations;
 mod raw;
+mod tolerance;
 mod window;

@@ -31,6 +31,7 @@ pub struct Decoder<'a> {
     isolate_avmplus: bool,
     registry: &'a ClassRegistry,
     open_end: bool,
+    ended_open: bool,
     failed: Option<AmfError>,
 }
 
@@ -45,12 +46,13 @@ impl<'a> Decoder<'a> {
             isolate_avmplus: false,
             registry: ClassRegistry::builtin(),
             open_end: false,
+            ended_open: false,
             failed: None,
         }
     }
 
     /// Lets an object or ECMA array at the top end with the input instead of `00 00 09`, as some encoders' `onMetaData`
-    /// does. For data messages; commands are better refused.
+    /// does; [`ended_open`](Self::ended_open) tells.
     #[must_use]
     pub fn allow_open_end(mut self, allow: bool) -> Self {
         self.open_end = allow;
@@ -75,6 +77,11 @@ impl<'a> Decoder<'a> {
     /// Whether all input has been read.
     pub fn is_empty(&self) -> bool {
         self.cursor.remaining() == 0
+    }
+
+    /// Whether the last object or ECMA array ended with the input, without its end marker.
+    pub fn ended_open(&self) -> bool {
+        self.ended_open
     }
 
     /// How many bytes have been read.
@@ -163,6 +170,7 @@ impl<'a> Decoder<'a> {
         loop {
             if top && self.open_end && matches!(self.cursor.rest(), [] | [0] | [0, 0]) {
                 self.cursor.take(self.cursor.remaining())?;
+                self.ended_open = true;
                 return Ok(());
             }
             let key = self.short_string()?;

@@ -4,6 +4,8 @@
 //! and its descendants do not, and some peers send absolute times where deltas belong. The reader watches which kind of
 //! peer it has.
 
+use crate::wire::deviation::Deviation;
+
 /// Observations in a row after which the question is settled for the connection.
 const SETTLED: i8 = 3;
 /// A delta longer than a day is not one.
@@ -69,10 +71,26 @@ impl ExtendedTimestamps {
 
     /// The time after `delta`, sent as an extended delta: an absolute time in a delta's place is taken as such.
     pub(super) fn advance(timestamp: u32, delta: u32) -> u32 {
-        if delta <= LONGEST_DELTA {
-            timestamp.wrapping_add(delta)
-        } else {
+        if Self::is_no_delta(delta) {
             Self::nearest(timestamp, delta)
+        } else {
+            timestamp.wrapping_add(delta)
+        }
+    }
+
+    /// Whether an extended delta must be something else.
+    pub(super) fn is_no_delta(delta: u32) -> bool {
+        delta > LONGEST_DELTA
+    }
+
+    /// What is wrong with `value` after a format 3 header, where `field` had to be repeated.
+    pub(super) fn deviation(value: u32, field: u32) -> Option<Deviation> {
+        if value == field {
+            None
+        } else if value & MASK == field & MASK {
+            Some(Deviation::ExtendedTimestamp31Bits)
+        } else {
+            Some(Deviation::ExtendedTimestampAbsolute)
         }
     }
 

@@ -5,7 +5,8 @@ use bytes::{Buf, Bytes};
 use super::error::ChunkError;
 use super::extended::{ExtendedTimestamps, Reading};
 use super::header::{BasicHeader, EXTENDED, MAX_HEADER, be, message_header_len};
-use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType};
+use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType, csid};
+use crate::wire::deviation::{Deviation, Deviations};
 
 /// The smallest buffer for a message that comes in pieces, when it is not shorter itself.
 const FIRST_BUFFER: usize = 4096;
@@ -46,6 +47,7 @@ pub struct ChunkReader {
     chunk_left: Option<usize>,
     partial_bytes: usize,
     extended: ExtendedTimestamps,
+    deviations: Deviations,
     /// The beginning of a header whose rest has not arrived.
     carry: [u8; MAX_HEADER],
     carried: usize,
@@ -85,6 +87,7 @@ impl ChunkReader {
             chunk_left: None,
             partial_bytes: 0,
             extended: ExtendedTimestamps::default(),
+            deviations: Deviations::default(),
             carry: [0; MAX_HEADER],
             carried: 0,
         }
@@ -102,6 +105,9 @@ impl ChunkReader {
         loop {
             if let Some(left) = self.chunk_left {
                 if let Some(message) = self.read_payload(left, input)? {
+                    if message.kind <= MessageType::SET_PEER_BANDWIDTH {
+                        self.check_control(&message);
+                    }
                     return Ok(Some(message));
                 }
                 if self.chunk_left.is_some() {
@@ -139,6 +145,15 @@ impl ChunkReader {
         {
             self.partial_bytes = self.partial_bytes.saturating_sub(partial.len());
         }
+    }
+
+    /// The harmless violations seen since the last call; `None` when there were none.
+    #[inline]
+    pub fn take_deviations(&mut self) -> Option<Deviations> {
+        if self.deviations.is_empty() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.deviations))
     }
 
     /// Changes the longest message accepted from now on, in bytes.
@@ -256,7 +271,12 @@ impl ChunkReader {
         let index = match known {
             Some(index) => index,
             // librtmp starts chunk stream 2 with format 1: the message stream is then 0, the time counts from 0.
-            None if format < 2 => self.add(csid)?,
+            None if format < 2 => {
+                if format == 1 {
+                    self.deviations.add(Deviation::FreshFormat1);
+                }
+                self.add(csid)?
+            }
             None => return Err(ChunkError::NothingToInherit { csid, format }),
         };
         let Some(stream) = self.streams.get_mut(index) else {
@@ -281,7 +301,12 @@ impl ChunkReader {
         stream.timestamp = match (format, is_extended) {
             (0, _) => field,
             (_, false) => stream.timestamp.wrapping_add(field),
-            (_, true) => ExtendedTimestamps::advance(stream.timestamp, field),
+            (_, true) => {
+                if ExtendedTimestamps::is_no_delta(field) {
+                    self.deviations.add(Deviation::ExtendedTimestampAbsolute);
+                }
+                ExtendedTimestamps::advance(stream.timestamp, field)
+            }
         };
         stream.field = field;
         stream.is_extended = is_extended;
@@ -306,8 +331,11 @@ impl ChunkReader {
             };
             match reading {
                 Reading::Unknown => return Ok(None),
-                Reading::Absent => {}
+                Reading::Absent => self.deviations.add(Deviation::ExtendedTimestampAbsent),
                 Reading::Present(value) => {
+                    if let Some(deviation) = ExtendedTimestamps::deviation(value, stream.field) {
+                        self.deviations.add(deviation);
+                    }
                     extended_len = 4;
                     field = Some(value);
                 }
@@ -325,6 +353,17 @@ impl ChunkReader {
         };
         self.check_length(index)?;
         Ok(Some(extended_len))
+    }
+
+    /// Control messages belong on chunk stream 2 and message stream 0 (RTMP 1.0 5.4).
+    fn check_control(&mut self, message: &Message) {
+        let csid = self.streams.get(self.last).map(|stream| stream.csid);
+        if csid != Some(csid::CONTROL) {
+            self.deviations.add(Deviation::ControlChunkStream);
+        }
+        if message.stream_id != 0 {
+            self.deviations.add(Deviation::ControlMessageStream);
+        }
     }
 
     fn check_length(&self, index: usize) -> Result<(), ChunkError> {

@@ -37,7 +37,7 @@ pub enum HandshakeKind {
     Digest,
 }
 
-/// One side of a handshake. Drop it when it is done: it holds up to two packets of 1536 bytes.
+/// One side of a handshake. Drop it when it is done: it holds up to three packets of 1536 bytes.
 ///
 /// A server answers a client in the handshake the client begins. Bytes after the handshake stay in the input: they are
 /// the first chunks. A peer's wrong echo or digest is tolerated, as deployed peers do not agree on them.
@@ -47,12 +47,14 @@ pub struct Handshake {
     is_server: bool,
     now_ms: u32,
     seed: [u8; 32],
-    /// C1 of a client until it is sent.
+    /// C1 or S1, which the peer is to echo.
     hello: Vec<u8>,
-    /// The digest a client sent.
+    /// The digest in it.
     offered: Option<[u8; DIGEST]>,
     kind: HandshakeKind,
     is_genuine: bool,
+    is_echoed: bool,
+    peer_version: u8,
     /// The end of S1.
     server_key: [u8; DIGEST],
     received: Vec<u8>,
@@ -79,6 +81,8 @@ impl Handshake {
             offered: None,
             kind: HandshakeKind::Simple,
             is_genuine: true,
+            is_echoed: true,
+            peer_version: simple::VERSION,
             server_key: [0; DIGEST],
             received: Vec::new(),
         }
@@ -105,7 +109,7 @@ impl Handshake {
     pub fn start(&mut self, out: &mut Output) {
         if !self.is_server {
             out.push_slice(&[simple::VERSION]);
-            out.push_slice(&std::mem::take(&mut self.hello));
+            out.push_slice(&self.hello);
         }
     }
 
@@ -116,7 +120,8 @@ impl Handshake {
     /// When the peer does not speak RTMP.
     pub fn input(&mut self, input: &mut Bytes, out: &mut Output) -> Result<bool, HandshakeError> {
         if self.state == State::Version && !input.is_empty() {
-            simple::check_version(input.get_u8())?;
+            self.peer_version = input.get_u8();
+            simple::check_version(self.peer_version)?;
             self.state = State::Hello;
         }
         if self.state == State::Hello && self.collect(input) {
@@ -131,6 +136,7 @@ impl Handshake {
         if self.state == State::Echo && self.collect(input) {
             self.check_echo();
             self.received = Vec::new();
+            self.hello = Vec::new();
             self.state = State::Done;
         }
         Ok(self.state == State::Done)
@@ -146,6 +152,17 @@ impl Handshake {
         self.is_genuine
     }
 
+    /// Whether the peer's C2 or S2 echoed this side's hello, or answered its digest, once done. Peers that do neither still
+    /// work.
+    pub fn is_echoed(&self) -> bool {
+        self.is_echoed
+    }
+
+    /// The version byte of the peer's C0 or S0, once it came; 3, or one of those that are taken for it.
+    pub fn peer_version(&self) -> u8 {
+        self.peer_version
+    }
+
     /// The last 32 bytes of S1, once S1 was sent or received: the key of SWF verification.
     pub fn swf_verification_key(&self) -> [u8; 32] {
         self.server_key
@@ -158,13 +175,14 @@ impl Handshake {
         if let Some(client) = digest::find(c1, Signer::Player) {
             self.kind = HandshakeKind::Digest;
             set_version(&mut s1, SERVER_VERSION);
-            digest::sign(&mut s1, client.scheme, Signer::Server);
+            self.offered = Some(digest::sign(&mut s1, client.scheme, Signer::Server).digest);
             echo = self.signed_echo(&client.digest, Signer::Server);
         }
         self.server_key = end_of(&s1);
         out.push_slice(&[simple::VERSION]);
         out.push_slice(&s1);
         out.push_slice(&echo);
+        self.hello = s1;
     }
 
     /// C2.
@@ -189,9 +207,18 @@ impl Handshake {
 
     /// Notes, but does not punish, a server whose digest is wrong. Clients differ too much for even that.
     fn check_echo(&mut self) {
-        if let (HandshakeKind::Digest, Some(offered)) = (self.kind, &self.offered) {
-            self.is_genuine = digest::echo_is_signed(&self.received, offered, Signer::Server);
+        let signer = if self.is_server {
+            Signer::Player
+        } else {
+            Signer::Server
+        };
+        let offered = self.offered.as_ref();
+        let is_signed = offered.is_some_and(|digest| digest::echo_is_signed(&self.received, digest, signer));
+        if self.kind == HandshakeKind::Digest && !self.is_server {
+            self.is_genuine = is_signed;
         }
+        // The times in front are filled in many ways.
+        self.is_echoed = is_signed || self.received.get(8..) == self.hello.get(8..);
     }
 
     /// Gathers one packet of 1536 bytes; true when it is complete.

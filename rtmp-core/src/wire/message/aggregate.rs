@@ -13,6 +13,8 @@ pub struct Aggregate {
     timestamp: u32,
     stream_id: u32,
     first: Option<u32>,
+    wrong_pointers: u32,
+    is_cut: bool,
 }
 
 impl Aggregate {
@@ -23,21 +25,40 @@ impl Aggregate {
             timestamp: message.timestamp,
             stream_id: message.stream_id,
             first: None,
+            wrong_pointers: 0,
+            is_cut: false,
         }
     }
 
+    /// How many back pointers read so far were wrong. The last one may be missing altogether and counts then, too.
+    pub fn wrong_back_pointers(&self) -> u32 {
+        self.wrong_pointers
+    }
+
+    /// Whether reading ended at a message that does not fit.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     fn unit(&mut self) -> Option<Message> {
-        let &[kind, l0, l1, l2, t0, t1, t2, t3, ..] = self.body.first_chunk::<11>()?;
+        let Some(&[kind, l0, l1, l2, t0, t1, t2, t3, ..]) = self.body.first_chunk::<11>() else {
+            self.is_cut |= !self.body.is_empty();
+            return None;
+        };
         let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
         // FLV order: the fourth byte holds the highest bits.
         let timestamp = u32::from_be_bytes([t3, t0, t1, t2]);
         if self.body.len() - 11 < length {
+            self.is_cut = true;
             return None;
         }
         let _header = self.body.split_to(11);
         let payload = self.body.split_to(length);
-        // The back pointer is not looked at: it is wrong in the wild, and the last may be missing.
-        let _back_pointer = self.body.split_to(self.body.len().min(4));
+        // The back pointer is only counted: it is wrong in the wild, and the last may be missing.
+        let back_pointer = self.body.split_to(self.body.len().min(4));
+        if back_pointer.as_ref() != u32::try_from(length + 11).unwrap_or_default().to_be_bytes() {
+            self.wrong_pointers = self.wrong_pointers.saturating_add(1);
+        }
         let first = *self.first.get_or_insert(timestamp);
         Some(Message {
             timestamp: timestamp.wrapping_sub(first).wrapping_add(self.timestamp),
@@ -101,6 +122,15 @@ mod tests {
     #[test]
     fn a_missing_last_back_pointer_and_a_unit_too_long_are_tolerated() {
         assert_eq!(aggregate(0, &TWO[..34]).len(), 2);
+        let message = Message {
+            timestamp: 0,
+            kind: MessageType::AGGREGATE,
+            stream_id: 1,
+            payload: Bytes::from_static(&TWO[..34]),
+        };
+        let mut missing = Aggregate::new(&message);
+        assert_eq!(missing.by_ref().count(), 2);
+        assert_eq!((missing.wrong_back_pointers(), missing.is_cut()), (1, false));
         assert_eq!(aggregate(0, &TWO[..33]).len(), 1);
         assert!(aggregate(0, &TWO[..10]).is_empty());
         assert!(aggregate(0, &[]).is_empty());

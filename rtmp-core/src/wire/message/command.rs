@@ -1,6 +1,7 @@
 //! Command messages, types 20 and 17 (RTMP 1.0 7.1.1): a name, a transaction, a command object, arguments.
 
 use crate::amf::{self, AmfError, Limits, Value, amf0};
+use crate::wire::deviation::{Deviation, Tally};
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
 use thiserror::Error;
@@ -78,14 +79,26 @@ impl Command {
     /// Reads a command message. Trailing fields may be missing: some servers send no more than the name. Padding zeros
     /// after the last value are ignored.
     pub fn load(message: &Message, limits: &Limits) -> Result<Self, CommandError> {
+        Self::load_counting(message, limits, &mut Tally::default())
+    }
+
+    /// Like [`load`](Self::load), counting what is tolerated.
+    pub(crate) fn load_counting(
+        message: &Message,
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> Result<Self, CommandError> {
         let body = match message.kind {
             MessageType::COMMAND => message.payload.clone(),
-            MessageType::COMMAND_AMF3 => strip_selector(&message.payload)?,
+            MessageType::COMMAND_AMF3 => strip_selector(&message.payload, tally)?,
             kind => return Err(CommandError::WrongType(kind.0)),
         };
         let (name, rest) = split_name(&body).ok_or(CommandError::Name)?;
+        tally.note_if(name.ends_with('\0'), Deviation::TrailingNul);
         let name = name.trim_end_matches('\0').to_owned();
-        let mut values = decode_values(rest, limits)?.into_iter();
+        let values = decode_values(rest, limits, tally)?;
+        tally.note_if(values.len() < 2, Deviation::CommandFieldsMissing);
+        let mut values = values.into_iter();
         let transaction_id = match values.next() {
             None | Some(Value::Null | Value::Undefined) => 0.0,
             Some(value) => value
@@ -138,27 +151,35 @@ pub(crate) fn split_name(body: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// Takes the format selector off a type 17 or 15 body. Some programs leave it out and begin with the name's marker.
-pub(crate) fn strip_selector(payload: &Bytes) -> Result<Bytes, CommandError> {
+pub(crate) fn strip_selector(payload: &Bytes, tally: &mut Tally) -> Result<Bytes, CommandError> {
     match payload.first() {
         Some(0) => Ok(payload.slice(1..)),
-        Some(2) => Ok(payload.clone()),
+        Some(2) => {
+            tally.note(Deviation::SelectorMissing);
+            Ok(payload.clone())
+        }
         Some(&other) => Err(CommandError::Selector(other)),
         None => Err(CommandError::Name),
     }
 }
 
-/// All values of `body`; zero bytes at the end that make no value are padding.
-pub(crate) fn decode_values(body: &[u8], limits: &Limits) -> Result<Vec<Value>, AmfError> {
-    let mut decoder = amf0::Decoder::new(body, *limits);
+/// All values of `body`; zero bytes at the end that make no value are padding, and the last object may lack its end
+/// marker.
+pub(crate) fn decode_values(body: &[u8], limits: &Limits, tally: &mut Tally) -> Result<Vec<Value>, AmfError> {
+    let mut decoder = amf0::Decoder::new(body, *limits).allow_open_end(true);
     let mut values = Vec::new();
     while !decoder.is_empty() {
         let at = decoder.position();
         match decoder.decode() {
             Ok(value) => values.push(value),
-            Err(_) if body.iter().skip(at).all(|&byte| byte == 0) => break,
+            Err(_) if body.iter().skip(at).all(|&byte| byte == 0) => {
+                tally.note(Deviation::Padding);
+                break;
+            }
             Err(error) => return Err(error),
         }
     }
+    tally.note_if(decoder.ended_open(), Deviation::ObjectEndMissing);
     Ok(values)
 }
 

@@ -1,6 +1,7 @@
 //! Data messages, types 18 and 15 (RTMP 1.0 7.1.2): a name and values, sent along with media.
 
 use crate::amf::{Limits, Value, amf0};
+use crate::wire::deviation::Tally;
 use crate::wire::message::command::{
     CommandError, ObjectEncoding, begin_body, decode_values, encode_value, split_name, strip_selector,
 };
@@ -33,10 +34,19 @@ impl DataMessage {
 
     /// Reads the AMF0 body of a data message, as media messages and FLV script tags carry it.
     pub fn from_body(body: &[u8], limits: &Limits) -> Result<Self, CommandError> {
+        Self::from_body_counting(body, limits, &mut Tally::default())
+    }
+
+    /// Like [`from_body`](Self::from_body), counting what is tolerated.
+    pub(crate) fn from_body_counting(
+        body: &[u8],
+        limits: &Limits,
+        tally: &mut Tally,
+    ) -> Result<Self, CommandError> {
         let (name, rest) = split_name(body).ok_or(CommandError::Name)?;
         Ok(Self {
             name: name.to_owned(),
-            args: decode_values(rest, limits)?,
+            args: decode_values(rest, limits, tally)?,
         })
     }
 
@@ -59,9 +69,14 @@ impl DataMessage {
 
 /// The AMF0 body of a data message of either type, as a slice of it.
 pub fn body(message: &Message) -> Result<Bytes, CommandError> {
+    body_counting(message, &mut Tally::default())
+}
+
+/// Like [`body`], counting what is tolerated.
+pub(crate) fn body_counting(message: &Message, tally: &mut Tally) -> Result<Bytes, CommandError> {
     match message.kind {
         MessageType::DATA => Ok(message.payload.clone()),
-        MessageType::DATA_AMF3 => strip_selector(&message.payload),
+        MessageType::DATA_AMF3 => strip_selector(&message.payload, tally),
         kind => Err(CommandError::WrongType(kind.0)),
     }
 }
