@@ -88,7 +88,9 @@ pub use app::{
     peer::Reply,
     request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
     stats::{InstanceStats, StreamStats, TrafficStats},
-    stream::{FlowLimits, Latency, Publication, Stream, SubscribeOptions, Subscriber, Subscription},
+    stream::{
+        FlowLimits, Latency, Publication, Stream, SubscribeOptions, Subscriber, Subscription, Takeover,
+    },
 };
 #[cfg(feature = "engine")]
 pub use client::{NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler};

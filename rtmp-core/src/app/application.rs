@@ -11,7 +11,7 @@ use crate::app::client::Client;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::Instance;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
-use crate::app::stream::{Latency, Ports, Stream};
+use crate::app::stream::{Latency, Ports, Stream, Takeover};
 use crate::error::{Error, Result};
 use crate::wire::status::Status;
 
@@ -84,6 +84,9 @@ pub struct ApplicationConfig {
     /// How long messages may wait on their way to players, so that several go out in one send. Default:
     /// [`Latency::BALANCED`].
     pub latency: Latency,
+    /// What a publisher may do to the one before it, and how long players are held when it leaves. Default:
+    /// [`Takeover::REFUSE`].
+    pub takeover: Takeover,
     /// Clients in all instances together; 0 is no limit. Default: 0.
     pub max_clients: usize,
 }
@@ -96,6 +99,7 @@ impl Default for ApplicationConfig {
             request_timeout_ms: 30_000,
             gop_cache_bytes: 32 << 20,
             latency: Latency::default(),
+            takeover: Takeover::default(),
             max_clients: 0,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -135,10 +136,8 @@ impl Instance {
     /// Forgets a stream that nobody publishes, plays or holds. Call after dropping a reference to it.
     pub(crate) fn forget_idle_stream(&self, name: &str) {
         let mut streams = self.inner.streams.lock();
-        if streams
-            .get(name)
-            .is_some_and(|stream| Arc::strong_count(stream) == 1)
-        {
+        let idle = |stream: &Arc<LiveStream>| Arc::strong_count(stream) == 1 && !stream.is_held();
+        if streams.get(name).is_some_and(idle) {
             streams.remove(name);
         }
     }
@@ -189,7 +188,9 @@ impl Instance {
     /// Whether nothing but the application's own entry refers to it.
     pub(crate) fn is_idle(&self) -> bool {
         let mut streams = self.inner.streams.lock();
-        streams.retain(|_, stream| Arc::strong_count(stream) > 1);
+        let now = Instant::now();
+        streams.values().for_each(|stream| stream.expire(Some(now)));
+        streams.retain(|_, stream| Arc::strong_count(stream) > 1 || stream.is_held());
         streams.is_empty() && self.inner.clients.lock().is_empty() && Arc::strong_count(&self.inner) == 1
     }
 

@@ -1,6 +1,7 @@
 //! What the application model may ask of a connection, wherever that connection lives.
 
 use crate::amf::{Object, Value};
+use crate::app::stream::Takeover;
 use crate::wire::status::Status;
 
 /// Answer to a call made on a peer: its result, or the status that took its place.
@@ -39,6 +40,13 @@ pub enum PeerCommand {
         /// The status.
         status: Status,
     },
+    /// Another publisher has taken the stream that is published on a message stream.
+    Evict {
+        /// The message stream.
+        stream_id: u32,
+        /// Which publication it was.
+        publisher: u64,
+    },
     /// End the connection, after sending the status if there is one.
     Close(Option<Status>),
 }
@@ -52,8 +60,8 @@ pub enum Answer {
         /// Added to the information object.
         info: Object,
     },
-    /// Accept a publish.
-    Publish,
+    /// Accept a publish, under the application's takeover policy or another.
+    Publish(Option<Takeover>),
     /// Accept a play, under another stream name if one is given.
     Play(Option<String>),
     /// Return a value from a call.

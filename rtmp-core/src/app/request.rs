@@ -10,6 +10,7 @@ use crate::amf::{Object, Value};
 use crate::app::client::Client;
 use crate::app::instance::Instance;
 use crate::app::peer::{Answer, PeerCommand};
+use crate::app::stream::Takeover;
 use crate::session::{PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
 
@@ -174,7 +175,12 @@ impl PublishRequest {
 
     /// Accepts. The client gets NetStream.Publish.BadName all the same if another publishes under that name.
     pub fn accept(&self) -> bool {
-        self.inner.pending.answer(Answer::Publish)
+        self.inner.pending.answer(Answer::Publish(None))
+    }
+
+    /// Accepts under another takeover policy than the application's.
+    pub fn accept_with(&self, takeover: Takeover) -> bool {
+        self.inner.pending.answer(Answer::Publish(Some(takeover)))
     }
 
     /// Refuses with NetStream.Publish.BadName.

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use crate::amf::{Object, Value};
 use crate::app::application::{Application, ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
-use crate::app::peer::{Answer, PeerCommand, Reply};
+use crate::app::peer::{Answer, PeerCommand, PeerLink, Reply};
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
 use crate::app::stats::Traffic;
-use crate::app::stream::{LiveStream, PlayerFlow, Stream};
+use crate::app::stream::{LiveStream, PlayerFlow, Publisher, Stream, Takeover};
 use crate::engine::mailbox::Link;
 use crate::engine::players::Player;
 use crate::engine::server::ServerCore;
@@ -160,6 +160,7 @@ impl ServerPeer {
                 self.session.ping();
             }
             PeerCommand::Status { stream_id, status } => self.session.send_status(stream_id, status),
+            PeerCommand::Evict { stream_id, publisher } => self.evicted(stream_id, publisher),
             PeerCommand::Close(status) => self.session.close(status),
         }
         self.process(context);
@@ -419,7 +420,9 @@ impl ServerPeer {
         match (pending.what, answer) {
             (Asked::Connect, Answer::Connect { properties, info }) => self.accept(properties, info),
             (Asked::Connect, Answer::Refuse(status)) => self.session.reject_connect(status),
-            (Asked::Publish { stream_id, name }, Answer::Publish) => self.publish(stream_id, &name),
+            (Asked::Publish { stream_id, name }, Answer::Publish(takeover)) => {
+                self.publish(stream_id, &name, takeover);
+            }
             (Asked::Publish { stream_id, .. }, Answer::Refuse(status)) => {
                 self.session.reject_publish(stream_id, status);
             }
@@ -449,16 +452,23 @@ impl ServerPeer {
         self.session.accept_connect(ConnectReply { properties, info });
     }
 
-    fn publish(&mut self, stream_id: u32, name: &str) {
-        let Some(client) = &self.client else { return };
+    fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>) {
+        let (Some(client), Some(application)) = (&self.client, &self.application) else {
+            return;
+        };
         if !is_valid_name(name) {
             let status =
                 Status::for_stream(Code::PublishBadName, name).with_description("The name is not valid.");
             return self.session.reject_publish(stream_id, status);
         }
         let stream = client.instance().live_stream(name);
-        let publisher = crate::app::stream::publisher_id();
-        if !stream.claim(publisher) {
+        let takeover = takeover.unwrap_or(application.config().takeover);
+        let link = self.link.clone();
+        let candidate = Publisher::new(takeover, |publisher| {
+            Box::new(move || link.send(PeerCommand::Evict { stream_id, publisher }))
+        });
+        let publisher = candidate.id;
+        if !stream.claim(candidate) {
             return self
                 .session
                 .reject_publish(stream_id, Status::for_stream(Code::PublishBadName, name));
@@ -472,6 +482,22 @@ impl ServerPeer {
             },
         );
         self.session.accept_publish(stream_id);
+    }
+
+    /// Another publisher has the stream now: this one is told, and disconnected so that its encoder notices.
+    fn evicted(&mut self, stream_id: u32, publisher: u64) {
+        let Some(publishing) = self
+            .publishing
+            .get(&stream_id)
+            .filter(|current| current.publisher == publisher)
+        else {
+            return;
+        };
+        let status = Status::for_stream(Code::PublishBadName, publishing.stream.name())
+            .with_description("Another publisher has taken the stream.");
+        self.session.send_status(stream_id, status);
+        self.unpublish(stream_id);
+        self.session.close(None);
     }
 
     fn unpublish(&mut self, stream_id: u32) {

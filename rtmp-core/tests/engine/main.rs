@@ -6,4 +6,5 @@ mod enhanced;
 mod hostile;
 mod live;
 mod support;
+mod takeover;
 mod window;

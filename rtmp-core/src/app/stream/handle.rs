@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crate::amf::{self, Value};
 use crate::app::instance::Instance;
 use crate::app::stats::StreamStats;
-use crate::app::stream::live::publisher_id;
-use crate::app::stream::{Latency, LiveStream, SubscribeOptions, Subscriber, Subscription};
+use crate::app::stream::{
+    Latency, LiveStream, Publisher, SubscribeOptions, Subscriber, Subscription, Takeover,
+};
 use crate::error::{Error, Result};
 use crate::media::{Frame, MediaKind, MediaMessage, metadata};
 
@@ -60,8 +61,15 @@ impl Stream {
 
     /// Becomes the stream's publisher; [`Error::AlreadyExists`] if it has one.
     pub fn publish(&self) -> Result<Publication> {
-        let publisher = publisher_id();
-        if !self.live.claim(publisher) {
+        self.publish_as(Takeover::REFUSE)
+    }
+
+    /// Becomes the stream's publisher under a policy of its own: whether it takes the stream from another, and how long
+    /// players are held when it leaves.
+    pub fn publish_as(&self, takeover: Takeover) -> Result<Publication> {
+        let candidate = Publisher::host(takeover);
+        let publisher = candidate.id;
+        if !self.live.claim(candidate) {
             return Err(Error::AlreadyExists(format!(
                 "a publisher of stream {:?}",
                 self.name()
@@ -71,6 +79,17 @@ impl Stream {
             stream: self.clone(),
             publisher,
         })
+    }
+
+    /// Sends a data message to all who play the stream: a handler's name and its arguments, encoded as AMF0. It needs no
+    /// publisher, and those who join later do not get it.
+    pub fn send(&self, name: &str, args: &[Value]) {
+        self.live.broadcast(data_body(name, args));
+    }
+
+    /// Takes the stream from whoever publishes it and forgets what it holds for late joiners.
+    pub fn clear(&self) {
+        self.live.clear();
     }
 
     /// Gives the stream's frames to `subscriber` until the subscription is dropped. May be called before anybody
@@ -117,10 +136,7 @@ impl Publication {
 
     /// Publishes a data message: a handler's name and its arguments, encoded as AMF0.
     pub fn write_data(&self, timestamp: u32, name: &str, args: &[Value]) -> Result<()> {
-        let mut body = Vec::new();
-        amf::amf0::encode(&Value::from(name), &mut body);
-        amf::amf0::encode_all(args, &mut body);
-        self.push(MediaKind::Data, timestamp, Bytes::from(body))
+        self.push(MediaKind::Data, timestamp, data_body(name, args))
     }
 
     /// Ends the publication.
@@ -148,4 +164,11 @@ impl Drop for Publication {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn data_body(name: &str, args: &[Value]) -> Bytes {
+    let mut body = Vec::new();
+    amf::amf0::encode(&Value::from(name), &mut body);
+    amf::amf0::encode_all(args, &mut body);
+    Bytes::from(body)
 }

@@ -2,160 +2,20 @@
 //! worker that has players, once per worker.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::app::stats::StreamStats;
 use crate::app::stream::Latency;
-use crate::app::stream::MEDIA_CHUNK_SIZE;
 use crate::app::stream::gop_cache::GopCache;
+use crate::app::stream::message::LiveMessage;
 use crate::app::stream::subscription::SubscriptionPost;
-use crate::media::{self, FrameFlags, MediaKind, Reduced, Reduction, TrackSet};
-use crate::wire::chunk::{SharedMessage, csid};
-use crate::wire::message::MessageType;
-
-/// One published message, shared by all who play it.
-#[derive(Debug)]
-pub struct LiveMessage {
-    /// Position in the stream, without gaps.
-    pub sequence: u64,
-    /// Audio, video or data.
-    pub kind: MediaKind,
-    /// What the tag header says.
-    pub flags: FrameFlags,
-    /// The message, chunked for sending.
-    pub shared: SharedMessage,
-    /// The tracks it carries; empty when it is about none.
-    tracks: TrackSet,
-    /// The track of its kind that players without multitrack get.
-    default_track: u8,
-    /// What players get that do not understand all of it; made when the first of them needs it.
-    forms: OnceLock<Box<[OnceLock<Form>; 3]>>,
-}
-
-#[derive(Debug)]
-enum Form {
-    Same,
-    Other(SharedMessage),
-    Nothing,
-}
-
-impl LiveMessage {
-    /// Looks at a message body and chunks it. `metadata` marks a data message that late joiners need.
-    pub fn new(sequence: u64, kind: MediaKind, timestamp: u32, body: Bytes, metadata: bool) -> Self {
-        let mut flags = media::inspect(kind, &body);
-        if metadata {
-            flags |= FrameFlags::METADATA;
-        }
-        let tracks = match kind {
-            _ if flags.contains(FrameFlags::COMMAND) => TrackSet::default(),
-            _ => media::track_ids(kind, &body),
-        };
-        Self {
-            sequence,
-            kind,
-            flags,
-            shared: share(kind, timestamp, body),
-            tracks,
-            default_track: 0,
-            forms: OnceLock::new(),
-        }
-    }
-
-    /// Whether a decoder of the default track can start here.
-    pub fn is_keyframe(&self) -> bool {
-        self.kind == MediaKind::Video
-            && self.flags.contains(FrameFlags::KEYFRAME)
-            && self.tracks.contains(self.default_track)
-    }
-
-    /// Whether a decoder cannot do without it: a sequence header, channel layout, colour information or metadata.
-    pub fn is_header(&self) -> bool {
-        let headers = FrameFlags::CONFIG | FrameFlags::METADATA;
-        self.flags.intersects(headers)
-    }
-
-    /// The message for a player that does not understand what `reduction` says; `None` when nothing of it is left.
-    /// Built once for all players, and never for messages that every player understands.
-    pub fn form(&self, reduction: Option<Reduction>) -> Option<&SharedMessage> {
-        let reducible = |reduction| media::is_reducible(self.kind, &self.shared.payload, reduction);
-        let Some(reduction) = reduction.filter(|reduction| reducible(*reduction)) else {
-            return Some(&self.shared);
-        };
-        let forms = self.forms.get_or_init(Box::default);
-        match forms[reduction as usize].get_or_init(|| self.reduced(reduction)) {
-            Form::Same => Some(&self.shared),
-            Form::Other(shared) => Some(shared),
-            Form::Nothing => None,
-        }
-    }
-
-    /// The same message at another time, where the default track is `default_track`.
-    #[must_use]
-    pub fn at(&self, timestamp: u32, default_track: u8) -> Self {
-        self.with(timestamp, default_track, self.shared.payload.clone())
-    }
-
-    /// The same message with a body of its own.
-    pub(crate) fn copied(&self) -> Self {
-        let body = Bytes::copy_from_slice(&self.shared.payload);
-        self.with(self.shared.timestamp, self.default_track, body)
-    }
-
-    pub(crate) fn default_track(&self) -> u8 {
-        self.default_track
-    }
-
-    fn with(&self, timestamp: u32, default_track: u8, body: Bytes) -> Self {
-        Self {
-            sequence: self.sequence,
-            kind: self.kind,
-            flags: self.flags,
-            shared: share(self.kind, timestamp, body),
-            tracks: self.tracks,
-            default_track,
-            forms: OnceLock::new(),
-        }
-    }
-
-    fn reduced(&self, reduction: Reduction) -> Form {
-        let body = &self.shared.payload;
-        match media::reduce(self.kind, body, self.default_track, reduction) {
-            Reduced::Same => Form::Same,
-            Reduced::Body(body) => Form::Other(share(self.kind, self.shared.timestamp, body)),
-            Reduced::Nothing => Form::Nothing,
-        }
-    }
-}
-
-/// The chunk stream that media of a kind is sent on.
-pub(crate) const fn chunk_stream(kind: MediaKind) -> u32 {
-    match kind {
-        MediaKind::Audio => csid::AUDIO,
-        MediaKind::Video => csid::VIDEO,
-        MediaKind::Data => csid::DATA,
-    }
-}
-
-fn share(kind: MediaKind, timestamp: u32, body: Bytes) -> SharedMessage {
-    let message_type = match kind {
-        MediaKind::Audio => MessageType::AUDIO,
-        MediaKind::Video => MessageType::VIDEO,
-        // The AMF3 form begins with a zero byte.
-        MediaKind::Data if body.first() == Some(&0) => MessageType::DATA_AMF3,
-        MediaKind::Data => MessageType::DATA,
-    };
-    SharedMessage::new(
-        message_type,
-        timestamp,
-        body,
-        MEDIA_CHUNK_SIZE,
-        chunk_stream(kind),
-    )
-}
+use crate::app::stream::takeover::{Publisher, Timeline};
+use crate::media::{MediaKind, TrackSet};
 
 /// What a worker is told about a stream.
 #[derive(Debug, Clone)]
@@ -210,11 +70,16 @@ pub struct LiveStream {
     id: u64,
     name: String,
     latency: Mutex<Latency>,
+    timeline: Timeline,
     state: Mutex<State>,
 }
 
 struct State {
-    publisher: Option<u64>,
+    publisher: Option<Publisher>,
+    /// The publisher left and its players wait until then for another.
+    held_until: Option<Instant>,
+    /// Players wait for the new publisher's first keyframe.
+    needs_key: bool,
     sequence: u64,
     cache: GopCache,
     outlets: Vec<Outlet>,
@@ -259,6 +124,8 @@ impl LiveStream {
     pub fn new(name: &str, gop_cache_bytes: usize, latency: Latency) -> Self {
         let state = State {
             publisher: None,
+            held_until: None,
+            needs_key: false,
             sequence: 0,
             cache: GopCache::new(gop_cache_bytes),
             outlets: Vec::new(),
@@ -270,6 +137,7 @@ impl LiveStream {
             id: NEXT_ID.fetch_add(1, Relaxed),
             name: name.to_owned(),
             latency: Mutex::new(latency),
+            timeline: Timeline::default(),
             state: Mutex::new(state),
         }
     }
@@ -294,47 +162,97 @@ impl LiveStream {
         *self.latency.lock() = latency;
     }
 
-    /// Makes `publisher` the stream's publisher; false if it has one.
-    pub fn claim(&self, publisher: u64) -> bool {
+    /// Makes `publisher` the stream's publisher; false if it has one that may not be replaced. A publisher that is
+    /// replaced, or comes while players are held, goes on where the one before stopped.
+    pub fn claim(&self, publisher: Publisher) -> bool {
         let mut state = self.state.lock();
-        if state.publisher.is_some() {
+        if state.publisher.is_some() && !publisher.takeover.replace {
             return false;
         }
-        state.publisher = Some(publisher);
-        self.tell(&state, Item::Published);
+        let goes_on = state.publisher.is_some() || state.held_until.take().is_some();
+        state.needs_key = goes_on && state.cache.has_video();
+        self.timeline.begin(goes_on);
+        let replaced = state.publisher.replace(publisher);
+        if !goes_on {
+            self.tell(&state, Item::Published);
+        }
+        drop(state);
+        if let Some(publisher) = replaced {
+            publisher.evict();
+        }
         true
     }
 
-    /// Ends the publication, if it is `publisher`'s.
+    /// Ends the publication, if it is `publisher`'s. Players hear of it when nobody takes over in time.
     pub fn release(&self, publisher: u64) -> bool {
         let mut state = self.state.lock();
-        if state.publisher != Some(publisher) {
+        let Some(left) = state.publisher.take_if(|current| current.id == publisher) else {
             return false;
+        };
+        match left.takeover.hold_until() {
+            Some(until) => state.held_until = Some(until),
+            None => self.end(&mut state),
         }
-        state.publisher = None;
-        state.cache.clear();
-        state.lowest = [None; 2];
-        self.tell(&state, Item::Unpublished);
         true
+    }
+
+    /// Ends a publication whose players have been held long enough, or at once if `now` is none.
+    pub fn expire(&self, now: Option<Instant>) {
+        let mut state = self.state.lock();
+        let over = state
+            .held_until
+            .is_some_and(|until| now.is_none_or(|now| until <= now));
+        if over {
+            state.held_until = None;
+            self.end(&mut state);
+        }
+    }
+
+    /// Takes the stream from whoever publishes it and forgets what it holds.
+    pub fn clear(&self) {
+        let mut state = self.state.lock();
+        let publisher = state.publisher.take();
+        if publisher.is_some() || state.held_until.take().is_some() {
+            self.end(&mut state);
+        }
+        drop(state);
+        if let Some(publisher) = publisher {
+            publisher.evict();
+        }
+    }
+
+    /// Whether players are held for a publisher to come back.
+    pub fn is_held(&self) -> bool {
+        self.state.lock().held_until.is_some()
     }
 
     /// Publishes a message body; false if `publisher` does not own the stream.
     pub fn push(&self, publisher: u64, kind: MediaKind, timestamp: u32, body: Bytes, metadata: bool) -> bool {
         // The message is made before the lock is taken: only its number has to be given under it.
-        let mut message = LiveMessage::new(0, kind, timestamp, body, metadata);
+        let timestamp = self.timeline.place(timestamp);
+        let message = LiveMessage::new(0, kind, timestamp, body, metadata);
         let mut state = self.state.lock();
-        if state.publisher != Some(publisher) {
+        if state
+            .publisher
+            .as_ref()
+            .is_none_or(|current| current.id != publisher)
+        {
             return false;
         }
-        message.sequence = state.sequence;
-        message.default_track = state.default_track(message.kind, message.tracks);
-        state.sequence += 1;
-        state.messages += 1;
-        state.bytes += message.shared.payload.len() as u64;
-        let message = Arc::new(message);
-        state.cache.add(&message);
-        self.tell(&state, Item::Media(message));
+        if state.needs_key && kind == MediaKind::Video && !message.is_header() {
+            if !message.is_keyframe() {
+                return true;
+            }
+            state.needs_key = false;
+        }
+        self.append(&mut state, message);
         true
+    }
+
+    /// Sends a data message of the host to all players, whoever publishes. Late joiners do not get it.
+    pub fn broadcast(&self, body: Bytes) {
+        let message = LiveMessage::new(0, MediaKind::Data, self.timeline.last(), body, false);
+        self.append(&mut self.state.lock(), message);
     }
 
     /// Adds a player on the port's worker and says what it begins with.
@@ -391,6 +309,25 @@ impl LiveStream {
             cached_messages,
             cached_bytes,
         }
+    }
+
+    fn append(&self, state: &mut State, mut message: LiveMessage) {
+        message.sequence = state.sequence;
+        message.default_track = state.default_track(message.kind, message.tracks);
+        state.sequence += 1;
+        state.messages += 1;
+        state.bytes += message.shared.payload.len() as u64;
+        self.timeline.note(message.shared.timestamp);
+        let message = Arc::new(message);
+        state.cache.add(&message);
+        self.tell(state, Item::Media(message));
+    }
+
+    fn end(&self, state: &mut State) {
+        state.cache.clear();
+        state.lowest = [None; 2];
+        state.needs_key = false;
+        self.tell(state, Item::Unpublished);
     }
 
     /// Posting under the lock keeps the order of messages the same for all workers.

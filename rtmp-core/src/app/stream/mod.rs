@@ -5,15 +5,20 @@ mod gop_cache;
 mod handle;
 mod latency;
 mod live;
+mod message;
 mod subscription;
+mod takeover;
 
 pub(crate) use flow::Backlog;
 pub use flow::{FlowLimits, PlayerFlow, Verdict};
 pub use handle::{Publication, Stream};
 pub use latency::Latency;
 pub(crate) use live::publisher_id;
-pub use live::{Delivery, Item, Joined, LiveMessage, LiveStream, Ports, StreamPort};
+pub use live::{Delivery, Item, Joined, LiveStream, Ports, StreamPort};
+pub use message::LiveMessage;
 pub use subscription::{Feed, SubscribeOptions, Subscriber, Subscription, SubscriptionPost};
+pub(crate) use takeover::Publisher;
+pub use takeover::Takeover;
 
 /// Chunk size of media that is sent to players, in bytes: large enough that most messages are one chunk.
 pub const MEDIA_CHUNK_SIZE: u32 = 65_536;
