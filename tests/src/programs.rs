@@ -79,7 +79,8 @@ impl Server {
     }
 }
 
-fn build(args: &[&str]) {
+/// Builds in release mode.
+pub fn build(args: &[&str]) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

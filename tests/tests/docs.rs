@@ -33,38 +33,28 @@ fn links_between_the_pages_lead_somewhere() {
 }
 
 #[test]
-fn the_table_of_dependencies_is_that_of_the_workspace() {
-    let manifest = read(&workspace().join("Cargo.toml"));
-    let section = manifest
-        .split("[workspace.dependencies]\n")
-        .nth(1)
-        .expect("the workspace has dependencies");
-    let lines = section.lines().take_while(|line| !line.starts_with('['));
-    let entries = lines.filter_map(|line| line.split_once(" = "));
-    let real: BTreeMap<&str, &str> = entries
-        .filter(|(name, _)| !name.starts_with("rtmp"))
-        .map(|(name, value)| {
-            (
-                name,
-                quoted(
-                    value
-                        .split_once("version = ")
-                        .map_or(value, |(_, version)| version),
-                ),
-            )
-        })
-        .collect();
-
+fn the_table_of_dependencies_is_that_of_the_manifests() {
     let page = read(&workspace().join("docs/architecture.md"));
     let rows = page.lines().filter_map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         Some((*cells.get(1)?, *cells.get(2)?))
     });
-    let documented: BTreeMap<&str, &str> = rows
+    let documented: BTreeMap<String, String> = rows
         .flat_map(|(names, versions)| names.split(", ").zip(versions.split(", ")))
         .filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()))
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
         .collect();
-    assert_eq!(documented, real, "docs/architecture.md against Cargo.toml");
+    let members = ["rtmp-core", "rtmp-ffi", "bindings/python", "benches", "tests"];
+    let manifests = members
+        .iter()
+        .map(|member| workspace().join(member).join("Cargo.toml"));
+    let manifests = manifests
+        .chain([workspace().join("Cargo.toml")])
+        .filter(|manifest| manifest.exists());
+    let real: BTreeMap<String, String> = manifests
+        .flat_map(|manifest| dependencies(&read(&manifest)))
+        .collect();
+    assert_eq!(documented, real, "docs/architecture.md against the manifests");
 }
 
 #[test]
@@ -85,6 +75,30 @@ fn every_test_that_the_conformance_page_names_exists() {
         named += 1;
     }
     assert!(named > 20, "the page names tests as `file.rs::function`");
+}
+
+/// Name and version of the dependencies that a manifest gives a version; the project's own crates are left out.
+fn dependencies(manifest: &str) -> Vec<(String, String)> {
+    let mut within = false;
+    let mut found = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            within = line.ends_with("dependencies]");
+            continue;
+        }
+        let Some((name, value)) = line.split_once(" = ").filter(|_| within) else {
+            continue;
+        };
+        let version = match value.split_once("version = ") {
+            Some((_, version)) => quoted(version),
+            None if value.starts_with('"') => quoted(value),
+            None => continue,
+        };
+        if !name.starts_with("rtmp") {
+            found.push((name.to_owned(), version.to_owned()));
+        }
+    }
+    found
 }
 
 fn pages() -> Vec<PathBuf> {

@@ -9,7 +9,7 @@ use std::process::Command;
 use rtmp_tests::media;
 use rtmp_tests::players::limit;
 use rtmp_tests::process::{Process, free_address};
-use rtmp_tests::programs::{START, spawn_example, target_dir, workspace};
+use rtmp_tests::programs::{START, build, spawn_example, target_dir, workspace};
 
 /// The address that the programs listen on in the page.
 const ADDRESS: &str = "127.0.0.1:1935";
@@ -36,6 +36,59 @@ fn the_rust_program_works() {
         .current_dir(&dir);
     run(build);
     works(Command::new(target_dir().join("debug/readme")), addr);
+}
+
+#[test]
+fn the_c_program_works() {
+    let addr = free_address();
+    works(compiled("c", "c", &["gcc", "-std=c99"], addr), addr);
+}
+
+/// Compiles a program against the header and the shared library of this workspace.
+fn compiled(language: &str, extension: &str, compiler: &[&str], addr: SocketAddr) -> Command {
+    let dir = scratch(language);
+    let (source, binary) = (dir.join(format!("first.{extension}")), dir.join("first"));
+    write(&source, &program(language, addr));
+    let library = c_library();
+    let mut command = Command::new(compiler[0]);
+    command
+        .args(&compiler[1..])
+        .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+    command
+        .arg("-I")
+        .arg(workspace().join("include"))
+        .arg(&source)
+        .arg("-o")
+        .arg(&binary);
+    command.arg("-L").arg(&library).arg("-lrtmpkit");
+    run(command);
+    // The soname carries a version that only an installed copy has a file for.
+    std::os::unix::fs::symlink(library.join("librtmpkit.so"), dir.join(soname(&library)))
+        .expect("a fresh folder");
+    let mut program = Command::new(binary);
+    program.env("LD_LIBRARY_PATH", &dir);
+    program
+}
+
+/// The folder of `librtmpkit.so`, built in release mode.
+fn c_library() -> PathBuf {
+    build(&["-p", "rtmp-ffi"]);
+    target_dir().join("release")
+}
+
+fn soname(library: &Path) -> String {
+    let mut readelf = Command::new("readelf");
+    readelf.arg("-d").arg(library.join("librtmpkit.so"));
+    let output = readelf
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run readelf: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let name = text
+        .lines()
+        .find(|line| line.contains("SONAME"))
+        .and_then(|line| line.split(['[', ']']).nth(1));
+    name.unwrap_or_else(|| panic!("librtmpkit.so has no soname:\n{text}"))
+        .to_owned()
 }
 
 /// Runs a program, publishes to it with a wrong key and with the right one.
