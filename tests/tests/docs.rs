@@ -77,6 +77,24 @@ fn every_test_that_the_conformance_page_names_exists() {
     assert!(named > 20, "the page names tests as `file.rs::function`");
 }
 
+#[test]
+fn the_c_names_in_the_pages_are_those_of_the_header() {
+    let header = read(&workspace().join("include/rtmpkit.h"));
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    for page in pages() {
+        let text = read(&page);
+        for (at, prefix) in text.match_indices("rtmpkit_") {
+            let rest = &text[at..];
+            let name = &rest[..rest.find(|c: char| !is_name(c)).unwrap_or(rest.len())];
+            let family = name == prefix || name.ends_with('_');
+            let known = header
+                .match_indices(name)
+                .any(|(at, _)| family || !header[at + name.len()..].starts_with(is_name));
+            assert!(known, "{}: {name} is not in rtmpkit.h", page.display());
+        }
+    }
+}
+
 /// Name and version of the dependencies that a manifest gives a version; the project's own crates are left out.
 fn dependencies(manifest: &str) -> Vec<(String, String)> {
     let mut within = false;
