@@ -36,14 +36,10 @@ step_python() {
     rm -rf $wheels
     "$venv/bin/maturin" build --release --manifest-path bindings/python/Cargo.toml --interpreter "$venv/bin/python" \
         --out $wheels --quiet &&
-<<<<<<< HEAD
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $wheels/*.whl &&
         # Again by force: the version stays while the contents change.
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $wheels/*.whl &&
-=======
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $wheels/*.whl &&
         "$venv/bin/python" -m pip check --disable-pip-version-check &&
->>>>>>> 7af8bda (Python: server, client, streams, asyncio, command line and examples over a compiled module)
         (cd bindings/python && "$venv/bin/python" -m pytest -q tests) &&
         (cd target && "$venv/bin/python" -m mypy.stubtest rtmpkit --ignore-missing-stub) || return 1
     local mypy=("$venv/bin/python" -m mypy --strict --python-executable "$venv/bin/python")
