@@ -44,6 +44,26 @@ fn the_c_program_works() {
     works(compiled("c", "c", &["gcc", "-std=c99"], addr), addr);
 }
 
+/// On the wheel that the Python step of `make test` installed.
+#[test]
+fn the_python_program_works() {
+    let addr = free_address();
+    let python = target_dir().join("venv/bin/python");
+    let installed = Command::new(&python).args(["-c", "import rtmpkit"]).output();
+    if !installed.is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "the Python package is not installed in {}: not run",
+            python.display()
+        );
+        return;
+    }
+    let file = scratch("python").join("first.py");
+    write(&file, &program("python", addr));
+    let mut command = Command::new(python);
+    command.arg(file);
+    works(command, addr);
+}
+
 /// Compiles a program against the header and the shared library of this workspace.
 fn compiled(language: &str, extension: &str, compiler: &[&str], addr: SocketAddr) -> Command {
     let dir = scratch(language);
