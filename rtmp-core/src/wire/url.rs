@@ -244,7 +244,13 @@ impl fmt::Display for RtmpUrl {
             }
             f.write_str("@")?;
         }
-        write!(f, "{}/{}", Authority(self), self.path())
+        let path = self.path();
+        write!(f, "{}/{path}", Authority(self))?;
+        // Without the slash the end of an application of several segments would read as the stream.
+        if self.stream_name.is_empty() && split_path(&path) != (&path, "") {
+            f.write_str("/")?;
+        }
+        Ok(())
     }
 }
 
@@ -437,6 +443,14 @@ mod tests {
         assert_eq!(split_app("live/_definst_?k=v"), ("live", Some("_definst_")));
         assert_eq!(split_app("/live/"), ("live", None));
         assert_eq!(split_query("test?a=1?b"), ("test", Some("a=1?b")));
+    }
+
+    #[test]
+    fn an_application_of_several_segments_without_a_stream_is_written_with_a_slash() {
+        for text in ["rtmp://h/live/inst/", "rtmp://h//live/", "rtmp://h/live"] {
+            let url = RtmpUrl::parse(text).unwrap();
+            assert_eq!((url.to_string().as_str(), url.stream_name.as_str()), (text, ""));
+        }
     }
 
     #[test]

@@ -5,8 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rtmp_core::wire::chunk::{
-    ChunkReader, ChunkWriter, Message, MessageType, Output, ReaderLimits, SharedMessage, csid,
+    ChunkReader, ChunkWriter, DEFAULT_CHUNK_SIZE, Message, MessageType, Output, ReaderLimits, SharedMessage,
+    csid,
 };
+use rtmp_core::wire::message::Control;
 
 fn timestamp() -> impl Strategy<Value = u32> {
     prop_oneof![0..100u32, 0x00FF_FFF0..0x0100_0010u32, any::<u32>()]
@@ -20,7 +22,7 @@ fn message() -> impl Strategy<Value = (u32, bool, Message)> {
             .map(|i| first.wrapping_add(i as u8).wrapping_mul(31))
             .collect::<Vec<u8>>()
     });
-    let kind = prop_oneof![Just(8u8), Just(9), Just(18), any::<u8>()];
+    let kind = prop_oneof![Just(8u8), Just(9), Just(18), 3..=255u8];
     (csid, any::<bool>(), timestamp(), kind, 0..3u32, body).prop_map(
         |(csid, is_shared, timestamp, kind, sid, body)| {
             let message = Message {
@@ -87,6 +89,9 @@ fn read_in_pieces(bytes: &[u8], chunk_size: u32, cuts: &[Index]) -> Vec<Message>
     for end in ends {
         let mut input = Bytes::copy_from_slice(&bytes[start..end]);
         while let Some(message) = reader.read(&mut input).unwrap() {
+            if let Ok(Control::SetChunkSize(size)) = Control::load(&message) {
+                reader.set_chunk_size(size).unwrap();
+            }
             messages.push(message);
         }
         start = end;
@@ -102,8 +107,60 @@ fn round_trip(messages: &[(u32, bool, Message)], chunk_size: u32, prepared: u32,
     assert_eq!(read_in_pieces(&bytes, chunk_size, cuts), want);
 }
 
+/// What a peer does: messages, and in between another chunk size, announced by a Set Chunk Size message.
+#[derive(Debug, Clone)]
+enum Step {
+    Send(u32, bool, Message),
+    SetChunkSize(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => message().prop_map(|(csid, is_shared, message)| Step::Send(csid, is_shared, message)),
+        1 => prop_oneof![1..300u32, 1..10_000u32, Just(0xFF_FFFF)].prop_map(Step::SetChunkSize),
+    ]
+}
+
+/// Writes the steps; returns the bytes and the messages they hold.
+fn write_steps(steps: &[Step], prepared: u32) -> (Vec<u8>, Vec<Message>) {
+    let mut writer = ChunkWriter::new();
+    let mut bytes = Vec::new();
+    let mut messages = Vec::new();
+    for step in steps {
+        let (csid, is_shared, message) = match step {
+            Step::Send(csid, is_shared, message) => (*csid, *is_shared, message.clone()),
+            Step::SetChunkSize(size) => (csid::CONTROL, false, Control::SetChunkSize(*size).encode()),
+        };
+        // A type that the reader's owner obeys is only what this test writes on purpose.
+        let is_ours = matches!(step, Step::SetChunkSize(_));
+        if !is_ours && matches!(message.kind, MessageType::SET_CHUNK_SIZE | MessageType::ABORT) {
+            continue;
+        }
+        bytes.extend(write(
+            &mut writer,
+            &[(csid, is_shared, message.clone())],
+            prepared,
+        ));
+        if let Step::SetChunkSize(size) = step {
+            writer.set_chunk_size(*size);
+        }
+        messages.push(message);
+    }
+    (bytes, messages)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn chunk_sizes_may_change_between_messages(
+        steps in vec(step(), 0..20),
+        prepared in 1..300u32,
+        cuts in vec(any::<Index>(), 0..20),
+    ) {
+        let (bytes, messages) = write_steps(&steps, prepared);
+        prop_assert_eq!(read_in_pieces(&bytes, DEFAULT_CHUNK_SIZE, &cuts), messages);
+    }
 
     #[test]
     fn any_messages_come_back(

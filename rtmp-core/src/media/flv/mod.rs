@@ -32,9 +32,10 @@ pub enum FlvError {
         /// Bytes there are.
         have: usize,
     },
-    /// The header says that it is shorter than its own fields.
+    /// The header says that it is shorter than its own fields or, when appending, longer than the file.
     #[error(
-        "FLV header at offset 5 declares a length of {offset} bytes, less than the 9 it has; the file is damaged"
+        "FLV header at offset 5 declares a length of {offset} bytes, less than the 9 it has or more than the file; \
+         the file is damaged"
     )]
     DataOffset {
         /// The declared length.

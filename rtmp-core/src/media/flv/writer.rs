@@ -170,6 +170,10 @@ impl<W: Read + Write + Seek> FlvWriter<W> {
     pub fn append(mut output: W) -> Result<Self, FlvError> {
         output.seek(SeekFrom::Start(0))?;
         let mut reader = FlvReader::new(&mut output)?;
+        if reader.truncated() {
+            let offset = reader.header().data_offset;
+            return Err(FlvError::DataOffset { offset });
+        }
         let (mut last_timestamp, mut metadata) = (0, None);
         while let Some(message) = reader.next().transpose()? {
             let first = u64::from(reader.header().data_offset) + PREVIOUS_TAG_SIZE as u64;
@@ -285,6 +289,15 @@ mod tests {
         assert_eq!(messages.len(), 5);
         let keys = metadata.properties.len() as u32;
         assert_eq!(messages[0].body[14..18], keys.to_be_bytes());
+    }
+
+    #[test]
+    fn a_file_shorter_than_its_declared_header_is_not_appended_to() {
+        let file = b"FLV\x01\x05\0\0\0\x20\0\0\0\0".to_vec();
+        assert!(matches!(
+            FlvWriter::append(Cursor::new(file)),
+            Err(FlvError::DataOffset { offset: 32 })
+        ));
     }
 
     #[test]

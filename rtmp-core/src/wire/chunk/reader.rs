@@ -422,12 +422,13 @@ impl ChunkReader {
         if take == 0 {
             return Ok(None);
         }
-        self.partial_bytes += take;
-        if self.partial_bytes > self.limits.max_partial_bytes {
+        let partial_bytes = self.partial_bytes + take;
+        if partial_bytes > self.limits.max_partial_bytes {
             return Err(ChunkError::TooMuchPartialData {
                 limit: self.limits.max_partial_bytes,
             });
         }
+        self.partial_bytes = partial_bytes;
         let partial = stream.partial.get_or_insert_default();
         if partial.capacity() - partial.len() < take {
             grow(partial, length, input.len());

@@ -1,0 +1,291 @@
+//! Where fuzzing begins: recorded sessions and the literal cases of hostile input, for each target.
+
+use super::peer::HANDSHAKE;
+
+/// Captured bytes of one direction of a session, handshake included.
+const CAPTURES: [&[u8]; 4] = [
+    include_bytes!("../../../rtmp-core/tests/vectors/publish_client.bin"),
+    include_bytes!("../../../rtmp-core/tests/vectors/play_client.bin"),
+    include_bytes!("../../../rtmp-core/tests/vectors/publish_server.bin"),
+    include_bytes!("../../../rtmp-core/tests/vectors/play_server.bin"),
+];
+
+/// Chunk streams after the handshake, in hexadecimal.
+const CHUNKS: [&str; 34] = [
+    // Headers with nothing to inherit from, and a first header of format 1.
+    "C3",
+    "83 000000",
+    "42 000000 000006 04 0006 00000D0F",
+    // Declared lengths far beyond what comes.
+    "03 000000 FFFFFF 09 01000000 00",
+    "03 000000 FFFFFF 09 01000000 00 04 000000 FFFFFF 09 01000000 00 05 000000 FFFFFF 09 01000000 00",
+    // Chunk sizes that cannot be, that need not be held, and of odd length.
+    "02 000000 000004 01 00000000 00000000",
+    "02 000000 000004 01 00000000 80000000",
+    "02 000000 000004 01 00000000 FFFFFFFF",
+    "02 000000 000004 01 00000000 7FFFFFFF",
+    "02 000000 000004 01 00000000 00000001 04 000000 000004 09 01000000 11 C4 22 C4 33 C4 44",
+    "02 000000 000000 01 00000000",
+    "02 000000 000001 01 00000000 00",
+    "02 000000 000005 01 00000000 0000100099",
+    // Lengths changed inside a message.
+    "04 000000 0000C8 09 01000000 00 44 000000 000FFF 09",
+    "04 000000 000FFF 09 01000000 00 04 000000 000002 09 01000000 0000",
+    // Abort: of what is not there, and of what is.
+    "02 000000 000004 02 00000000 FFFFFFFF",
+    "02 000000 000004 02 00000000 00000004 C4",
+    // Two- and three-byte ids, the same stream in both forms.
+    "00 01 000000 000000 08 01000000 01 2D01 000000 000000 09 01000000 C1 2D01 01 FFFF 000001 000000 09 01000000",
+    "00 00 000001 000001 08 01000000 11 81 0000 000002 22",
+    // Extended timestamps, repeated and not, and the edges of time.
+    "06 FFFFFF 000001 09 01000000 00FFFFFF 17 46 FFFFFF 000001 09 02000000 17 C6 02000000 17 86 00000A 17",
+    "06 FFFFFE 000001 09 01000000 17 86 000001 17 86 000001 17",
+    "06 FFFFFF 000001 09 01000000 FFFFFFFF 17 86 000001 17 06 000000 000001 09 01000000 17",
+    "06 FFFFFF 000001 09 01000000 FFFFFFF0 17 86 000020 17",
+    // Message streams that must never index anything.
+    "03 000000 000001 14 FFFFFFFF 01 03 000000 000001 14 00000001 01",
+    // Empty messages of every kind.
+    "02 000000 000000 01 00000000 02 000000 000000 02 00000000 02 000000 000000 03 00000000",
+    "02 000000 000000 05 00000000 02 000000 000000 06 00000000 02 000000 000000 04 00000000",
+    "04 000000 000000 08 01000000 04 000000 000000 09 01000000 04 000000 000000 12 01000000 03 000000 000000 14 00000000",
+    // Types that mean nothing.
+    "03 000000 000000 00 00000000 03 000000 000000 07 00000000 03 000000 000000 15 00000000 03 000000 000000 FF 00000000",
+    // Windows of 0, 1 and everything; acknowledgements of anything; bandwidth of nothing.
+    "02 000000 000004 05 00000000 00000000 02 000000 000004 05 00000000 00000001 02 000000 000004 03 00000000 FFFFFFFF",
+    "02 000000 000004 05 00000000 FFFFFFFF 02 000000 000005 06 00000000 0000000003 02 000000 000004 06 00000000 002625A0",
+    // User control too short, unknown, and answers nobody asked for.
+    "02 000000 000001 04 00000000 00 02 000000 000006 04 00000000 000300000001 02 000000 000006 04 00000000 FFFF00000001",
+    "02 000000 00000A 04 00000000 000300000001FFFFFFFF 02 000000 000006 04 00000000 000700000001",
+    "02 000000 000006 04 00000000 001A00000001 02 000000 000004 04 00000000 001B0101",
+    // Aggregates: nothing inside, more declared than there is, one inside another.
+    "04 000000 000000 16 01000000 04 000000 00000B 16 01000000 09 FFFFFF 000000 00 000000 04 000000 000010 16 01000000 \
+     16 000001 000000 00 000000 00 0000000C",
+];
+
+/// AMF0 values, in hexadecimal.
+const AMF0: [&str; 24] = [
+    "00 400C000000000000 01 01 02 0002 6162 05 06 0D 0B 0000000000000000 0000 0F 00000004 3C612F3E 0C 00000001 61",
+    "03 0001 61 00 3FF0000000000000 0000 09",
+    "08 00000001 0008 6475726174696F6E 00 0000000000000000 0000 09",
+    "0A 00000002 00 3FF0000000000000 02 0001 78",
+    "10 0001 41 0001 61 05 0000 09",
+    "03 0004 73656C66 07 0000 0000 09",
+    "0A 00000002 03 0000 09 07 0001",
+    // Arrays in arrays, objects in objects, and switches to AMF3, too deep.
+    "0A 00000001 0A 00000001 0A 00000001 0A 00000001 0A 00000001 0A 00000001 05",
+    "03 0001 61 03 0001 61 03 0001 61 03 0001 61 03 0001 61 03 0001 61",
+    "11 09 03 01 09 03 01 09 03 01 09 03 01 09 03 01",
+    "11 0A 0B 01 03 61 04 01 01 11 0A 00 11 06 03 61 11 06 00",
+    // Counts and lengths of everything with nothing behind.
+    "0A FFFFFFFF",
+    "08 FFFFFFFF",
+    "0C FFFFFFFF",
+    "02 FFFF 61",
+    "11 09 FFFFFFFF 01",
+    "11 0D FFFFFFFF 00",
+    // References to nothing, to each other, and fan-out.
+    "07 0000",
+    "03 0001 61 0A 00000001 07 0000 0001 62 07 0001 0000 09",
+    "0A 00000003 0A 00000002 05 05 0A 00000003 07 0001 07 0001 07 0001 07 0002",
+    // Bytes that are not UTF-8, NUL, a lone surrogate; dates beyond time.
+    "02 0006 00 FF C0AF ED A0",
+    "0B 7FF8000000000000 0000 0B 7FF0000000000000 8000 0B FFEFFFFFFFFFFFFF 7FFF",
+    // Repeated and empty keys, no end, an end alone.
+    "03 0001 61 05 0001 61 06 0000 05 0000 09 05",
+    "08 00000000 0001 61 05",
+];
+
+/// AMF3 values, in hexadecimal.
+const AMF3: [&str; 20] = [
+    "00 01 02 03 04 7F 04 FFFFFFFF 05 400C000000000000 06 05 6162 06 00",
+    "07 09 3C612F3E 0B 09 3C612F3E 08 01 0000000000000000 08 02 0C 07 010203 0C 00",
+    "09 05 01 04 01 04 02 09 01 03 61 04 01 01 09 00",
+    "0A 0B 01 03 61 04 01 01 0A 01 03 62 02 01 0A 00",
+    "0A 13 03 41 03 78 04 01 0A 01 04 02 0A 02",
+    "0A 1B 03 41 03 78 04 01 03 79 04 02 01",
+    "0D 05 00 00000001 FFFFFFFF 0E 05 01 00000001 FFFFFFFF 0F 03 00 3FF0000000000000 10 05 00 03 41 04 01 04 02",
+    "11 05 00 04 01 04 02 06 03 61 05 0000000000000000 11 01 01",
+    // Externalizable classes known and not.
+    "0A 07 43 666C65782E6D6573736167696E672E696F2E4172726179436F6C6C656374696F6E 09 03 01 04 01",
+    "0A 07 3B 666C65782E6D6573736167696E672E696F2E4F626A65637450726F7879 0A 0B 01 01",
+    "0A 07 03 41 04 01",
+    // Too deep, too many, too long.
+    "09 03 01 09 03 01 09 03 01 09 03 01 09 03 01 09 03 01",
+    "09 FFFFFFFF 01",
+    "0A FFFFFFFF 01",
+    "06 FFFFFFFF",
+    "0D FFFFFFFF 00",
+    // References to nothing and to what is being read.
+    "0A 01",
+    "09 02",
+    "0A 0B 01 03 61 0A 00 03 62 09 03 01 0A 00 01",
+    "06 02 06 FFFFFF7F",
+];
+
+/// Media bodies after the byte that says of which kind, in hexadecimal.
+const MEDIA: [&str; 24] = [
+    "00",
+    "00 AF 00 1208",
+    "00 AF 01 211004608C1C",
+    "00 2E FFFB9064",
+    "01",
+    "01 17 00 000000 0164000AFFE100196764000AACD942847E5C0440000003004000000503C489658001000668EBE3CB22C0FDF8F800",
+    "01 27 01 FFFFB0 00000002 0910",
+    "01 17 02 000000",
+    "01 57 00",
+    // Enhanced: every packet type, ModEx with a time, ModEx of 65,536 bytes, multitrack of three layouts.
+    "01 90 68766331 0101600000009000000000005DF000FCFDF8F800000F03",
+    "01 91 68766331 000050 0000000226",
+    "01 93 61763031 0A0B00",
+    "01 92 76703039",
+    "01 94 76703039 02 0009 636F6C6F72496E666F 03 0000 09",
+    "01 95 61763031 00",
+    "01 97 02 000001 00 01 68766331 000000 26",
+    "01 97 FF FFFF 00",
+    "01 96 01 61766331 00 01",
+    "01 96 11 61766331 00 000002 AABB 01 000001 CC",
+    "01 96 21 61766331 00 000001 AA 68766331 01 FFFFFF",
+    "00 90 4F707573 4F70757348656164 01 02 3801 80BB0000 0000 00",
+    "00 91 4F707573 FC",
+    "00 95 11 664C6143 00 000001 AA 01 000001 BB",
+    "02 02 000D 40736574446174614672616D65 02 000A 6F6E4D65746144617461 08 00000000 0005 7769647468 00 4064000000000000",
+];
+
+/// FLV files, in hexadecimal.
+const FLV: [&str; 8] = [
+    "464C56 01 05 00000009 00000000",
+    "464C56 01 05 00000009 00000000 08 000004 000000 00 000000 AF001208 0000000F 09 000005 000010 00 000000 1701000000 00000010",
+    "464C56 01 05 00000009 00000000 12 00000D 000000 00 000000 02000A6F6E4D65746144617461 00000018",
+    "464C56 01 05 00000000 00000000",
+    "464C56 01 05 FFFFFFFF 00000000",
+    "464C56 01 05 0000000C AABBCC 00000000 09 FFFFFF 000000 00 000000 17",
+    "464C56 01 05 00000009 00000000 08 000001 FFFFFF FF 000000 AF FFFFFFFF",
+    "464C56 01 05 00000009 00000000 28 000001 000000 00 000000 AF 0000000C 0F 000000 000000 00 000000 0000000B",
+];
+
+const URLS: [&str; 14] = [
+    "rtmp://host/app/stream",
+    "rtmp://host:1936/app/instance/mp4:path/file.mp4?key=value&other",
+    "rtmps://user:p%40ss@[2001:db8::1]:443/live?token=1/stream?q#f",
+    "rtmpt://host",
+    "rtmpe://host/",
+    "rtmpte://h/a//b///c",
+    "rtmpts://host:0/app",
+    "rtmp://host:65536/app",
+    "rtmp:///app/stream",
+    "rtmp://@host/app",
+    "rtmp://[::1/app",
+    "http://host/app",
+    "rtmp://host/app/../../etc\r\n",
+    "rtmp://h\u{f6}st/\u{e9}\u{301}/%2e%2e/\u{202e}",
+];
+
+/// One input of one target.
+pub struct Seed {
+    /// The target it is for.
+    pub target: &'static str,
+    /// The input.
+    pub data: Vec<u8>,
+}
+
+/// All of them.
+pub fn all() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    let mut add = |target, data: Vec<u8>| seeds.push(Seed { target, data });
+    for (index, capture) in CAPTURES.iter().enumerate() {
+        let (hello, chunks) = capture.split_at(HANDSHAKE);
+        // A cut inside of every packet.
+        add(
+            "handshake",
+            [&[u8::from(index > 1) * 2, 0, 2, 200, 255], hello].concat(),
+        );
+        add("chunk_reader", [&[0, 2, 1, 90], chunks].concat());
+        add(session_target(index), [&[0][..], &raw_steps(chunks)].concat());
+    }
+    for text in CHUNKS {
+        let chunks = hex(text);
+        add("chunk_reader", [&[0, 1, 1], chunks.as_slice()].concat());
+        add("chunk_reader", [&[7, 1, 3], chunks.as_slice()].concat());
+        for target in ["server_session", "client_session"] {
+            // Connected first: connect as a step, the host's yes.
+            add(target, [&[0, 5, 0, 7][..], &raw_steps(&chunks)].concat());
+        }
+    }
+    for text in AMF0 {
+        let values = hex(text);
+        for choice in [0, 3] {
+            add("amf0", [&[choice], values.as_slice()].concat());
+        }
+        // The values as arguments of a call and of publish.
+        for name in [21, 6] {
+            let length = u8::try_from(values.len()).unwrap_or(u8::MAX);
+            add(
+                "server_session",
+                [
+                    &[0, 5, 0, 7, 2, name, 1, 1, 0, length],
+                    values.as_slice(),
+                    &[7, 12],
+                ]
+                .concat(),
+            );
+        }
+    }
+    for text in AMF3 {
+        add("amf3", [&[0], hex(text).as_slice()].concat());
+        add("amf0", [&[0, 0x11], hex(text).as_slice()].concat());
+    }
+    for text in MEDIA {
+        add("media_tags", hex(text));
+    }
+    for text in FLV {
+        add("flv", hex(text));
+    }
+    for text in URLS {
+        add("url", text.as_bytes().to_vec());
+    }
+    add("handshake", vec![4, 9, 3, 1, 255, 7]);
+    add("handshake", vec![5, 0, 0]);
+    add("server_session", server_scripts());
+    add(
+        "client_session",
+        vec![
+            0, 7, 1, 0, 2, 22, 4, 0, 0, 9, 0, 0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 10, 1, 0, 0, 0, 9, 12,
+        ],
+    );
+    seeds
+}
+
+/// Create a stream, publish, play on another, media both ways, stop.
+fn server_scripts() -> Vec<u8> {
+    vec![
+        0, 5, 24, 7, 2, 1, 2, 0, 0, 0, 2, 6, 3, 1, 8, 0, 7, 3, 9, 1, 0, 0, 0, 1, 2, 0x17, 1, 2, 1, 4, 0, 0,
+        0, 2, 7, 5, 2, 8, 0, 7, 10, 31, 0, 0, 0, 9, 11, 2, 2, 9, 1, 6, 0, 40, 2, 10, 0, 1, 0, 0, 2, 9, 6, 0,
+        0, 9, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 12, 15, 0,
+    ]
+}
+
+fn session_target(capture: usize) -> &'static str {
+    if capture < 2 {
+        "server_session"
+    } else {
+        "client_session"
+    }
+}
+
+/// Steps of a session script: bytes as they are, in pieces, and the host says yes after each.
+fn raw_steps(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .chunks(200)
+        .flat_map(|piece| [&[0, piece.len() as u8], piece, &[7]].concat())
+        .collect()
+}
+
+/// Bytes from hexadecimal digits; white space is for the reader.
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hexadecimal digit") as u8;
+    digits
+        .chunks_exact(2)
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
