@@ -59,6 +59,8 @@ pub enum Answer {
         properties: Object,
         /// Added to the information object.
         info: Object,
+        /// The largest chunk size the client can read, if that is less than the server's.
+        max_chunk_size: Option<u32>,
     },
     /// Accept a publish, under the application's takeover policy or another.
     Publish(Option<Takeover>),

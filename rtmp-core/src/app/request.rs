@@ -134,7 +134,21 @@ impl ConnectRequest {
 
     /// Accepts and adds properties to the reply's first object and to its information object.
     pub fn accept_with(&self, properties: Object, info: Object) -> bool {
-        self.inner.pending.answer(Answer::Connect { properties, info })
+        self.inner.pending.answer(Answer::Connect {
+            properties,
+            info,
+            max_chunk_size: None,
+        })
+    }
+
+    /// Like [`accept_with`](Self::accept_with), for a client that cannot read chunks of the server's size, as some embedded
+    /// devices: it is sent chunks of at most `max_chunk_size` bytes.
+    pub fn accept_with_chunk_size(&self, properties: Object, info: Object, max_chunk_size: u32) -> bool {
+        self.inner.pending.answer(Answer::Connect {
+            properties,
+            info,
+            max_chunk_size: Some(max_chunk_size),
+        })
     }
 
     /// Refuses with NetConnection.Connect.Rejected.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::amf::{Object, Value};
+use crate::amf::Value;
 use crate::app::application::{Application, ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
 use crate::app::peer::{Answer, PeerCommand, PeerLink, Reply};
@@ -418,7 +418,18 @@ impl ServerPeer {
             return;
         };
         match (pending.what, answer) {
-            (Asked::Connect, Answer::Connect { properties, info }) => self.accept(properties, info),
+            (
+                Asked::Connect,
+                Answer::Connect {
+                    properties,
+                    info,
+                    max_chunk_size,
+                },
+            ) => self.accept(ConnectReply {
+                properties,
+                info,
+                max_chunk_size,
+            }),
             (Asked::Connect, Answer::Refuse(status)) => self.session.reject_connect(status),
             (Asked::Publish { stream_id, name }, Answer::Publish(takeover)) => {
                 self.publish(stream_id, &name, takeover);
@@ -444,12 +455,12 @@ impl ServerPeer {
         }
     }
 
-    fn accept(&mut self, properties: Object, info: Object) {
+    fn accept(&mut self, reply: ConnectReply) {
         self.accepted = true;
         if let Some(client) = &self.client {
             client.instance().add_client(client);
         }
-        self.session.accept_connect(ConnectReply { properties, info });
+        self.session.accept_connect(reply);
     }
 
     fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>) {
@@ -540,10 +551,8 @@ impl ServerPeer {
             .backlog
             .iter()
             .filter_map(|message| message.form(reduction));
-        for shared in forms {
-            self.session.send_media(stream_id, shared);
-            self.traffic.messages_sent(1);
-        }
+        let sent = self.session.send_backlog(stream_id, forms);
+        self.traffic.messages_sent(sent);
         let limits = self.server.config.player_limits;
         let flow = PlayerFlow::new(limits, joined.next_sequence, joined.has_video, at_keyframe);
         context.players.add(

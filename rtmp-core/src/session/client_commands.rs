@@ -141,7 +141,7 @@ impl ClientSession {
             return;
         }
         let stream_id = match stream_id {
-            0 if status.code.starts_with("NetStream.") => self.streams.first().unwrap_or(0),
+            0 if status.is_of_stream() => self.streams.first().unwrap_or(0),
             other => other,
         };
         self.note_role(stream_id, &status);

@@ -53,6 +53,11 @@ impl ClientSession {
         };
         stream.role = Role::PublishAsked;
         name.clone_into(&mut stream.name);
+        // A server that sends chunks of a size can read them.
+        let size = self.link.peer_chunk_size().min(self.config.max_chunk_size);
+        if size > self.link.writer.chunk_size() {
+            self.link.send_chunk_size(size);
+        }
         let args = vec![name.into(), mode.name().into()];
         self.stream_request(stream_id, "publish", args, Purpose::Publish(stream_id));
     }

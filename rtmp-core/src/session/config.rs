@@ -121,6 +121,9 @@ pub struct ServerSessionConfig {
     /// What clients that speak Enhanced RTMP are told (every codec is forwarded, all of `capsEx`). `fourCcList` is only
     /// told to clients that sent theirs.
     pub enhanced: Capabilities,
+    /// Clients whose `flashVer` contains one of these texts get what waits for a new player in aggregate messages (RTMP 1.0
+    /// 7.1.6): fewer, larger messages (Flash Player on Windows and Mac, and this library). Others may not read them.
+    pub aggregate_agents: Vec<String>,
     /// Accept `publish` and `play` on message stream 0 or one never created, as many hardware encoders send them (on).
     pub lenient_streams: bool,
     /// Whether harmless violations of the specifications are accepted and counted (lenient), or end the connection.
@@ -143,6 +146,7 @@ impl Default for ServerSessionConfig {
             send_on_bw_done: false,
             sample_access: (false, false),
             enhanced: Capabilities::any(CodecUse::FORWARD),
+            aggregate_agents: ["WIN ", "MAC ", "rtmpkit"].map(str::to_owned).to_vec(),
             lenient_streams: true,
             tolerance: Tolerance::default(),
             limits: SessionLimits::default(),
@@ -177,6 +181,9 @@ pub struct ClientSessionConfig {
     pub connect_args: Vec<Value>,
     /// Chunk size announced before `connect`, for everything the client sends (4,096).
     pub chunk_size: u32,
+    /// Largest chunk size used for publishing (65,536): the server's own, when it announced a larger one than `chunk_size`,
+    /// up to this.
+    pub max_chunk_size: u32,
     /// Send `releaseStream` and `FCPublish` before `createStream` when publishing (on).
     pub fc_publish: bool,
     /// Send `FCSubscribe` before playing, as some live content networks want (off).
@@ -221,6 +228,7 @@ impl Default for ClientSessionConfig {
             properties: Object::new(),
             connect_args: Vec::new(),
             chunk_size: 4096,
+            max_chunk_size: 65_536,
             fc_publish: true,
             fc_subscribe: false,
             buffer_ms: 3000,

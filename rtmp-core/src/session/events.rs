@@ -40,6 +40,9 @@ pub struct ConnectReply {
     pub properties: Object,
     /// Added to the information object (`level`, `code`, ...). A `clientid` here is used in all later statuses.
     pub info: Object,
+    /// The largest chunk size this client can read, when it is less than the server's (embedded devices); larger messages
+    /// then go out in more chunks.
+    pub max_chunk_size: Option<u32>,
 }
 
 /// `type` of a `publish` (RTMP 1.0 7.2.2.6).

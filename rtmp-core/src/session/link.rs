@@ -256,6 +256,11 @@ impl Link {
         self.send_control(&Control::SetPeerBandwidth { size, limit });
     }
 
+    /// The chunk size the peer announced, 128 if it did not.
+    pub(crate) fn peer_chunk_size(&self) -> u32 {
+        self.reader.chunk_size()
+    }
+
     /// Announces a chunk size and uses it from the next message on.
     pub(crate) fn send_chunk_size(&mut self, size: u32) {
         let size = size.clamp(1, crate::wire::chunk::MAX_CHUNK_SIZE);

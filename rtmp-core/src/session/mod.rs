@@ -16,6 +16,7 @@ mod events;
 mod link;
 mod ping;
 mod server;
+mod server_backlog;
 mod server_commands;
 mod server_connect;
 mod server_media;

@@ -37,6 +37,8 @@ pub struct ServerSession {
     pub(super) refused_streams: usize,
     pub(super) encoding: ObjectEncoding,
     pub(super) client_id: Value,
+    /// The client is known to read aggregate messages.
+    pub(super) reads_aggregates: bool,
     pub(super) now: u64,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
@@ -83,6 +85,7 @@ impl ServerSession {
             refused_streams: 0,
             encoding: ObjectEncoding::Amf0,
             client_id: Value::from(f64::from(id)),
+            reads_aggregates: false,
             now: now_ms,
             waiting: VecDeque::new(),
             waiting_bytes: 0,

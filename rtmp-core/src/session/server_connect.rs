@@ -26,7 +26,8 @@ impl ServerSession {
         self.link.send_window(config.window_ack_size);
         self.link
             .send_peer_bandwidth(config.peer_bandwidth, config.peer_bandwidth_limit);
-        self.link.send_chunk_size(config.chunk_size);
+        let readable = reply.max_chunk_size.unwrap_or(u32::MAX);
+        self.link.send_chunk_size(config.chunk_size.min(readable));
         self.link.send_user(&UserControl::StreamBegin(0));
         let command = Command {
             name: "_result".to_owned(),
@@ -83,6 +84,10 @@ impl ServerSession {
             enhanced: Capabilities::from_object(&object),
         };
         let request = request(object, command.args, deciding.encoding);
+        let agents = &self.config.aggregate_agents;
+        self.reads_aggregates = agents
+            .iter()
+            .any(|agent| request.flash_ver.contains(agent.as_str()));
         let refusal = if encoding != 0.0 && encoding != 3.0 {
             Some((Code::CallBadVersion, "This object encoding is not supported."))
         } else if !is_good_app(&request, self.config.limits.max_name) {
@@ -128,7 +133,7 @@ impl ServerSession {
         let version = self.config.server_version.rsplit('/').next().unwrap_or_default();
         let mut object = Object::new()
             .with("level", "status")
-            .with("code", "NetConnection.Connect.Success")
+            .with("code", Code::ConnectSuccess.as_str())
             .with("description", "Connection succeeded.")
             .with("objectEncoding", f64::from(deciding.encoding.number()))
             .with("clientid", self.client_id.clone())

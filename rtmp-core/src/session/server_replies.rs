@@ -69,7 +69,7 @@ impl ServerSession {
         let (audio, video) = self.config.sample_access;
         let access = vec![Value::Boolean(audio), Value::Boolean(video)];
         self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
-        let start = Object::new().with("code", "NetStream.Data.Start");
+        let start = Object::new().with("code", Code::DataStart.as_str());
         self.send_data(stream_id, 0, &DataMessage::new("onStatus", vec![start.into()]));
         self.replay_held(stream_id, false);
     }
@@ -201,7 +201,7 @@ impl ServerSession {
         stream.reset();
         let complete = Object::new()
             .with("level", "status")
-            .with("code", "NetStream.Play.Complete")
+            .with("code", Code::PlayComplete.as_str())
             .with("description", "")
             .with("duration", duration)
             .with("bytes", bytes);

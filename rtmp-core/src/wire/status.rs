@@ -108,6 +108,11 @@ impl Status {
         self.code == code.as_str()
     }
 
+    /// Whether it tells about a stream rather than the connection (`NetStream.*`).
+    pub fn is_of_stream(&self) -> bool {
+        self.code.starts_with("NetStream.")
+    }
+
     /// Whether the level is `error`.
     pub fn is_error(&self) -> bool {
         self.level == Level::Error

@@ -21,6 +21,7 @@ fn reply() -> ConnectReply {
     ConnectReply {
         properties: Object::new(),
         info: Object::new().with("clientid", 1.0),
+        ..ConnectReply::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Chunks written down by hand: the specification's examples and the corners of its headers.
 
-use rtmp_core::wire::chunk::{ChunkReader, Message, MessageType, ReaderLimits};
+use bytes::Bytes;
+use rtmp_core::wire::chunk::{ChunkReader, ChunkWriter, Message, MessageType, Output, ReaderLimits};
 use rtmp_core::wire::message::Control;
 
 use super::{feed, hex, read, timestamps};
@@ -290,4 +291,42 @@ fn a_message_whole_in_the_input_is_not_copied() {
     assert_eq!(first.payload.as_ptr(), start.wrapping_add(12));
     assert_eq!(second.payload.as_ptr(), start.wrapping_add(17));
     assert_eq!(reader.read(&mut input), Ok(None));
+}
+
+#[test]
+fn the_highest_id_is_written_and_read_in_three_bytes() {
+    for (csid, header) in [
+        (63, "3F"),
+        (64, "00 00"),
+        (319, "00 FF"),
+        (320, "01 00 01"),
+        (65_599, "01 FF FF"),
+    ] {
+        let message = Message {
+            timestamp: 0,
+            kind: MessageType::AUDIO,
+            stream_id: 1,
+            payload: Bytes::from(vec![0xAF; 130]),
+        };
+        let mut output = Output::new();
+        assert!(ChunkWriter::new().write(csid, &message, &mut output));
+        let bytes = output.take_bytes();
+        let header = hex(header);
+        assert_eq!(bytes[..header.len()], header[..]);
+        // The continuation repeats the whole basic header.
+        let at = header.len() + 11 + 128;
+        assert_eq!(
+            (bytes[at], &bytes[at + 1..at + header.len()]),
+            (header[0] | 0xC0, &header[1..])
+        );
+        assert_eq!(read(&bytes).unwrap(), [message]);
+    }
+}
+
+#[test]
+fn empty_messages_of_every_format_are_whole_at_once() {
+    let bytes = hex("04 000000 000000 08 01000000  44 000014 000000 09  84 000014  C4");
+    let messages = read(&bytes).unwrap();
+    assert_eq!(timestamps(&messages), [0, 20, 40, 60]);
+    assert!(messages.iter().all(|message| message.payload.is_empty()));
 }

@@ -69,6 +69,64 @@ impl Aggregate {
     }
 }
 
+/// Puts messages together into one aggregate. Cheap per message for the receiver, but a copy for the sender: for messages
+/// that wait anyway.
+#[derive(Debug, Default)]
+pub struct AggregateBuilder {
+    body: Vec<u8>,
+    /// The first message's time.
+    timestamp: u32,
+    count: usize,
+}
+
+impl AggregateBuilder {
+    /// Bytes around each message.
+    pub const OVERHEAD: usize = 15;
+
+    /// Adds a message behind the others. Its payload must be shorter than 0xFFFFFF bytes; the rest would not fit anyway.
+    pub fn push(&mut self, kind: MessageType, timestamp: u32, payload: &[u8]) {
+        if self.count == 0 {
+            self.timestamp = timestamp;
+        }
+        self.count += 1;
+        let [_, length @ ..] = (payload.len() as u32).to_be_bytes();
+        let [high, low @ ..] = timestamp.to_be_bytes();
+        self.body.push(kind.0);
+        self.body.extend_from_slice(&length);
+        self.body.extend_from_slice(&low);
+        self.body.extend_from_slice(&[high, 0, 0, 0]);
+        self.body.extend_from_slice(payload);
+        let back_pointer = (payload.len() as u32).saturating_add(11);
+        self.body.extend_from_slice(&back_pointer.to_be_bytes());
+    }
+
+    /// How many messages are in it.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How long it is, in bytes.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether no message is in it.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The aggregate as a message on `stream_id` at its first message's time; the builder begins anew.
+    pub fn take(&mut self, stream_id: u32) -> Message {
+        self.count = 0;
+        Message {
+            timestamp: self.timestamp,
+            kind: MessageType::AGGREGATE,
+            stream_id,
+            payload: Bytes::from(std::mem::take(&mut self.body)),
+        }
+    }
+}
+
 impl Iterator for Aggregate {
     type Item = Message;
 
@@ -105,6 +163,20 @@ mod tests {
         Aggregate::new(&message)
             .map(|message| (message.kind.0, message.timestamp, message.payload.to_vec()))
             .collect()
+    }
+
+    #[test]
+    fn a_built_aggregate_has_the_bytes_of_the_example() {
+        let mut builder = AggregateBuilder::default();
+        builder.push(MessageType::AUDIO, 1000, &[0xAF, 1, 0xAA]);
+        builder.push(MessageType::VIDEO, 1020, &[0x27, 1, 0, 0, 0]);
+        assert_eq!((builder.count(), builder.len()), (2, TWO.len()));
+        let message = builder.take(1);
+        assert_eq!((message.timestamp, &message.payload[..]), (1000, &TWO[..]));
+        assert!(builder.is_empty());
+        // The highest byte of a time comes last.
+        builder.push(MessageType::AUDIO, 0x0102_0304, &[]);
+        assert_eq!(builder.take(1).payload[4..8], [2, 3, 4, 1]);
     }
 
     #[test]

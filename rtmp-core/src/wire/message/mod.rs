@@ -9,7 +9,7 @@ pub mod user_control;
 
 use bytes::Bytes;
 
-pub use aggregate::Aggregate;
+pub use aggregate::{Aggregate, AggregateBuilder};
 pub use command::{Command, CommandError, ObjectEncoding};
 pub use control::{Control, LimitType};
 pub use data::DataMessage;
