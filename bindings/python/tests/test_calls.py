@@ -129,3 +129,24 @@ def test_the_server_disconnects_a_client(url: str, server: rtmpkit.Server) -> No
         assert not nc.connected
         with pytest.raises(rtmpkit.Error):
             nc.call("anything")
+
+
+def test_a_connection_may_be_closed_in_its_own_handler_but_not_waited_for(
+    server: rtmpkit.Server, url: str, unraisable: list[Any]
+) -> None:
+    refused: queue.Queue[rtmpkit.Error] = queue.Queue()
+
+    def on_call(method: str, args: list[Any]) -> str:
+        try:
+            nc.play("cam")
+        except rtmpkit.Error as error:
+            refused.put(error)
+        nc.close()
+        return "closed"
+
+    nc = rtmpkit.NetConnection(url, on_call=on_call)
+    [peer] = server.instance("live").peers
+    peer.notify("leave")
+    assert "handlers" in str(refused.get(timeout=10))
+    assert nc._raw.wait_closed(10) and not nc.connected
+    assert unraisable == []

@@ -17,11 +17,23 @@ import rtmpkit
 from media import METADATA, media, write_flv
 
 Process = subprocess.Popen[str]
+_running: list[Process] = []
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    yield
+    while _running:
+        # Leaving the context closes the pipes and waits.
+        with _running.pop() as process:
+            process.kill()
 
 
 def start(*args: object) -> Process:
     command = [sys.executable, "-m", "rtmpkit", *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    _running.append(process)
+    return process
 
 
 def finish(process: Process) -> str:
@@ -37,15 +49,11 @@ def line(process: Process) -> str:
 
 
 @pytest.fixture
-def serving() -> Iterator[tuple[Process, str]]:
+def serving() -> tuple[Process, str]:
     process = start("serve", "--listen", "127.0.0.1:0", "--app", "live", "--workers", 1)
-    try:
-        listening = line(process)
-        assert listening.startswith("listening on 127.0.0.1:")
-        yield process, f"rtmp://{listening.removeprefix('listening on ')}/live"
-    finally:
-        process.kill()
-        process.wait()
+    listening = line(process)
+    assert listening.startswith("listening on 127.0.0.1:")
+    return process, f"rtmp://{listening.removeprefix('listening on ')}/live"
 
 
 def test_serve_publish_and_play(serving: tuple[Process, str], tmp_path: Path) -> None:
@@ -73,26 +81,20 @@ def test_play_ends_after_some_seconds(serving: tuple[Process, str], tmp_path: Pa
     _, url = serving
     write_flv(tmp_path / "in.flv", 20, step=20)
     publishing = start("publish", "--loop", tmp_path / "in.flv", f"{url}/cam")
-    try:
-        assert line(publishing).startswith("publishing")
-        out = finish(start("play", f"{url}/cam", "--seconds", "0.2"))
-        assert "playing: " in out
-    finally:
-        publishing.send_signal(signal.SIGINT)
-        assert publishing.wait(20) == 130
+    assert line(publishing).startswith("publishing")
+    out = finish(start("play", f"{url}/cam", "--seconds", "0.2"))
+    assert "playing: " in out
+    publishing.send_signal(signal.SIGINT)
+    assert publishing.wait(20) == 130
 
 
 def test_probe_tells_what_a_stream_consists_of(serving: tuple[Process, str], tmp_path: Path) -> None:
     _, url = serving
     write_flv(tmp_path / "in.flv", 20, step=20)
     publishing = start("publish", "--loop", tmp_path / "in.flv", f"{url}/cam")
-    try:
-        assert line(publishing).startswith("publishing")
-        found = json.loads(finish(start("probe", f"{url}/cam", "--json", "--seconds", "0.3")))
-        text = finish(start("probe", f"{url}/cam", "--seconds", "0.3"))
-    finally:
-        publishing.kill()
-        publishing.wait()
+    assert line(publishing).startswith("publishing")
+    found = json.loads(finish(start("probe", f"{url}/cam", "--json", "--seconds", "0.3")))
+    text = finish(start("probe", f"{url}/cam", "--seconds", "0.3"))
     [video], [audio] = found["video"], found["audio"]
     assert (video["codec"], video["width"], video["height"], video["frame_rate"]) == ("avc1", 640, 360, 25)
     assert (audio["codec"], audio["rate"], audio["channels"]) == ("mp4a", 44100, 2)
@@ -107,7 +109,8 @@ def test_a_terminal_gets_a_bar_and_the_bitrate(serving: tuple[Process, str], tmp
     outside, inside = pty.openpty()
     command = [sys.executable, "-m", "rtmpkit", "publish", str(tmp_path / "in.flv"), f"{url}/cam"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(command, stdout=inside, stderr=inside, stdin=inside, env=environment)
+    process = subprocess.Popen(command, stdout=inside, stderr=inside, stdin=inside, env=environment, text=True)
+    _running.append(process)
     os.close(inside)
     shown = b""
     try:

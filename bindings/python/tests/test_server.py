@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 import rtmpkit
+from media import frames, media
 
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
@@ -148,6 +150,38 @@ def test_a_waiting_main_thread_is_interrupted() -> None:
         assert process.returncode == 0
 
 
+def test_relaying_needs_nothing_of_python() -> None:
+    # The server's process holds Python's lock, in C code that does not let go of it, until a byte comes in.
+    program = """if True:
+        import ctypes, rtmpkit
+        app = rtmpkit.Application("live")
+        server = rtmpkit.Server("127.0.0.1:0", [app], workers=2)
+        print(server.port, flush=True)
+        input()
+        print("holding", flush=True)
+        ctypes.PyDLL(None).read(0, ctypes.create_string_buffer(1), 1)
+        server.close()
+        print("let go", flush=True)
+    """
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        url = f"rtmp://127.0.0.1:{int(process.stdout.readline())}/live"
+        with rtmpkit.NetConnection(url) as nc, nc.publish("cam") as publishing, nc.play("cam", timeout=20) as playing:
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"holding\n"
+            sent = list(frames(50))
+            for frame in sent:
+                publishing.write(frame)
+            got = [next(playing) for _ in sent]
+            assert media(got) == media(sent)
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"let go\n"
+        assert process.wait(20) == 0
+
+
 def test_names_resolve_off_the_calling_thread() -> None:
     with rtmpkit.Server("localhost:0") as server:
         host, port = server.address
@@ -161,3 +195,8 @@ def test_urls_are_taken_apart() -> None:
     url = rtmpkit.Url("rtmp://host/live/room/cam?key=1")
     assert (url.host, url.port, url.app, url.stream) == ("host", 1935, "live/room", "cam?key=1")
     assert url.connection.startswith("rtmp://host") and str(url).endswith("cam?key=1")
+
+
+def test_the_package_is_typed() -> None:
+    folder = Path(rtmpkit.__file__).parent
+    assert (folder / "py.typed").exists() and (folder / "_rtmpkit.pyi").exists()

@@ -24,10 +24,15 @@ class Dispatcher:
         self._thread = threading.Thread(target=self.queue.serve, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the thread: a handler runs."""
+        return self._thread is threading.current_thread()
+
     def stop(self) -> None:
         """Runs what is queued, then ends the thread and waits for it."""
         self.queue.stop()
-        if self._thread is not threading.current_thread():
+        if not self.is_current:
             self._thread.join(CLOSE_TIMEOUT)
 
 

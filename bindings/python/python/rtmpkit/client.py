@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
 from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
-from rtmpkit.exceptions import ConfigError
+from rtmpkit.exceptions import ConfigError, Error
 from rtmpkit.types import Buffer
 
 __all__ = ["Client", "NetConnection", "NetStream", "play", "publish"]
@@ -73,6 +74,7 @@ class NetStream:
 
     def read(self, timeout: float | None = None) -> Frame | None:
         """The next frame; `None` when the stream has ended. Raises `Timeout` when none comes in time."""
+        self.connection._check_thread("read")
         return self._raw.read(self._timeout if timeout is None else timeout, self._follow)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -165,6 +167,7 @@ class NetConnection:
         self.url = url
         """Where it is connected to."""
         dispatcher = None if on_call is None and on_status is None else Dispatcher("rtmpkit-connection")
+        self._dispatcher = dispatcher
         raw = RawConnection(
             engine or shared_engine(),
             None if dispatcher is None else dispatcher.queue,
@@ -175,9 +178,17 @@ class NetConnection:
 
         def close() -> None:
             raw.close()
-            if dispatcher is not None:
-                raw.wait_closed(CLOSE_TIMEOUT)
-                dispatcher.stop()
+            if dispatcher is None:
+                return
+            if dispatcher.is_current:
+                # A handler closes its own connection: its thread still has the end of it to deliver.
+                threading.Thread(target=end, args=(dispatcher,), daemon=True).start()
+            else:
+                end(dispatcher)
+
+        def end(dispatcher: Dispatcher) -> None:
+            raw.wait_closed(CLOSE_TIMEOUT)
+            dispatcher.stop()
 
         self._close = finalize(self, close)
         try:
@@ -189,6 +200,7 @@ class NetConnection:
 
     def publish(self, name: str, mode: str = "live") -> NetStream:
         """Publishes a stream; raises `StreamError` if the server refuses. `mode` is `live`, `record` or `append`."""
+        self._check_thread("publish")
         raw = self._raw.stream()
         raw.publish(name, mode)
         raw.wait_started(self._timeout)
@@ -212,6 +224,7 @@ class NetConnection:
         capacity: frames that may wait; when there are more, frames are dropped to the next keyframe.
         timeout: seconds to wait for a frame; by default without end.
         """
+        self._check_thread("play")
         raw = self._raw.stream(capacity)
         raw.play(name, start=start, duration=duration, live=live)
         raw.wait_started(self._timeout)
@@ -240,9 +253,9 @@ class NetConnection:
         return self._raw.stats()
 
     def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
-        """Closes the connection and waits until what was written is sent."""
+        """Closes the connection and waits until what was written is sent; in its own handlers without waiting."""
         self._raw.close()
-        if self._raw.uri:
+        if self._dispatcher is None or not self._dispatcher.is_current:
             self._raw.wait_closed(timeout)
         self._close()
 
@@ -256,6 +269,10 @@ class NetConnection:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self.url}>"
+
+    def _check_thread(self, what: str) -> None:
+        if self._dispatcher is not None and self._dispatcher.is_current:
+            raise Error(f"{what} waits for the thread that it was called on: call it outside the connection's handlers")
 
 
 class Client(NetConnection):
