@@ -5,6 +5,7 @@ pub mod command;
 pub mod control;
 pub mod data;
 mod kind;
+pub mod shared_object;
 pub mod user_control;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ pub use command::{Command, CommandError, ObjectEncoding};
 pub use control::{Control, LimitType};
 pub use data::DataMessage;
 pub use kind::MessageType;
+pub use shared_object::{SharedObjectEvent, SharedObjectMessage};
 pub use user_control::UserControl;
 
 /// A message as the chunk stream carries it (RTMP 1.0 6.1).
