@@ -87,13 +87,16 @@ pub use app::{
     instance::Instance,
     peer::Reply,
     request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
+    shared_object::{SharedObject, SharedObjectConfig, SharedObjectHandler, SlotChange, SlotChangeKind},
     stats::{InstanceStats, StreamStats, TrafficStats},
     stream::{
         FlowLimits, Latency, Publication, Stream, SubscribeOptions, Subscriber, Subscription, Takeover,
     },
 };
 #[cfg(feature = "engine")]
-pub use client::{NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler};
+pub use client::{
+    NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, RemoteSharedObject,
+};
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};
 #[cfg(feature = "engine")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rtmp_core::amf::Limits;
 use rtmp_core::session::{ServerSessionConfig, SessionLimits, SessionTimeouts};
-use rtmp_core::{ApplicationConfig, FlowLimits, ServerConfig};
+use rtmp_core::{ApplicationConfig, FlowLimits, ServerConfig, SharedObjectConfig};
 
 #[test]
 fn the_security_page_names_every_default_rightly() {
@@ -46,6 +46,13 @@ fn real() -> BTreeMap<String, u64> {
         ServerConfig::max_connections = server;
         ServerConfig::max_connections_per_address = server;
         ApplicationConfig::max_clients = application;
+        SharedObjectConfig::max_per_client = application.shared_objects;
+        SharedObjectConfig::max_slots = application.shared_objects;
+        SharedObjectConfig::max_value_bytes = application.shared_objects;
+        SharedObjectConfig::max_object_bytes = application.shared_objects;
+        SharedObjectConfig::max_events = application.shared_objects;
+        SharedObjectConfig::max_sends_per_second = application.shared_objects;
+        SharedObjectConfig::max_waiting = application.shared_objects;
         SessionLimits::max_message = limits;
         SessionLimits::max_partial_bytes = limits;
         SessionLimits::max_chunk_streams = limits;

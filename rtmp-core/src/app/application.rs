@@ -11,6 +11,7 @@ use crate::app::client::Client;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::Instance;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
+use crate::app::shared_object::{Disk, SharedObjectConfig, SharedObjects, Storage};
 use crate::app::stream::{Latency, Ports, Stream, Takeover};
 use crate::error::{Error, Result};
 use crate::wire::status::Status;
@@ -89,6 +90,8 @@ pub struct ApplicationConfig {
     pub takeover: Takeover,
     /// Clients in all instances together; 0 is no limit. Default: 0.
     pub max_clients: usize,
+    /// Shared objects of clients and host.
+    pub shared_objects: SharedObjectConfig,
 }
 
 impl Default for ApplicationConfig {
@@ -101,6 +104,7 @@ impl Default for ApplicationConfig {
             latency: Latency::default(),
             takeover: Takeover::default(),
             max_clients: 0,
+            shared_objects: SharedObjectConfig::default(),
         }
     }
 }
@@ -116,6 +120,8 @@ struct ApplicationInner {
     config: ApplicationConfig,
     handler: Arc<dyn ApplicationHandler>,
     ports: Ports,
+    disk: Arc<dyn Disk>,
+    storage: Option<Arc<Storage>>,
     instances: Mutex<HashMap<String, Instance>>,
     clients: AtomicU64,
     closed: AtomicBool,
@@ -147,16 +153,20 @@ impl Application {
         config: ApplicationConfig,
         handler: Arc<dyn ApplicationHandler>,
         ports: Ports,
+        disk: Arc<dyn Disk>,
     ) -> Result<Self> {
         if name != "*" && (!is_valid_name(name) || name.contains('/')) {
             let text = format!("application name {name:?}: use one path segment, or \"*\" for every name");
             return Err(Error::InvalidArgument(text));
         }
+        let storage = Storage::open(&config.shared_objects, &disk)?;
         let inner = ApplicationInner {
             name: name.to_owned(),
             config,
             handler,
             ports,
+            disk,
+            storage,
             instances: Mutex::new(HashMap::new()),
             clients: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -219,6 +229,18 @@ impl Application {
         &self.inner.ports
     }
 
+    /// The shared objects of a new instance.
+    pub(crate) fn shared_objects(&self, instance: &str) -> SharedObjects {
+        let ApplicationInner {
+            config,
+            disk,
+            storage,
+            ..
+        } = &*self.inner;
+        let (settings, dispatch) = (config.shared_objects.clone(), config.dispatch.clone());
+        SharedObjects::new(instance, settings, dispatch, Arc::clone(disk), storage.clone())
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         let limit = self.inner.config.max_clients;
         limit == 0 || self.client_count() < limit
@@ -264,6 +286,9 @@ impl Application {
 
     /// Lets go of the instances that have no client, no stream and no handle.
     pub(crate) fn collect(&self) {
+        for instance in self.instances() {
+            instance.shared_objects().autocommit();
+        }
         let gone: Vec<Instance> = {
             let mut instances = self.inner.instances.lock();
             let idle: Vec<String> = instances

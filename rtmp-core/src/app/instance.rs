@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::amf::Value;
 use crate::app::application::{Application, WeakApplication, is_valid_name};
 use crate::app::client::Client;
+use crate::app::shared_object::SharedObjects;
 use crate::app::stats::{InstanceStats, Traffic, TrafficStats};
 use crate::app::stream::{Latency, LiveStream, Ports, Stream};
 use crate::error::{Error, Result};
@@ -31,6 +32,7 @@ struct InstanceInner {
     ports: Ports,
     clients: Mutex<HashMap<u64, Client>>,
     streams: Mutex<HashMap<String, Arc<LiveStream>>>,
+    shared_objects: Arc<SharedObjects>,
     waiting: Mutex<Option<Vec<Job>>>,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -49,6 +51,7 @@ impl Instance {
             ports: application.ports().clone(),
             clients: Mutex::new(HashMap::new()),
             streams: Mutex::new(HashMap::new()),
+            shared_objects: Arc::new(application.shared_objects(name)),
             waiting: Mutex::new(Some(Vec::new())),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
@@ -113,6 +116,10 @@ impl Instance {
             streams: self.inner.streams.lock().len(),
             traffic: self.inner.departed.read().plus(connected),
         }
+    }
+
+    pub(crate) fn shared_objects(&self) -> &Arc<SharedObjects> {
+        &self.inner.shared_objects
     }
 
     pub(crate) fn ports(&self) -> &Ports {
@@ -191,10 +198,14 @@ impl Instance {
         let now = Instant::now();
         streams.values().for_each(|stream| stream.expire(Some(now)));
         streams.retain(|_, stream| Arc::strong_count(stream) > 1 || stream.is_held());
-        streams.is_empty() && self.inner.clients.lock().is_empty() && Arc::strong_count(&self.inner) == 1
+        streams.is_empty()
+            && self.inner.shared_objects.is_idle()
+            && self.inner.clients.lock().is_empty()
+            && Arc::strong_count(&self.inner) == 1
     }
 
     pub(crate) fn shut_down(&self) {
+        self.inner.shared_objects.commit();
         for client in self.clients() {
             client.close(Some(Status::new(Code::ConnectAppShutdown)));
         }

@@ -7,5 +7,6 @@ pub mod dispatch;
 pub mod instance;
 pub mod peer;
 pub mod request;
+pub mod shared_object;
 pub mod stats;
 pub mod stream;

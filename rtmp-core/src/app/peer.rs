@@ -2,6 +2,7 @@
 
 use crate::amf::{Object, Value};
 use crate::app::stream::Takeover;
+use crate::wire::message::Message;
 use crate::wire::status::Status;
 
 /// Answer to a call made on a peer: its result, or the status that took its place.
@@ -22,6 +23,8 @@ pub enum PeerCommand {
         /// The decision.
         answer: Answer,
     },
+    /// Send a message as it is, for instance one of a shared object.
+    Message(Message),
     /// Call a method of the peer.
     Call {
         /// The method.

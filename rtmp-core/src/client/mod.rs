@@ -1,9 +1,13 @@
-//! The outgoing side: a NetConnection to another RTMP server, and NetStreams over it.
+//! The outgoing side: a NetConnection to another RTMP server, and NetStreams and shared objects over it.
 
 mod net_connection;
 mod net_stream;
+mod remote_state;
+mod shared_object;
 
 pub(crate) use net_connection::ConnectionCore;
 pub use net_connection::{NetConnection, NetConnectionConfig, NetConnectionHandler};
 pub(crate) use net_stream::StreamCore;
 pub use net_stream::{NetStream, NetStreamHandler};
+pub use shared_object::RemoteSharedObject;
+pub(crate) use shared_object::{RemoteCore, RemoteObjects};

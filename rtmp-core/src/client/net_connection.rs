@@ -11,6 +11,7 @@ use crate::amf::Value;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
+use crate::client::RemoteObjects;
 use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
 use crate::error::{Error, Result};
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
@@ -55,6 +56,7 @@ struct Closer(Arc<ConnectionCore>);
 pub(crate) struct ConnectionCore {
     pub(crate) config: NetConnectionConfig,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) shared_objects: RemoteObjects,
     /// Bytes that the session has queued for the socket.
     pub(crate) output: AtomicUsize,
     /// Bytes written by the host that the session does not have yet.
@@ -106,6 +108,7 @@ impl NetConnection {
         let core = Arc::new(ConnectionCore {
             config,
             traffic: Arc::default(),
+            shared_objects: RemoteObjects::default(),
             output: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
             engine: engine.clone(),
@@ -239,6 +242,11 @@ impl ConnectionCore {
         }
         self.written.fetch_add(bytes, Relaxed);
         Ok(())
+    }
+
+    /// Counts bytes that the host writes and that cannot be refused any more.
+    pub(crate) fn count_written(&self, bytes: usize) {
+        self.written.fetch_add(bytes, Relaxed);
     }
 
     /// The session has taken bytes that were reserved.

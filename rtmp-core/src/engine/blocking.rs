@@ -1,16 +1,21 @@
 //! Threads for what may block: name lookups, and files.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::engine::ThreadStart;
+use crate::app::shared_object::Disk;
 use crate::engine::mailbox::enter_library_thread;
+use crate::engine::{Shared, ThreadStart};
 use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// The pool as the application model uses it. A closing engine waits for its jobs.
+pub(crate) struct EngineDisk(Arc<Shared>);
 
 /// A few threads and a bounded queue of jobs for them. The threads end with the pool.
 #[derive(Debug)]
@@ -44,6 +49,33 @@ impl BlockingPool {
             TrySendError::Full(_) => Error::Full("the queue of blocking jobs"),
             TrySendError::Disconnected(_) => Error::Closed("engine"),
         })
+    }
+}
+
+impl EngineDisk {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+}
+
+impl Disk for EngineDisk {
+    fn run(&self, job: Box<dyn FnOnce() + Send>) -> Result<()> {
+        let pool = self.0.blocking.lock().clone();
+        let Some(pool) = pool else {
+            job();
+            return Ok(());
+        };
+        let ending = self.0.begin();
+        pool.run(move || {
+            let _ending = ending;
+            job();
+        })
+    }
+}
+
+impl fmt::Debug for EngineDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EngineDisk")
     }
 }
 

@@ -10,13 +10,15 @@ use bytes::Bytes;
 
 use crate::amf::Value;
 use crate::app::peer::Reply;
-use crate::client::{ConnectionCore, StreamCore};
+use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
+use crate::client::{ConnectionCore, RemoteCore, StreamCore};
 use crate::engine::server_peer::failure;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
 use crate::session::{
     ClientEvent, ClientSession, ClientSessionConfig, PlayOptions, PublishMode, SessionError,
 };
+use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
 
 /// An outgoing connection to open.
@@ -38,6 +40,9 @@ pub(crate) enum ClientCommand {
         result: Result<Value, Status>,
     },
     OpenStream(Arc<StreamCore>),
+    UseObject(Arc<RemoteCore>),
+    /// A message as it is, counted as written by the host.
+    Message(Message),
     Stream {
         stream: u64,
         command: StreamCommand,
@@ -190,6 +195,9 @@ impl ClientPeer {
             ));
         }
         self.waiting.drain(..).for_each(ClientCommand::fail);
+        for object in self.core.shared_objects.all() {
+            object.disconnected();
+        }
         self.core.reset();
         let mut status = why.clone();
         if !self.answered {
@@ -224,10 +232,14 @@ impl ClientPeer {
                 self.answered = true;
                 self.core.set_connected(enhanced);
                 self.core.status(status);
+                for object in self.core.shared_objects.all() {
+                    self.use_object(&object);
+                }
                 for command in std::mem::take(&mut self.waiting) {
                     self.run(command);
                 }
             }
+            ClientEvent::SharedObject { message } => self.shared_object(&message),
             ClientEvent::Rejected(status) => {
                 self.answered = true;
                 self.core.status(status);
@@ -291,8 +303,37 @@ impl ClientPeer {
                 let result = result.map_err(|status| Value::from(status.to_object()));
                 self.session.reply_call(transaction_id, result);
             }
+            ClientCommand::UseObject(object) => self.use_object(&object),
+            ClientCommand::Message(message) => {
+                self.core.release(message.payload.len());
+                self.pass(&message);
+            }
             ClientCommand::Stream { stream, command } => self.stream_command(stream, command),
             ClientCommand::OpenStream(_) | ClientCommand::Close => {}
+        }
+    }
+
+    fn use_object(&mut self, object: &RemoteCore) {
+        if let Some(message) = object.join(self.session.object_encoding()) {
+            self.pass(&message);
+        }
+    }
+
+    fn pass(&mut self, message: &Message) {
+        if !self.session.send_message(message) {
+            log::warn!("a message longer than RTMP allows was dropped");
+        }
+    }
+
+    fn shared_object(&self, message: &Message) {
+        let limits = crate::amf::Limits::default();
+        match SharedObjectMessage::load(message, &limits, MAX_EVENTS_FROM_SERVER) {
+            Ok(message) => {
+                if let Some(object) = self.core.shared_objects.find(&message.name) {
+                    object.receive(message);
+                }
+            }
+            Err(error) => log::debug!("a message was ignored: {error}"),
         }
     }
 

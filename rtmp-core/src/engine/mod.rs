@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::app::shared_object::Disk;
 use crate::app::stream::{Ports, StreamPort};
 use crate::error::{Error, Result};
-use blocking::BlockingPool;
+use blocking::{BlockingPool, EngineDisk};
 pub(crate) use client_peer::{ClientCommand, ClientStart, StreamCommand};
 pub(crate) use mailbox::{Mailbox, Post, on_library_thread};
 pub use queue::Queue;
@@ -195,6 +196,10 @@ impl Engine {
         pool.ok_or(Error::Closed("engine"))?.run(job)
     }
 
+    pub(crate) fn disk(&self) -> Arc<dyn Disk> {
+        Arc::new(EngineDisk::new(Arc::clone(&self.inner.shared)))
+    }
+
     pub(crate) fn ports(&self) -> Ports {
         Arc::clone(&self.inner.shared.ports)
     }
@@ -234,8 +239,8 @@ impl Engine {
     }
 }
 
-/// Counts a worker out, however it ends.
-struct Ending(Arc<Shared>);
+/// Counts a worker, or a job that [`Engine::join`] waits for, out, however it ends.
+pub(crate) struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -249,6 +254,12 @@ impl Shared {
     pub(crate) fn next_worker(&self) -> Arc<Mailbox> {
         let turn = self.next.fetch_add(1, Relaxed) % self.mailboxes.len();
         Arc::clone(&self.mailboxes[turn])
+    }
+
+    /// Has [`Engine::join`] wait until what is returned is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> Ending {
+        *self.running.lock() += 1;
+        Ending(Arc::clone(self))
     }
 
     /// Lets go of what servers do not use.

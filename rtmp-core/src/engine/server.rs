@@ -131,7 +131,13 @@ impl Server {
         if self.is_closed() {
             return Err(Error::Closed("server"));
         }
-        let application = Application::new(name, config, handler, self.inner.engine.ports())?;
+        let application = Application::new(
+            name,
+            config,
+            handler,
+            self.inner.engine.ports(),
+            self.inner.engine.disk(),
+        )?;
         let mut applications = self.inner.core.applications.lock();
         match applications.get(name) {
             Some(taken) if !taken.is_closed() => Err(Error::AlreadyExists(format!("application {name:?}"))),

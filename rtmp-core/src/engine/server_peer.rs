@@ -11,6 +11,7 @@ use crate::app::application::{Application, ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
 use crate::app::peer::{Answer, PeerCommand, PeerLink, Reply};
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
+use crate::app::shared_object::Subscriptions;
 use crate::app::stats::Traffic;
 use crate::app::stream::{LiveStream, PlayerFlow, Publisher, Stream, Takeover};
 use crate::engine::mailbox::Link;
@@ -19,7 +20,11 @@ use crate::engine::server::ServerCore;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage};
 use crate::session::{self, ConnectReply, ServerEvent, ServerSession, SessionError};
+use crate::wire::message::Message;
 use crate::wire::status::{Code, Status};
+
+/// Bytes waiting for a client beyond which no messages of shared objects are added: it is disconnected.
+const MAX_MESSAGES_WAITING: usize = 64 << 20;
 
 /// The server's side of one connection.
 pub(crate) struct ServerPeer {
@@ -33,6 +38,7 @@ pub(crate) struct ServerPeer {
     accepted: bool,
     publishing: HashMap<u32, Publishing>,
     playing: Vec<Playing>,
+    shared_objects: Subscriptions,
     requests: HashMap<u64, Pending>,
     next_request: u64,
     calls: HashMap<u64, Reply>,
@@ -99,6 +105,7 @@ impl ServerPeer {
             accepted: false,
             publishing: HashMap::new(),
             playing: Vec::new(),
+            shared_objects: Subscriptions::default(),
             requests: HashMap::new(),
             next_request: 1,
             calls: HashMap::new(),
@@ -154,6 +161,7 @@ impl ServerPeer {
     pub(crate) fn command(&mut self, command: PeerCommand, context: &mut Context<'_>) {
         match command {
             PeerCommand::Answer { request, answer } => self.answer(request, answer, context),
+            PeerCommand::Message(message) => self.pass(&message),
             PeerCommand::Call { name, args, reply } => self.call(&name, args, reply),
             PeerCommand::Ping(reply) => {
                 self.pings.push_back(reply);
@@ -198,6 +206,7 @@ impl ServerPeer {
         let (Some(client), Some(application)) = (self.client.take(), self.application.take()) else {
             return;
         };
+        self.shared_objects.release_all(&client);
         client.end(why);
         let was_in = client.instance().remove_client(&client);
         let why = why.clone();
@@ -286,6 +295,7 @@ impl ServerPeer {
                     move |handler| handler.on_play(request)
                 });
             }
+            ServerEvent::SharedObject { message } => self.shared_object(&message),
             ServerEvent::Unpublish { stream_id } => self.unpublish(stream_id),
             ServerEvent::StopPlay { stream_id } => self.stop_play(stream_id, context),
             ServerEvent::Call {
@@ -333,6 +343,29 @@ impl ServerPeer {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn shared_object(&mut self, message: &Message) {
+        let Some(client) = self.client.clone().filter(|_| self.accepted) else {
+            return;
+        };
+        if let Err(error) = self.shared_objects.message(&client, message)
+            && let Some(application) = &self.application
+        {
+            let status = Status::new(Code::CallFailed).with_description(error.to_string());
+            application.event(move |handler| handler.on_error(&client, &status));
+        }
+    }
+
+    /// Sends a message as it is, unless the client reads too slowly for what it joined.
+    fn pass(&mut self, message: &Message) {
+        if self.session.output().len() > MAX_MESSAGES_WAITING {
+            log::info!("{}: disconnected: does not read its shared objects", self.address);
+            return self.session.close(None);
+        }
+        if !self.session.send_message(message) {
+            log::warn!("a message longer than RTMP allows was dropped");
         }
     }
 

@@ -1,0 +1,639 @@
+//! The object itself: applies what clients and host ask, and tells everybody in the same order.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::amf::Value;
+use crate::app::client::Client;
+use crate::app::peer::{PeerCommand, PeerLink};
+use crate::app::shared_object::access::{Access, permits};
+use crate::app::shared_object::config::MAX_WAITING_BYTES;
+use crate::app::shared_object::slots::{Refusal, SlotLimits, Slots, Snapshot, encoded_len};
+use crate::app::shared_object::{SlotChange, SlotChangeKind};
+use crate::wire::message::{Message, ObjectEncoding, SharedObjectEvent as Event, SharedObjectMessage};
+use crate::wire::status::Code;
+
+/// The client whose message is applied.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    pub(crate) id: u64,
+    pub(crate) link: Arc<dyn PeerLink>,
+    pub(crate) client: Option<Client>,
+}
+
+/// What the host's handles are to be told. Each change says which handle made it, 0 for a client.
+#[derive(Debug, Clone)]
+pub(crate) enum Notice {
+    Sync(Vec<(u64, SlotChange)>),
+    Message {
+        author: u64,
+        sender: Option<Client>,
+        handler: String,
+        args: Vec<Value>,
+    },
+    Clear {
+        author: u64,
+    },
+    FlushFailed(String),
+}
+
+/// An object in memory.
+pub(crate) struct ObjectState {
+    name: String,
+    persistent: bool,
+    limits: SlotLimits,
+    max_waiting: usize,
+    pub(crate) slots: Slots,
+    pub(crate) resync_depth: Option<u32>,
+    pub(crate) phase: Phase,
+    /// It was there before, or somebody with write access made it.
+    pub(crate) created: bool,
+    subscribers: BTreeMap<u64, Subscriber>,
+    locks: usize,
+    batch: Batch,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    /// The host's handles and how often each has locked the object; without any, no notices are kept.
+    handles: BTreeMap<u64, usize>,
+    pub(crate) notices: VecDeque<Notice>,
+    /// How often it changed, up to which of these it is on its way to the disk, and up to which it is there.
+    pub(crate) changes: u64,
+    pub(crate) submitted: u64,
+    pub(crate) saved: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Being read from disk.
+    Loading,
+    Ready,
+    /// It could not be read.
+    Failed,
+}
+
+struct Subscriber {
+    link: Arc<dyn PeerLink>,
+    encoding: ObjectEncoding,
+}
+
+/// A client's message that waits for the object to be unlocked, or read from disk.
+struct Waiting {
+    sender: Sender,
+    message: SharedObjectMessage,
+    size: usize,
+}
+
+/// What the host changed and nobody was told yet.
+#[derive(Default)]
+struct Batch {
+    modified: bool,
+    cleared: Option<u64>,
+    /// Slots that changed, in order and once each.
+    names: Vec<String>,
+    named: HashSet<String>,
+    changes: Vec<(u64, SlotChange)>,
+    sends: Vec<(u64, String, Vec<Value>)>,
+}
+
+/// What one message of a client leads to.
+struct Turn<'a> {
+    sender: &'a Sender,
+    encoding: ObjectEncoding,
+    version: u32,
+    persistent: bool,
+    reply: Vec<Event>,
+    others: Vec<Event>,
+    changes: Vec<SlotChange>,
+    notices: Vec<Notice>,
+    modified: bool,
+    sent_bytes: usize,
+}
+
+impl Sender {
+    fn may(&self, access: Access, name: &str) -> bool {
+        self.client
+            .as_ref()
+            .is_none_or(|client| permits(client, access, name))
+    }
+}
+
+impl ObjectState {
+    pub(crate) fn new(name: &str, persistent: bool, limits: SlotLimits, max_waiting: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            persistent,
+            limits,
+            max_waiting,
+            slots: Slots::new(limits),
+            resync_depth: None,
+            phase: if persistent { Phase::Loading } else { Phase::Ready },
+            created: false,
+            subscribers: BTreeMap::new(),
+            locks: 0,
+            batch: Batch::default(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            handles: BTreeMap::new(),
+            notices: VecDeque::new(),
+            changes: 0,
+            submitted: 0,
+            saved: 0,
+        }
+    }
+
+    pub(crate) fn subscribers(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.changes != self.saved
+    }
+
+    /// Whether a client uses the object, or has asked to.
+    pub(crate) fn is_used_by(&self, id: u64) -> bool {
+        self.subscribers.contains_key(&id) || self.waiting.iter().any(|waiting| waiting.sender.id == id)
+    }
+
+    /// The disk has answered: `None` there is no such object.
+    pub(crate) fn loaded(&mut self, found: Result<Option<Snapshot>, ()>) {
+        if self.phase != Phase::Loading {
+            return;
+        }
+        match found {
+            Ok(snapshot) => {
+                self.phase = Phase::Ready;
+                if let Some(snapshot) = snapshot {
+                    self.created = true;
+                    self.slots = Slots::restore(self.limits, snapshot);
+                }
+            }
+            Err(()) => self.phase = Phase::Failed,
+        }
+        self.go_on();
+    }
+
+    /// Takes a client's message of `size` bytes: at once, or when the object is free.
+    pub(crate) fn receive(&mut self, sender: Sender, message: SharedObjectMessage, size: usize) {
+        if self.phase == Phase::Failed {
+            return refuse(&sender, &message, Code::SharedObjectCreationFailed);
+        }
+        if self.phase == Phase::Ready && self.locks == 0 {
+            return self.apply(&sender, message);
+        }
+        if self.waiting.len() >= self.max_waiting || self.waiting_bytes + size > MAX_WAITING_BYTES {
+            return self.turn_away(&sender, message);
+        }
+        self.waiting_bytes += size;
+        self.waiting.push_back(Waiting {
+            sender,
+            message,
+            size,
+        });
+    }
+
+    /// Refuses a message because too many wait.
+    fn turn_away(&self, sender: &Sender, message: SharedObjectMessage) {
+        let mut turn = Turn::new(sender, &message);
+        for event in message.events {
+            match event {
+                Event::RequestChange(slots) => {
+                    self.reject(slots.into_iter().map(|(name, _)| name), &mut turn);
+                }
+                Event::RequestRemove(names) => self.reject(names.into_iter(), &mut turn),
+                _ => turn.refuse(Code::SharedObjectNoWriteAccess),
+            }
+        }
+        self.answer(&turn);
+    }
+
+    /// A client is gone, with all it still asked for.
+    pub(crate) fn release(&mut self, id: u64) {
+        self.subscribers.remove(&id);
+        self.waiting.retain(|waiting| waiting.sender.id != id);
+        self.waiting_bytes = self.waiting.iter().map(|waiting| waiting.size).sum();
+    }
+
+    pub(crate) fn add_handle(&mut self, id: u64) {
+        self.handles.insert(id, 0);
+        self.created = true;
+    }
+
+    /// A handle is closed; its locks are undone.
+    pub(crate) fn remove_handle(&mut self, id: u64) {
+        let locks = self.handles.remove(&id).unwrap_or_default();
+        self.unlocked(locks);
+    }
+
+    pub(crate) fn has_handles(&self) -> bool {
+        !self.handles.is_empty()
+    }
+
+    /// Locks the object for a handle; `false` when that is closed.
+    pub(crate) fn lock(&mut self, id: u64) -> bool {
+        let Some(locks) = self.handles.get_mut(&id) else {
+            return false;
+        };
+        *locks += 1;
+        self.locks += 1;
+        true
+    }
+
+    /// Undoes a lock of a handle; `false` when it has none.
+    pub(crate) fn unlock(&mut self, id: u64) -> bool {
+        let locked = self.handles.get_mut(&id).filter(|locks| **locks > 0);
+        let Some(locks) = locked else { return false };
+        *locks -= 1;
+        self.unlocked(1);
+        true
+    }
+
+    /// At the last lock undone, what changed is told and what waited goes on.
+    fn unlocked(&mut self, times: usize) {
+        self.locks = self.locks.saturating_sub(times);
+        if self.locks == 0 {
+            self.publish();
+            self.go_on();
+        }
+    }
+
+    /// The host sets a slot; null and undefined remove it.
+    pub(crate) fn set(&mut self, author: u64, name: &str, value: Value) -> Result<(), Refusal> {
+        if value.is_null() {
+            self.remove(author, name);
+            return Ok(());
+        }
+        let (old_value, changed) = self.slots.set(name, value.clone())?;
+        if changed {
+            self.batch_change(author, SlotChangeKind::Change, name, old_value, Some(value));
+        }
+        Ok(())
+    }
+
+    /// The host removes a slot; whether there was one.
+    pub(crate) fn remove(&mut self, author: u64, name: &str) -> bool {
+        let old_value = self.slots.remove(name);
+        let found = old_value.is_some();
+        if found {
+            self.batch_change(author, SlotChangeKind::Delete, name, old_value, None);
+        }
+        found
+    }
+
+    /// The host removes everything; whether there was anything.
+    pub(crate) fn clear(&mut self, author: u64) -> bool {
+        let had = self.slots.clear();
+        let sends = std::mem::take(&mut self.batch.sends);
+        self.batch = Batch {
+            modified: true,
+            cleared: Some(author),
+            sends,
+            ..Batch::default()
+        };
+        self.publish_if_unlocked();
+        had
+    }
+
+    /// The host sends a message to all users.
+    pub(crate) fn send(&mut self, author: u64, handler: &str, args: Vec<Value>) {
+        self.batch.sends.push((author, handler.to_owned(), args));
+        self.publish_if_unlocked();
+    }
+
+    fn batch_change(
+        &mut self,
+        author: u64,
+        kind: SlotChangeKind,
+        name: &str,
+        old_value: Option<Value>,
+        new_value: Option<Value>,
+    ) {
+        let batch = &mut self.batch;
+        batch.modified = true;
+        if batch.named.insert(name.to_owned()) {
+            batch.names.push(name.to_owned());
+        }
+        if self.handles.len() > 1 || author == 0 {
+            let change = slot_change(kind, name, old_value, new_value);
+            batch.changes.push((author, change));
+        }
+        self.publish_if_unlocked();
+    }
+
+    fn publish_if_unlocked(&mut self) {
+        if self.locks == 0 {
+            self.publish();
+        }
+    }
+
+    /// Tells everybody what the host did, in one message.
+    fn publish(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.modified {
+            self.slots.advance();
+            self.changes += 1;
+            self.created = true;
+        }
+        let mut events = Vec::new();
+        if let Some(author) = batch.cleared {
+            events.push(Event::Clear);
+            self.notice(Notice::Clear { author });
+        }
+        for name in batch.names {
+            events.push(self.slot_event(name));
+        }
+        if !batch.changes.is_empty() {
+            self.notice(Notice::Sync(batch.changes));
+        }
+        for (author, handler, args) in batch.sends {
+            let (handler_, args_) = (handler.clone(), args.clone());
+            events.push(Event::Send { handler, args });
+            self.notice(Notice::Message {
+                author,
+                sender: None,
+                handler: handler_,
+                args: args_,
+            });
+        }
+        self.tell_all_but(None, events);
+    }
+
+    /// Applies what waited, until the object is taken again.
+    fn go_on(&mut self) {
+        while self.locks == 0 && self.phase != Phase::Loading {
+            let Some(Waiting {
+                sender,
+                message,
+                size,
+            }) = self.waiting.pop_front()
+            else {
+                return;
+            };
+            self.waiting_bytes -= size;
+            self.receive(sender, message, size);
+        }
+    }
+
+    /// Applies the events of one message as one change of the object.
+    fn apply(&mut self, sender: &Sender, message: SharedObjectMessage) {
+        let mut turn = Turn::new(sender, &message);
+        for event in message.events {
+            self.event(event, &mut turn);
+        }
+        if turn.modified {
+            self.slots.advance();
+            self.changes += 1;
+        }
+        self.answer(&turn);
+        let Turn {
+            others,
+            changes,
+            notices,
+            ..
+        } = turn;
+        self.tell_all_but(Some(sender.id), others);
+        if !changes.is_empty() {
+            self.notice(Notice::Sync(
+                changes.into_iter().map(|change| (0, change)).collect(),
+            ));
+        }
+        notices.into_iter().for_each(|notice| self.notice(notice));
+    }
+
+    /// Sends the client whose turn it is what it is told alone. Who does not use the object learns no version.
+    fn answer(&self, turn: &Turn<'_>) {
+        if turn.reply.is_empty() {
+            return;
+        }
+        let message = match self.subscribers.get(&turn.sender.id) {
+            Some(subscriber) => SharedObjectMessage::new(
+                &*self.name,
+                self.slots.version(),
+                self.persistent,
+                subscriber.encoding,
+            ),
+            None => SharedObjectMessage::new(&*self.name, 0, turn.persistent, turn.encoding),
+        };
+        let message = message.with_events(turn.reply.clone());
+        turn.sender.link.send(PeerCommand::Message(message.encode()));
+    }
+
+    fn event(&mut self, event: Event, turn: &mut Turn<'_>) {
+        match event {
+            Event::Use => self.join(turn),
+            Event::Release => {
+                self.subscribers.remove(&turn.sender.id);
+            }
+            Event::RequestChange(slots) if self.may_write(turn) => {
+                for (name, value) in slots {
+                    self.change(name, value, turn);
+                }
+            }
+            Event::RequestRemove(names) if self.may_write(turn) => {
+                names.into_iter().for_each(|name| self.remove_for(name, turn));
+            }
+            Event::Send { handler, args } if self.may_write(turn) => self.relay(handler, args, turn),
+            Event::RequestChange(slots) => {
+                self.reject(slots.into_iter().map(|(name, _)| name), turn);
+            }
+            Event::RequestRemove(names) => self.reject(names.into_iter(), turn),
+            // What asks for something, and could not be read or is not permitted.
+            Event::Send { .. } | Event::Other { kind: 3 | 6 | 10, .. } => {
+                turn.refuse(Code::SharedObjectNoWriteAccess)
+            }
+            // What only a server says, and what nobody knows, is ignored.
+            _ => {}
+        }
+    }
+
+    fn may_write(&self, turn: &Turn<'_>) -> bool {
+        self.subscribers.contains_key(&turn.sender.id) && turn.sender.may(Access::Write, &self.name)
+    }
+
+    fn join(&mut self, turn: &mut Turn<'_>) {
+        let refusal = if turn.persistent != self.persistent {
+            Some(Code::SharedObjectBadPersistence)
+        } else if !turn.sender.may(Access::Read, &self.name) {
+            Some(Code::SharedObjectNoReadAccess)
+        } else if !self.created && !turn.sender.may(Access::Write, &self.name) {
+            Some(Code::SharedObjectCreationFailed)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            return turn.refuse(code);
+        }
+        self.created = true;
+        let subscriber = Subscriber {
+            link: Arc::clone(&turn.sender.link),
+            encoding: turn.encoding,
+        };
+        self.subscribers.insert(turn.sender.id, subscriber);
+        turn.reply.push(Event::UseSuccess);
+        let newer = self
+            .persistent
+            .then(|| self.slots.since(turn.version, self.resync_depth))
+            .flatten();
+        match newer {
+            Some(events) => turn.reply.extend(events),
+            None => {
+                turn.reply.push(Event::Clear);
+                turn.reply.extend(self.slots.all());
+            }
+        }
+    }
+
+    fn change(&mut self, name: String, value: Value, turn: &mut Turn<'_>) {
+        if value.is_null() {
+            if let Some(old) = self.slots.remove(&name) {
+                turn.modified = true;
+                turn.changes
+                    .push(slot_change(SlotChangeKind::Delete, &name, Some(old), None));
+                turn.others.push(Event::Remove(vec![name.clone()]));
+            }
+            return turn.reply.push(Event::Success(vec![name]));
+        }
+        match self.slots.set(&name, value.clone()) {
+            Ok((old, changed)) => {
+                if changed {
+                    turn.modified = true;
+                    turn.changes.push(slot_change(
+                        SlotChangeKind::Change,
+                        &name,
+                        old,
+                        Some(value.clone()),
+                    ));
+                    turn.others.push(Event::Change(vec![(name.clone(), value)]));
+                }
+                turn.reply.push(Event::Success(vec![name]));
+            }
+            Err(reason) => {
+                log::debug!("shared object {}: a client's slot {reason}", self.name);
+                self.reject(std::iter::once(name), turn);
+            }
+        }
+    }
+
+    /// Refuses changes of slots; who may see them is told what they are.
+    fn reject(&self, names: impl Iterator<Item = String>, turn: &mut Turn<'_>) {
+        turn.refuse(Code::SharedObjectNoWriteAccess);
+        if self.subscribers.contains_key(&turn.sender.id) {
+            turn.reply.extend(names.map(|name| self.slot_event(name)));
+        }
+    }
+
+    fn slot_event(&self, name: String) -> Event {
+        match self.slots.get(&name) {
+            Some(value) => Event::Change(vec![(name, value.clone())]),
+            None => Event::Remove(vec![name]),
+        }
+    }
+
+    fn remove_for(&mut self, name: String, turn: &mut Turn<'_>) {
+        if let Some(old) = self.slots.remove(&name) {
+            turn.modified = true;
+            turn.changes
+                .push(slot_change(SlotChangeKind::Delete, &name, Some(old), None));
+            turn.others.push(Event::Remove(vec![name.clone()]));
+        }
+        turn.reply.push(Event::Remove(vec![name]));
+    }
+
+    fn relay(&mut self, handler: String, args: Vec<Value>, turn: &mut Turn<'_>) {
+        turn.sent_bytes += handler.len() + args.iter().map(encoded_len).sum::<usize>();
+        if turn.sent_bytes > self.limits.object_bytes {
+            return turn.refuse(Code::SharedObjectNoWriteAccess);
+        }
+        turn.notices.push(Notice::Message {
+            author: 0,
+            sender: turn.sender.client.clone(),
+            handler: handler.clone(),
+            args: args.clone(),
+        });
+        let event = Event::Send { handler, args };
+        turn.others.push(event.clone());
+        turn.reply.push(event);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        if self.has_handles() {
+            self.notices.push_back(notice);
+        }
+    }
+
+    /// Sends events to the subscribers, encoded once per encoding.
+    fn tell_all_but(&self, sender: Option<u64>, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut message = SharedObjectMessage::new(
+            &self.name,
+            self.slots.version(),
+            self.persistent,
+            ObjectEncoding::Amf0,
+        )
+        .with_events(events);
+        let mut encoded: [Option<Message>; 2] = [None, None];
+        for (id, subscriber) in &self.subscribers {
+            if Some(*id) == sender {
+                continue;
+            }
+            let [amf0, amf3] = &mut encoded;
+            let kept = match subscriber.encoding {
+                ObjectEncoding::Amf0 => amf0,
+                ObjectEncoding::Amf3 => amf3,
+            };
+            message.encoding = subscriber.encoding;
+            let bytes = kept.get_or_insert_with(|| message.encode());
+            subscriber.link.send(PeerCommand::Message(bytes.clone()));
+        }
+    }
+}
+
+impl<'a> Turn<'a> {
+    fn new(sender: &'a Sender, message: &SharedObjectMessage) -> Self {
+        Self {
+            sender,
+            encoding: message.encoding,
+            version: message.version,
+            persistent: message.persistent,
+            reply: Vec::new(),
+            others: Vec::new(),
+            changes: Vec::new(),
+            notices: Vec::new(),
+            modified: false,
+            sent_bytes: 0,
+        }
+    }
+
+    fn refuse(&mut self, code: Code) {
+        self.reply.push(status_event(code));
+    }
+}
+
+/// Tells a client that its message was refused as a whole.
+pub(crate) fn refuse(sender: &Sender, message: &SharedObjectMessage, code: Code) {
+    let reply = SharedObjectMessage::new(&message.name, 0, message.persistent, message.encoding)
+        .with_events(vec![status_event(code)]);
+    sender.link.send(PeerCommand::Message(reply.encode()));
+}
+
+fn status_event(code: Code) -> Event {
+    Event::Status {
+        code: code.as_str().to_owned(),
+        level: "error".to_owned(),
+    }
+}
+
+fn slot_change(
+    kind: SlotChangeKind,
+    name: &str,
+    old_value: Option<Value>,
+    new_value: Option<Value>,
+) -> SlotChange {
+    SlotChange {
+        kind,
+        name: name.to_owned(),
+        old_value,
+        new_value,
+    }
+}

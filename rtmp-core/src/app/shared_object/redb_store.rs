@@ -1,0 +1,209 @@
+//! Shared objects in a redb database: one file per directory, shared by all who name it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::{Condvar, Mutex};
+use redb::{Database, Durability, TableDefinition};
+
+use crate::app::shared_object::store::Store;
+use crate::error::{Error, Result};
+
+/// Name of the database in its directory.
+const FILE: &str = "shared-objects.redb";
+const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("shared_objects");
+/// Objects in use are in memory anyway.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// A database that is open.
+pub(crate) struct RedbStore {
+    directory: PathBuf,
+    /// `None` only while it is closed.
+    database: Option<Database>,
+}
+
+/// What this process has open: a file can be open only once.
+#[derive(Default)]
+struct Open {
+    stores: Mutex<HashMap<PathBuf, Weak<RedbStore>>>,
+    closed: Condvar,
+}
+
+fn open_stores() -> &'static Open {
+    static OPEN: OnceLock<Open> = OnceLock::new();
+    OPEN.get_or_init(Open::default)
+}
+
+impl RedbStore {
+    /// Opens the database of a directory, which is made if need be. Blocks. After a crash it repairs itself.
+    pub(crate) fn open(directory: &Path) -> Result<Arc<Self>> {
+        let failed = |error| Error::io(format!("open {}", directory.display()), error);
+        fs::create_dir_all(directory).map_err(failed)?;
+        let directory = directory.canonicalize().map_err(failed)?;
+        let open = open_stores();
+        let mut stores = open.stores.lock();
+        while let Some(store) = stores.get(&directory) {
+            if let Some(store) = store.upgrade() {
+                return Ok(store);
+            }
+            // Somebody is closing it.
+            open.closed.wait(&mut stores);
+        }
+        let file = directory.join(FILE);
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(&file)
+            .map_err(|error| storage_error(&format!("open {}", file.display()), error))?;
+        let store = Arc::new(Self {
+            directory: directory.clone(),
+            database: Some(database),
+        });
+        stores.insert(directory, Arc::downgrade(&store));
+        Ok(store)
+    }
+
+    fn database(&self) -> Result<&Database> {
+        self.database.as_ref().ok_or(Error::Closed("database"))
+    }
+
+    #[allow(clippy::result_large_err)] // redb's own error.
+    fn commit_all(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<(), redb::Error> {
+        let Ok(database) = self.database() else {
+            return Ok(());
+        };
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate);
+        {
+            let mut objects = transaction.open_table(OBJECTS)?;
+            for (key, bytes) in writes {
+                match bytes {
+                    Some(bytes) => objects.insert(&**key, &**bytes)?,
+                    None => objects.remove(&**key)?,
+                };
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    #[allow(clippy::result_large_err)] // redb's own error.
+    fn load_one(&self, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+        let Ok(database) = self.database() else {
+            return Ok(None);
+        };
+        match database.begin_read()?.open_table(OBJECTS) {
+            Ok(objects) => Ok(objects.get(key)?.map(|bytes| bytes.value().to_vec())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[allow(clippy::result_large_err)] // redb's own error.
+    fn keys_from(&self, prefix: &str) -> Result<Vec<String>, redb::Error> {
+        let Ok(database) = self.database() else {
+            return Ok(Vec::new());
+        };
+        let objects = match database.begin_read()?.open_table(OBJECTS) {
+            Ok(objects) => objects,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut keys = Vec::new();
+        for entry in objects.range(prefix..)? {
+            let (key, _) = entry?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            keys.push(key.value().to_owned());
+        }
+        Ok(keys)
+    }
+}
+
+impl Store for RedbStore {
+    fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.load_one(key)
+            .map_err(|error| storage_error("read a shared object", error))
+    }
+
+    fn commit(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<()> {
+        self.commit_all(writes)
+            .map_err(|error| storage_error("store shared objects", error))
+    }
+
+    fn keys(&self, prefix: &str) -> Result<Vec<String>> {
+        self.keys_from(prefix)
+            .map_err(|error| storage_error("list shared objects", error))
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        let open = open_stores();
+        self.database = None;
+        open.stores.lock().remove(&self.directory);
+        open.closed.notify_all();
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedbStore({})", self.directory.display())
+    }
+}
+
+fn storage_error(what: &str, error: impl Into<redb::Error>) -> Error {
+    let source = match error.into() {
+        redb::Error::Io(source) => source,
+        other => std::io::Error::other(other.to_string()),
+    };
+    Error::io(what, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            // What is left is a temporary directory.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn directory(name: &str) -> Directory {
+        Directory(std::env::temp_dir().join(format!("rtmpkit-store-{name}-{}", std::process::id())))
+    }
+
+    #[test]
+    fn what_was_committed_is_there_after_opening_again() {
+        let directory = directory("reopen");
+        let write = |key: &str, bytes: &[u8]| (key.to_owned(), Some(bytes.to_vec()));
+        {
+            let store = RedbStore::open(&directory.0).unwrap();
+            assert_eq!(store.load("a\0x").unwrap(), None);
+            assert!(store.keys("").unwrap().is_empty());
+            store
+                .commit(&[write("a\0x", b"1"), write("a\0y", b"2"), write("b\0z", b"3")])
+                .unwrap();
+            store.commit(&[("a\0y".to_owned(), None)]).unwrap();
+            let same = RedbStore::open(&directory.0).unwrap();
+            assert!(Arc::ptr_eq(&store, &same));
+        }
+        let store = RedbStore::open(&directory.0).unwrap();
+        assert_eq!(store.load("a\0x").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.load("a\0y").unwrap(), None);
+        assert_eq!(store.keys("a\0").unwrap(), ["a\0x"]);
+        assert_eq!(store.keys("").unwrap(), ["a\0x", "b\0z"]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_is_an_error() {
+        assert!(RedbStore::open(Path::new("/proc/rtmpkit-nowhere")).is_err());
+    }
+}
