@@ -10,8 +10,8 @@ use crate::amf::{Object, Value};
 use crate::app::instance::Instance;
 use crate::app::peer::{PeerCommand, PeerLink, Reply};
 use crate::app::stats::{Traffic, TrafficStats};
-use crate::session::{Capabilities, ConnectRequest as ConnectCommand, Deviations};
-use crate::wire::status::Status;
+use crate::session::{Capabilities, CapsEx, ConnectRequest as ConnectCommand, Deviations};
+use crate::wire::status::{Code, Status};
 
 /// A client connected, or connecting, to an application instance. Clones name the same client; dropping them never
 /// closes it. Every function may be called from any thread and returns at once.
@@ -176,6 +176,17 @@ impl Client {
         self.send(PeerCommand::Status { stream_id: 0, status });
     }
 
+    /// Asks the client to connect elsewhere, or anew to the same place when `url` is `None` (E-RTMP v2 "Reconnect
+    /// Request"). `url` may be relative to what the client connected to. False, and nothing is sent, if the client did
+    /// not announce that it can; then it stays. Go on serving it until it leaves.
+    pub fn request_reconnect(&self, url: Option<&str>, description: &str) -> bool {
+        let able = self.capabilities().supports(CapsEx::RECONNECT);
+        if able {
+            self.send_status(reconnect_request(url, description));
+        }
+        able
+    }
+
     /// Ends the connection, after sending the status if there is one.
     pub fn close(&self, status: Option<Status>) {
         self.send(PeerCommand::Close(status));
@@ -193,6 +204,18 @@ impl Client {
             *ended = Some(why.clone());
         }
         first
+    }
+}
+
+/// The status that asks a client to reconnect.
+pub(crate) fn reconnect_request(url: Option<&str>, description: &str) -> Status {
+    let mut status = Status::new(Code::ConnectReconnectRequest);
+    if !description.is_empty() {
+        status = status.with_description(description);
+    }
+    match url {
+        Some(url) => status.with("tcUrl", url),
+        None => status,
     }
 }
 

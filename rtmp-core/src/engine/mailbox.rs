@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost};
 use crate::engine::client_peer::{ClientCommand, ClientStart};
+use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::server::ServerCore;
 
@@ -28,6 +29,8 @@ pub(crate) enum Post {
     },
     /// Close a server's listeners and connections.
     CloseServer(Arc<ServerCore>),
+    /// Wind a server down.
+    Drain(Arc<DrainOrder>),
     /// Run an outgoing connection.
     Connect(Box<ClientStart>),
     /// A command for a connection of the server side.

@@ -3,6 +3,7 @@
 mod blocking;
 mod client_peer;
 mod connection;
+mod drain;
 mod fanout;
 mod listener;
 mod mailbox;

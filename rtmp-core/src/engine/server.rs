@@ -4,19 +4,25 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::amf::Object;
 use crate::app::application::{Application, ApplicationConfig, ApplicationHandler};
+use crate::app::client::reconnect_request;
 use crate::app::instance::Instance;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::app::stream::FlowLimits;
 use crate::engine::Engine;
+use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::Post;
 use crate::error::{Error, Result};
 use crate::session::{Deviations, ServerSessionConfig};
+use crate::wire::status::{Code, Status};
+use crate::wire::url::{RtmpUrl, resolve};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -84,7 +90,14 @@ pub(crate) struct ServerCore {
     connections: Mutex<Connections>,
     accepted: AtomicU64,
     turned_away: AtomicU64,
+    draining: Mutex<Option<Drain>>,
     closed: AtomicBool,
+}
+
+/// Where new clients are sent while the server winds down.
+struct Drain {
+    url: Option<String>,
+    request: Status,
 }
 
 #[derive(Default)]
@@ -108,6 +121,7 @@ impl Server {
             connections: Mutex::default(),
             accepted: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
+            draining: Mutex::default(),
             closed: AtomicBool::new(false),
         };
         let inner = ServerHandle {
@@ -154,6 +168,9 @@ impl Server {
         if self.is_closed() {
             return Err(Error::Closed("server"));
         }
+        if self.is_draining() {
+            return Err(Error::WrongState("the server is winding down".to_owned()));
+        }
         let (listener, address) = Listener::bind(listen_address(url)?, Arc::clone(&self.inner.core))?;
         self.inner.engine.next_worker().post(Post::Listen(listener));
         Ok(address)
@@ -190,6 +207,36 @@ impl Server {
         self.inner.core.traffic.deviations()
     }
 
+    /// Winds the server down: stops listening, asks the clients that can to connect to `url` instead (to the same place
+    /// when it is `None`; it may be relative to what each connected to), serves all of them for `grace` longer, and then
+    /// closes. It closes sooner when all have left. Called again it asks again, with a new time.
+    pub fn drain(&self, url: Option<&str>, description: &str, grace: Duration) -> Result<()> {
+        let core = &self.inner.core;
+        if self.is_closed() {
+            return Err(Error::Closed("server"));
+        }
+        if let Some(url) = url {
+            RtmpUrl::parse(&resolve("rtmp://host/app", url))?;
+        }
+        let request = reconnect_request(url, description);
+        *core.draining.lock() = Some(Drain {
+            url: url.map(str::to_owned),
+            request: request.clone(),
+        });
+        let order = Arc::new(DrainOrder {
+            server: Arc::clone(core),
+            request,
+            grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.inner.engine.post_all(|| Post::Drain(Arc::clone(&order)));
+        Ok(())
+    }
+
+    /// Whether [`drain`](Self::drain) was called.
+    pub fn is_draining(&self) -> bool {
+        self.inner.core.draining.lock().is_some()
+    }
+
     /// Stops listening and ends every connection, with NetConnection.Connect.AppShutdown for the connected ones.
     pub fn close(&self) {
         self.inner.close();
@@ -203,11 +250,8 @@ impl Server {
 
 impl ServerHandle {
     fn close(&self) {
-        if self.core.closed.swap(true, Release) {
+        if !self.core.close() {
             return;
-        }
-        for application in self.core.applications() {
-            application.close();
         }
         self.engine.post_all(|| Post::CloseServer(Arc::clone(&self.core)));
     }
@@ -222,6 +266,40 @@ impl Drop for ServerHandle {
 impl ServerCore {
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Acquire)
+    }
+
+    /// Closes the applications; true the first time. Each worker closes its listeners and connections.
+    pub(crate) fn close(&self) -> bool {
+        let first = !self.closed.swap(true, AcqRel);
+        if first {
+            for application in self.applications() {
+                application.close();
+            }
+        }
+        first
+    }
+
+    /// Connections now.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.lock().count
+    }
+
+    /// What a client is asked that was accepted while the server winds down.
+    pub(crate) fn parting_request(&self) -> Option<Status> {
+        self.draining.lock().as_ref().map(|drain| drain.request.clone())
+    }
+
+    /// Why no client may connect now, if so.
+    pub(crate) fn refusal(&self) -> Option<Status> {
+        let draining = self.draining.lock();
+        let drain = draining.as_ref()?;
+        let status = Status::new(Code::ConnectRejected).with_description("The server is being shut down.");
+        let target = |url: &String| Object::new().with("code", 302.0).with("redirect", url.as_str());
+        Some(match &drain.url {
+            // Redirects are older than Enhanced RTMP, and know absolute URLs only.
+            Some(url) if url.contains("://") => status.with("ex", target(url)),
+            _ => status,
+        })
     }
 
     /// The application for a name that a client gave.
@@ -265,6 +343,7 @@ impl ServerCore {
         let of_address = connections.by_address.get(&address).copied().unwrap_or(0);
         let within = |limit: usize, count: usize| limit == 0 || count < limit;
         let admitted = !self.is_closed()
+            && self.draining.lock().is_none()
             && within(self.config.max_connections, connections.count)
             && within(self.config.max_connections_per_address, of_address);
         if admitted {

@@ -19,7 +19,7 @@ use crate::engine::players::Player;
 use crate::engine::server::ServerCore;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage};
-use crate::session::{self, ConnectReply, ServerEvent, ServerSession, SessionError};
+use crate::session::{self, CapsEx, ConnectReply, ServerEvent, ServerSession, SessionError};
 use crate::wire::message::Message;
 use crate::wire::status::{Code, Status};
 
@@ -172,6 +172,14 @@ impl ServerPeer {
             PeerCommand::Close(status) => self.session.close(status),
         }
         self.process(context);
+    }
+
+    /// Asks the client to reconnect, if it said that it can.
+    pub(crate) fn request_reconnect(&mut self, request: &Status) {
+        let able = |client: &Client| client.capabilities().supports(CapsEx::RECONNECT);
+        if self.accepted && self.client.as_ref().is_some_and(able) {
+            self.session.send_status(0, request.clone());
+        }
     }
 
     /// Tells a player that its stream has, or lost, a publisher.
@@ -386,6 +394,9 @@ impl ServerPeer {
     }
 
     fn connect(&mut self, command: session::ConnectRequest, context: &mut Context<'_>) {
+        if let Some(refusal) = self.server.refusal() {
+            return self.session.reject_connect(refusal);
+        }
         let full_name = format!("{}/{}", command.app, command.instance);
         let application = self.server.application(&command.app);
         let valid = is_valid_name(&full_name);
@@ -494,6 +505,9 @@ impl ServerPeer {
             client.instance().add_client(client);
         }
         self.session.accept_connect(reply);
+        if let Some(request) = self.server.parting_request() {
+            self.request_reconnect(&request);
+        }
     }
 
     fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>) {

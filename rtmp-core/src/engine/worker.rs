@@ -18,6 +18,7 @@ use crate::app::stream::{StreamPort, SubscriptionPost};
 use crate::engine::Shared;
 use crate::engine::client_peer::{ClientPeer, ClientStart};
 use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
+use crate::engine::drain::Draining;
 use crate::engine::fanout::{Load, Sender};
 use crate::engine::listener::{Accepted, Listener};
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
@@ -39,7 +40,7 @@ pub(crate) struct Worker {
     poll: Poll,
     mailbox: Arc<Mailbox>,
     port: Arc<dyn StreamPort>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     clock: Instant,
     pub(crate) now: u64,
     pub(crate) connections: Slab<Connection>,
@@ -53,6 +54,7 @@ pub(crate) struct Worker {
     pub(crate) sender: Sender,
     pub(crate) load: Load,
     unread: Vec<usize>,
+    pub(crate) draining: Vec<Draining>,
     paused_listeners: bool,
     next_collect: u64,
     hasher: RandomState,
@@ -98,6 +100,7 @@ impl Worker {
             shared,
             load: Load::default(),
             unread: Vec::new(),
+            draining: Vec::new(),
             paused_listeners: false,
             next_collect: COLLECT_MS,
             hasher: RandomState::new(),
@@ -145,6 +148,7 @@ impl Worker {
             .next()
             .unwrap_or(u64::MAX)
             .min(self.next_collect)
+            .min(self.next_drained())
             .min(due);
         // Rounded up by one, so that the deadline has passed when the poll returns.
         Some(Duration::from_millis(
@@ -174,7 +178,7 @@ impl Worker {
     }
 
     /// Runs a part of a connection; whatever goes wrong in it ends that connection alone.
-    fn with<R>(
+    pub(crate) fn with<R>(
         &mut self,
         key: usize,
         work: impl FnOnce(&mut Connection, &mut ReadBuffer, &mut Context<'_>) -> Result<R, End>,
@@ -342,6 +346,7 @@ impl Worker {
                 }
             }
             Post::CloseServer(server) => self.close_server(&server),
+            Post::Drain(order) => self.drain(&order),
             Post::Shutdown => self.running = false,
         }
     }
@@ -436,27 +441,14 @@ impl Worker {
         }
     }
 
-    fn close_server(&mut self, server: &Arc<ServerCore>) {
+    pub(crate) fn stop_listening(&mut self, server: &Arc<ServerCore>) {
         self.listeners
             .retain(|_, listener| !Arc::ptr_eq(&listener.server, server));
-        let mine = |connection: &Connection| match &connection.peer {
-            Peer::Server(peer) => Arc::ptr_eq(&peer.server, server),
-            Peer::Client(_) => false,
-        };
-        let keys: Vec<usize> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| mine(connection))
-            .map(|(key, _)| key)
-            .collect();
-        for key in keys {
-            self.with(key, |connection, _, _| {
-                if let Peer::Server(peer) = &mut connection.peer {
-                    peer.session.close(None);
-                }
-                Ok(())
-            });
-        }
+    }
+
+    pub(crate) fn close_server(&mut self, server: &Arc<ServerCore>) {
+        self.stop_listening(server);
+        self.for_each_of(server, |peer| peer.session.close(None));
     }
 
     fn serve_timers(&mut self) {
@@ -471,7 +463,9 @@ impl Worker {
             connection.timer_at = u64::MAX;
             self.with(key, |connection, _, context| connection.timeout(context));
         }
-        if self.next_collect <= self.now {
+        let now_and_then = self.next_collect <= self.now;
+        self.serve_draining(now_and_then);
+        if now_and_then {
             self.next_collect = self.now + COLLECT_MS;
             self.collect();
         }

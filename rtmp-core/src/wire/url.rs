@@ -4,8 +4,12 @@
 //! follows the last `/`, unless a segment begins with a type prefix (`mp4:`, `mp3:`, `flv:`, ...): then the stream
 //! begins there. A query before the last `/` belongs to the application, one after it to the stream.
 
+mod reference;
+
 use std::fmt;
 use std::net::Ipv6Addr;
+
+pub use reference::resolve;
 
 /// Prefixes that begin a stream name, whatever follows them.
 const PREFIXES: [&str; 6] = ["mp4:", "mp3:", "flv:", "f4v:", "id3:", "raw:"];

@@ -5,6 +5,7 @@ mod connect;
 mod enhanced;
 mod hostile;
 mod live;
+mod reconnect;
 mod shared_object;
 mod support;
 mod takeover;
