@@ -703,6 +703,14 @@ const char *rtmpkit_version_string(void);
 /** Whether the library was built with a feature: `"rtmp"`. Unknown names and NULL are no. Since 0.1. */
 bool rtmpkit_has_feature(const char *name);
 
+/**
+ * Writes a message into the log of the engine that this thread belongs to, or whose queue it dispatches; elsewhere it is
+ * dropped. `target` names the part of the program and may be NULL. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_log(int32_t level,
+                           const char *target,
+                           const char *message);
+
 /** Makes undefined. Ownership: one reference, as from every constructor. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_undefined(void);
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::error::{Failure, rtmpkit_result};
 use crate::release::{UserData, rtmpkit_release_fn};
 use crate::string::c_string;
 
@@ -33,6 +34,23 @@ pub enum rtmpkit_log_levels {
 pub type rtmpkit_log_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char),
 >;
+
+/// Writes a message into the log of the engine that this thread belongs to, or whose queue it dispatches; elsewhere it is
+/// dropped. `target` names the part of the program and may be NULL. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_log(
+    level: i32,
+    target: *const c_char,
+    message: *const c_char,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let level = Level::iter().find(|known| number(*known) == level);
+        let level = level.ok_or_else(|| Failure::invalid("level: use 1 to 5"))?;
+        let target = host.optional_text(target, "target")?.unwrap_or("host");
+        ::log::log!(target: target, level, "{}", host.text(message, "message")?);
+        Ok(0)
+    })
+}
 
 /// Where the messages of one engine go.
 pub(crate) struct Sink {

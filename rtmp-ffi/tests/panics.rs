@@ -22,6 +22,7 @@ table![
     rtmpkit_version,
     rtmpkit_version_string,
     rtmpkit_has_feature,
+    rtmpkit_log,
     rtmpkit_value_undefined,
     rtmpkit_value_null,
     rtmpkit_value_bool,

@@ -1,0 +1,318 @@
+// The server's side: server, applications, clients, requests, streams. Include <rtmpkit.hpp>.
+#ifndef RTMPKIT_SERVER_HPP
+#define RTMPKIT_SERVER_HPP
+
+#include "core.hpp"
+
+namespace rtmpkit {
+
+class Instance;
+class Stream;
+
+// A client of a server. Dropping this does not disconnect it.
+class Client : public detail::Handle<rtmpkit_client, rtmpkit_client_ref, rtmpkit_client_unref> {
+public:
+  using Handle::Handle;
+  static Client lent(rtmpkit_client *client) { return Client(share(client)); }
+
+  std::uint64_t id() const { return rtmpkit_client_id(get()); }
+  // The texts in it belong to this handle.
+  rtmpkit_client_details info() const {
+    auto details = defaults(rtmpkit_client_details_init);
+    detail::check(rtmpkit_client_info(get(), &details));
+    return details;
+  }
+  rtmpkit_traffic stats() const {
+    auto counters = defaults(rtmpkit_client_counters_init);
+    detail::check(rtmpkit_client_stats(get(), &counters));
+    return counters.traffic;
+  }
+  Instance instance() const;
+  void call(const std::string &method, const Values &args = {}, Reply reply = nullptr) {
+    const detail::Args array(args);
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_client_call(get(), method.c_str(), array.data(), array.size(), function, user_data);
+    });
+  }
+  // The reply is a number of milliseconds.
+  void ping(Reply reply) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_client_ping(get(), function, user_data);
+    });
+  }
+  void close() { detail::check(rtmpkit_client_close(get(), nullptr, nullptr)); }
+  void close(const std::string &code, const std::string &text) {
+    detail::check(rtmpkit_client_close(get(), code.c_str(), text.c_str()));
+  }
+};
+
+// What a peer asks for. Answer it in the handler, or keep it and answer later from any thread; dropped unanswered it is
+// refused. Answers return false when it was answered before or timed out.
+class Request : public detail::Handle<rtmpkit_request, rtmpkit_request_ref, rtmpkit_request_unref> {
+public:
+  using Handle::Handle;
+  static Request lent(rtmpkit_request *request) { return Request(share(request)); }
+
+  std::int32_t kind() const { return detail::check(rtmpkit_request_kind(get())); }
+  std::string name() const { return detail::text(rtmpkit_request_name(get())); }
+  std::string query() const { return detail::text(rtmpkit_request_query(get())); }
+  Values args() const {
+    const rtmpkit_value *const *args = nullptr;
+    std::size_t count = 0;
+    detail::check(rtmpkit_request_args(get(), &args, &count));
+    Values values;
+    for (std::size_t i = 0; i < count; i++) values.push_back(Value::lent(args[i]));
+    return values;
+  }
+  // Empty for a call by the server of an outgoing connection.
+  Client client() const { return Client::lent(rtmpkit_request_client(get())); }
+  std::int32_t mode() const { return detail::check(rtmpkit_request_mode(get())); }
+  bool is_answered() const { return rtmpkit_request_is_answered(get()); }
+
+  bool accept() { return answered(rtmpkit_request_accept(get(), nullptr)); }
+  bool accept(const Value &result) { return answered(rtmpkit_request_accept(get(), result.get())); }
+  bool reject(const std::string &text) {
+    return answered(rtmpkit_request_reject(get(), nullptr, text.c_str(), nullptr));
+  }
+  bool reject(const std::string &code, const std::string &text) {
+    return answered(rtmpkit_request_reject(get(), code.c_str(), text.c_str(), nullptr));
+  }
+  bool redirect(const std::string &url) { return answered(rtmpkit_request_redirect(get(), url.c_str())); }
+
+private:
+  static bool answered(std::int32_t result) {
+    if (result == RTMPKIT_ERR_WRONG_STATE) return false;
+    detail::check(result);
+    return true;
+  }
+};
+
+// What a subscription gets.
+struct SubscriptionEvents {
+  std::function<void()> on_publish;
+  std::function<void(const Media &)> on_media;
+  std::function<void()> on_unpublish;
+  std::function<void()> on_release;
+};
+
+// The host as a player. Dropping it ends it.
+class Subscription : public detail::Handle<rtmpkit_subscription, rtmpkit_subscription_ref, rtmpkit_subscription_unref> {
+public:
+  using Handle::Handle;
+  std::uint64_t dropped() const { return rtmpkit_subscription_dropped(get()); }
+  void close() { detail::check(rtmpkit_subscription_close(get())); }
+};
+
+namespace detail {
+
+inline rtmpkit_subscription_events table(const SubscriptionEvents &wanted) {
+  using E = SubscriptionEvents;
+  auto table = defaults(rtmpkit_subscription_events_init);
+  if (wanted.on_publish)
+    table.on_publish = [](void *ud) noexcept { guard("on_publish", [&] { events<E>(ud).on_publish(); }); };
+  if (wanted.on_media)
+    table.on_media = [](void *ud, const rtmpkit_media *media) noexcept {
+      guard("on_media", [&] { events<E>(ud).on_media(Media(*media)); });
+    };
+  if (wanted.on_unpublish)
+    table.on_unpublish = [](void *ud) noexcept { guard("on_unpublish", [&] { events<E>(ud).on_unpublish(); }); };
+  table.on_release = release<E>;
+  return table;
+}
+
+}  // namespace detail
+
+// A live stream of an instance.
+class Stream : public detail::Handle<rtmpkit_stream, rtmpkit_stream_ref, rtmpkit_stream_unref> {
+public:
+  using Handle::Handle;
+  static Stream lent(rtmpkit_stream *stream) { return Stream(share(stream)); }
+
+  std::string name() const { return detail::text(rtmpkit_stream_name(get())); }
+  rtmpkit_stream_counters stats() const {
+    auto counters = defaults(rtmpkit_stream_counters_init);
+    detail::check(rtmpkit_stream_stats(get(), &counters));
+    return counters;
+  }
+  // For a stream made by Instance::publish.
+  void write(const Media &media) { detail::check(rtmpkit_stream_write(get(), &media)); }
+  void write_data(std::uint64_t timestamp_ms, const std::string &handler, const Values &args = {}) {
+    const detail::Args array(args);
+    detail::check(rtmpkit_stream_write_data(get(), timestamp_ms, handler.c_str(), array.data(), array.size()));
+  }
+  Subscription subscribe(SubscriptionEvents wanted, const Queue *queue = nullptr, bool skip_backlog = false) {
+    auto options = defaults(rtmpkit_subscribe_options_init);
+    options.queue = queue == nullptr ? nullptr : queue->get();
+    options.skip_backlog = skip_backlog;
+    auto events = std::make_unique<SubscriptionEvents>(std::move(wanted));
+    const auto table = detail::table(*events);
+    rtmpkit_subscription *subscription = nullptr;
+    detail::check(rtmpkit_stream_subscribe(get(), &options, &table, events.get(), &subscription));
+    events.release();
+    return Subscription(subscription);
+  }
+  void close() { detail::check(rtmpkit_stream_close(get())); }
+};
+
+// One instance of an application.
+class Instance : public detail::Handle<rtmpkit_instance, rtmpkit_instance_ref, rtmpkit_instance_unref> {
+public:
+  using Handle::Handle;
+  static Instance lent(rtmpkit_instance *instance) { return Instance(share(instance)); }
+
+  std::string name() const { return detail::text(rtmpkit_instance_name(get())); }
+  rtmpkit_instance_counters stats() const {
+    auto counters = defaults(rtmpkit_instance_counters_init);
+    detail::check(rtmpkit_instance_stats(get(), &counters));
+    return counters;
+  }
+  std::vector<Client> clients() const {
+    std::size_t count = 0, capacity = 0;
+    std::vector<rtmpkit_client *> handles;
+    detail::check(rtmpkit_instance_clients(get(), nullptr, 0, &count));
+    handles.resize(capacity = count);
+    detail::check(rtmpkit_instance_clients(get(), handles.data(), capacity, &count));
+    std::vector<Client> clients;
+    for (std::size_t i = 0; i < std::min(count, capacity); i++) clients.emplace_back(handles[i]);
+    return clients;
+  }
+  void broadcast(const std::string &method, const Values &args = {}) {
+    const detail::Args array(args);
+    detail::check(rtmpkit_instance_broadcast(get(), method.c_str(), array.data(), array.size()));
+  }
+  Stream open(const std::string &name) {
+    rtmpkit_stream *stream = nullptr;
+    detail::check(rtmpkit_stream_open(get(), name.c_str(), &stream));
+    return Stream(stream);
+  }
+  // Becomes the publisher of a stream until the result is closed or dropped.
+  Stream publish(const std::string &name, std::int32_t mode = RTMPKIT_PUBLISH_LIVE) {
+    rtmpkit_stream *stream = nullptr;
+    detail::check(rtmpkit_stream_publish(get(), name.c_str(), mode, &stream));
+    return Stream(stream);
+  }
+};
+
+inline Instance Client::instance() const {
+  rtmpkit_instance *instance = nullptr;
+  detail::check(rtmpkit_client_instance(get(), &instance));
+  return Instance(instance);
+}
+
+// What happens in an application. An empty function takes the default: requests to connect, publish and play are
+// accepted, calls fail.
+struct ApplicationEvents {
+  std::function<void(Instance)> on_instance_start, on_instance_stop;
+  std::function<void(Request, Client)> on_connect;
+  std::function<void(Client, const Status &)> on_reject, on_disconnect;
+  std::function<void(Request, Client, Stream)> on_publish;
+  std::function<void(Client, Stream)> on_unpublish;
+  std::function<void(Request, Client)> on_play;
+  std::function<void(Client, const std::string &stream_name)> on_stop;
+  std::function<void(Request, Client)> on_call;
+  std::function<void(Client, const Status &)> on_error;
+  std::function<void()> on_release;
+};
+
+namespace detail {
+
+template <std::function<void(Instance)> ApplicationEvents::*Member>
+void on_instance(void *ud, rtmpkit_instance *instance) noexcept {
+  guard("on_instance", [&] { (events<ApplicationEvents>(ud).*Member)(Instance::lent(instance)); });
+}
+
+template <std::function<void(Request, Client)> ApplicationEvents::*Member>
+void on_request(void *ud, rtmpkit_request *request, rtmpkit_client *client) noexcept {
+  guard("on_request",
+        [&] { (events<ApplicationEvents>(ud).*Member)(Request::lent(request), Client::lent(client)); });
+}
+
+template <std::function<void(Client, const Status &)> ApplicationEvents::*Member>
+void on_client(void *ud, rtmpkit_client *client, const rtmpkit_status *status) noexcept {
+  guard("on_client", [&] { (events<ApplicationEvents>(ud).*Member)(Client::lent(client), Status(*status)); });
+}
+
+inline rtmpkit_application_events table(const ApplicationEvents &wanted) {
+  using E = ApplicationEvents;
+  auto table = defaults(rtmpkit_application_events_init);
+  if (wanted.on_instance_start) table.on_instance_start = on_instance<&E::on_instance_start>;
+  if (wanted.on_instance_stop) table.on_instance_stop = on_instance<&E::on_instance_stop>;
+  if (wanted.on_connect) table.on_connect = on_request<&E::on_connect>;
+  if (wanted.on_reject) table.on_reject = on_client<&E::on_reject>;
+  if (wanted.on_disconnect) table.on_disconnect = on_client<&E::on_disconnect>;
+  if (wanted.on_publish)
+    table.on_publish = [](void *ud, rtmpkit_request *request, rtmpkit_client *client, rtmpkit_stream *stream) noexcept {
+      guard("on_publish", [&] {
+        events<E>(ud).on_publish(Request::lent(request), Client::lent(client), Stream::lent(stream));
+      });
+    };
+  if (wanted.on_unpublish)
+    table.on_unpublish = [](void *ud, rtmpkit_client *client, rtmpkit_stream *stream) noexcept {
+      guard("on_unpublish", [&] { events<E>(ud).on_unpublish(Client::lent(client), Stream::lent(stream)); });
+    };
+  if (wanted.on_play) table.on_play = on_request<&E::on_play>;
+  if (wanted.on_stop)
+    table.on_stop = [](void *ud, rtmpkit_client *client, const char *name) noexcept {
+      guard("on_stop", [&] { events<E>(ud).on_stop(Client::lent(client), text(name)); });
+    };
+  if (wanted.on_call) table.on_call = on_request<&E::on_call>;
+  if (wanted.on_error) table.on_error = on_client<&E::on_error>;
+  table.on_release = release<E>;
+  return table;
+}
+
+}  // namespace detail
+
+// An application of a server. Dropping it closes it.
+class Application : public detail::Handle<rtmpkit_application, rtmpkit_application_ref, rtmpkit_application_unref> {
+public:
+  using Handle::Handle;
+  Instance instance(const std::string &name = "") {
+    rtmpkit_instance *instance = nullptr;
+    detail::check(rtmpkit_instance_get(get(), name.c_str(), &instance));
+    return Instance(instance);
+  }
+  void close() { detail::check(rtmpkit_application_close(get())); }
+};
+
+// A server. Dropping it closes it.
+class Server : public detail::Handle<rtmpkit_server, rtmpkit_server_ref, rtmpkit_server_unref> {
+public:
+  explicit Server(const Engine &engine) : Server(engine, defaults(rtmpkit_server_config_init)) {}
+  Server(const Engine &engine, const rtmpkit_server_config &config) : Handle(create(engine, config)) {}
+
+  Application application(const std::string &name, ApplicationEvents wanted = {}) {
+    return application(name, std::move(wanted), defaults(rtmpkit_application_config_init));
+  }
+  Application application(const std::string &name, ApplicationEvents wanted, const rtmpkit_application_config &config) {
+    auto events = std::make_unique<ApplicationEvents>(std::move(wanted));
+    const auto table = detail::table(*events);
+    rtmpkit_application *application = nullptr;
+    detail::check(rtmpkit_application_create(get(), name.c_str(), &config, &table, events.get(), &application));
+    events.release();
+    return Application(application);
+  }
+  // Returns the port bound.
+  std::uint16_t listen(const std::string &url) {
+    std::uint16_t port = 0;
+    detail::check(rtmpkit_server_listen(get(), url.c_str(), &port));
+    return port;
+  }
+  rtmpkit_server_counters stats() const {
+    auto counters = defaults(rtmpkit_server_counters_init);
+    detail::check(rtmpkit_server_stats(get(), &counters));
+    return counters;
+  }
+  void close() { detail::check(rtmpkit_server_close(get())); }
+
+private:
+  static rtmpkit_server *create(const Engine &engine, const rtmpkit_server_config &config) {
+    rtmpkit_server *server = nullptr;
+    detail::check(rtmpkit_server_create(engine.get(), &config, nullptr, nullptr, &server));
+    return server;
+  }
+};
+
+}  // namespace rtmpkit
+
+#endif
