@@ -44,16 +44,34 @@ links() {
 }
 header_alone() { echo "#include <$2>" | $1 -x "$3" $4 -fsyntax-only -I"$stage/include" -; }
 
+# No definition in the C++ header clashes when two parts of a program include it.
+two_units() {
+    echo '#include <rtmpkit.hpp>
+          const char *other() { static std::string text = rtmpkit::version(); return text.c_str(); }' >"$work/one.cpp"
+    echo '#include <rtmpkit.hpp>
+          const char *other(); int main() { return rtmpkit::version() == other() ? 0 : 1; }' >"$work/two.cpp"
+    # shellcheck disable=SC2046,SC2086
+    g++ $strict_cpp "$work/one.cpp" "$work/two.cpp" -o "$work/two_units" $(pkg-config --cflags --libs rtmpkit) &&
+        "$work/two_units"
+}
+# The sanitizer is in, not only asked for.
+sanitized() { nm "$work/$1" | grep -q __asan_init; }
+
 check install make -s install PREFIX="$stage"
 check soname links
 check c_header_alone header_alone gcc rtmpkit.h c "-std=c99 -Wall -Wextra -Wpedantic -Werror"
-[ ! -f include/rtmpkit.hpp ] || check cpp_header_alone header_alone g++ rtmpkit.hpp c++ "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
+for header in rtmpkit.h rtmpkit.hpp rtmpkit/core.hpp rtmpkit/server.hpp rtmpkit/client.hpp; do
+    check "cpp_header_alone_$(basename "$header")" header_alone g++ "$header" c++ \
+        "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
+done
+check cpp_header_twice two_units
 if [ -f tests/c/host.c ]; then
     check c_build by_pkg_config c_host gcc "$strict" tests/c/host.c
     check c_run timeout 120 "$work/c_host"
     check c_static_build static_build c_host_static tests/c/host.c
     check c_static_run timeout 120 "$work/c_host_static"
     check c_asan_build by_pkg_config c_host_asan gcc "$strict -fsanitize=address,undefined" tests/c/host.c
+    check c_asan_proof sanitized c_host_asan
     check c_asan_run timeout 120 "$work/c_host_asan"
     check c_valgrind timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
         --errors-for-leak-kinds=definite "$work/c_host"
@@ -62,9 +80,13 @@ if [ -f tests/cpp/host.cpp ]; then
     check cpp_build by_pkg_config cpp_host g++ "$strict_cpp" tests/cpp/host.cpp
     check cpp_run timeout 120 "$work/cpp_host"
     check cpp_asan_build by_pkg_config cpp_host_asan g++ "$strict_cpp -fsanitize=address,undefined" tests/cpp/host.cpp
+    check cpp_asan_proof sanitized cpp_host_asan
     check cpp_asan_run timeout 120 "$work/cpp_host_asan"
+    check cpp_valgrind timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite "$work/cpp_host"
     check cmake_build by_cmake
     check cmake_run timeout 120 "$work/cmake/host"
+    check cmake_static_run timeout 120 "$work/cmake/host_static"
 fi
 for source in examples/c/*.c; do
     [ -f "$source" ] || continue

@@ -19,8 +19,9 @@ fill() {
 }
 
 lib=$destdir$libdir include=$destdir$prefix/include
-install -d "$lib/pkgconfig" "$lib/cmake/rtmpkit" "$include"
+install -d "$lib/pkgconfig" "$lib/cmake/rtmpkit" "$include/rtmpkit"
 install -m 644 include/rtmpkit.h* "$include/"
+install -m 644 include/rtmpkit/*.hpp "$include/rtmpkit/"
 install -m 755 "$build/librtmpkit.so" "$lib/librtmpkit.so.$version"
 [ "$soname" = "librtmpkit.so.$version" ] || ln -sf "librtmpkit.so.$version" "$lib/$soname"
 ln -sf "$soname" "$lib/librtmpkit.so"
