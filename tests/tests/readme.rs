@@ -44,6 +44,12 @@ fn the_c_program_works() {
     works(compiled("c", "c", &["gcc", "-std=c99"], addr), addr);
 }
 
+#[test]
+fn the_cpp_program_works() {
+    let addr = free_address();
+    works(compiled("cpp", "cpp", &["g++", "-std=c++17"], addr), addr);
+}
+
 /// On the wheel that the Python step of `make test` installed.
 #[test]
 fn the_python_program_works() {
