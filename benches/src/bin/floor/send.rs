@@ -1,0 +1,116 @@
+//! The sending end.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rtmp_core::media::{MediaKind, MediaMessage};
+
+use crate::ring::Ring;
+use crate::source::Source;
+use crate::source::Synthetic;
+use crate::{Args, Mode};
+
+/// Bytes and messages that could not be sent because a socket was full.
+#[derive(Default)]
+struct Counts {
+    sent: u64,
+    dropped: u64,
+}
+
+/// Waits for all sockets, sends for the time given, prints one JSON object.
+pub(crate) fn run(args: &Args) -> io::Result<()> {
+    let listener = TcpListener::bind(&args.address)?;
+    println!("listening on {}", listener.local_addr()?);
+    let sockets = (0..args.players)
+        .map(|_| accept(&listener))
+        .collect::<io::Result<Vec<_>>>()?;
+    let mut ring = match args.mode {
+        Mode::Ring => Some(Ring::open()?),
+        Mode::Plain => None,
+    };
+    let mut counts = Counts::default();
+    let mut source = Source::Synthetic(Synthetic::new(args.bits_per_second));
+    let (began, cpu) = (Instant::now(), cpu_time());
+    let end = Duration::from_secs(args.seconds);
+    let mut waiting = Vec::new();
+    let mut flush_at = args.window;
+    loop {
+        let message = source.next();
+        let due = Duration::from_millis(u64::from(message.timestamp));
+        if due > end {
+            break;
+        }
+        if due > flush_at && !waiting.is_empty() {
+            sleep_until(began + flush_at);
+            send(&sockets, &waiting, ring.as_mut(), &mut counts)?;
+            waiting.clear();
+            flush_at += args.window.max(Duration::from_millis(1));
+        }
+        append(&mut waiting, &message);
+        if args.window.is_zero() {
+            sleep_until(began + due);
+            send(&sockets, &waiting, ring.as_mut(), &mut counts)?;
+            waiting.clear();
+        }
+    }
+    let cpu = cpu_time().saturating_sub(cpu);
+    println!(
+        "{{\"bytes\": {}, \"dropped\": {}, \"cpu_seconds\": {:.6}, \"seconds\": {:.3}}}",
+        counts.sent,
+        counts.dropped,
+        cpu.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (socket, _) = listener.accept()?;
+    socket.set_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn sleep_until(time: Instant) {
+    std::thread::sleep(time.saturating_duration_since(Instant::now()));
+}
+
+/// The message as one chunk: a header of twelve bytes and the body.
+fn append(waiting: &mut Vec<u8>, message: &MediaMessage) {
+    let kind = if message.kind == MediaKind::Audio { 8 } else { 9 };
+    let length = message.body.len() as u32;
+    waiting.push(6);
+    waiting.extend_from_slice(&message.timestamp.to_be_bytes()[1..]);
+    waiting.extend_from_slice(&length.to_be_bytes()[1..]);
+    waiting.extend_from_slice(&[kind, 1, 0, 0, 0]);
+    waiting.extend_from_slice(&message.body);
+}
+
+fn send(sockets: &[TcpStream], data: &[u8], ring: Option<&mut Ring>, counts: &mut Counts) -> io::Result<()> {
+    if let Some(ring) = ring {
+        counts.sent += ring.send_all(sockets, data)?;
+        return Ok(());
+    }
+    for mut socket in sockets {
+        match socket.write(data) {
+            Ok(count) => {
+                counts.sent += count as u64;
+                counts.dropped += (data.len() - count) as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => counts.dropped += data.len() as u64,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// User and system time of this process.
+fn cpu_time() -> Duration {
+    // SAFETY: rusage is plain data for which all zeros is a valid value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: getrusage fills the struct it is given.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) };
+    let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+    time(usage.ru_utime) + time(usage.ru_stime)
+}
