@@ -1,6 +1,7 @@
 //! Threads for what may block: name lookups, and files.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -84,7 +85,11 @@ fn serve(source: &Mutex<Receiver<Job>>) {
     loop {
         let job = source.lock().recv();
         match job {
-            Ok(job) => job(),
+            Ok(job) => {
+                if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                    log::error!("a job on a thread that may block panicked");
+                }
+            }
             Err(_) => return,
         }
     }

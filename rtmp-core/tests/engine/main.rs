@@ -7,6 +7,7 @@ mod hostile;
 mod live;
 mod reconnect;
 mod shared_object;
+mod shared_object_crash;
 mod support;
 mod takeover;
 mod window;
