@@ -1,5 +1,8 @@
 //! The bridge from the library's events to a Python application.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use pyo3::PyClass;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -10,14 +13,41 @@ use crate::peer::Peer;
 use crate::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, Question};
 use crate::status::Status;
 
+/// An object of Python's that the library refers to until it is let go of. Python's collector does not see through the
+/// library, so that a handler that refers to its own server would keep both for ever.
+#[derive(Clone, Default)]
+pub(crate) struct Target(Arc<Mutex<Option<Py<PyAny>>>>);
+
+impl Target {
+    pub(crate) fn new(object: Option<Py<PyAny>>) -> Self {
+        Self(Arc::new(Mutex::new(object)))
+    }
+
+    /// The object, unless it was let go of.
+    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.0.lock().as_ref().map(|object| object.bind(py).clone())
+    }
+
+    /// Whether there is an object.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    /// Lets go of the object. Not on a thread of the library.
+    pub(crate) fn clear(&self) {
+        let object = self.0.lock().take();
+        Python::attach(|_| drop(object));
+    }
+}
+
 /// Calls the methods `on_connect`, `on_publish`, ... of a Python object. Runs where the application's queue is served,
 /// never on a thread of the library.
 pub(crate) struct PythonHandler {
-    target: Py<PyAny>,
+    target: Target,
 }
 
 impl PythonHandler {
-    pub(crate) fn new(target: Py<PyAny>) -> Self {
+    pub(crate) fn new(target: Target) -> Self {
         Self { target }
     }
 
@@ -28,10 +58,10 @@ impl PythonHandler {
         R: Into<PyClassInitializer<R>>,
     {
         Python::attach(|py| {
-            let target = self.target.bind(py);
+            let Some(target) = self.target.get(py) else { return };
             let request = match Bound::new(py, request) {
                 Ok(request) => request,
-                Err(error) => return error.write_unraisable(py, Some(target)),
+                Err(error) => return error.write_unraisable(py, Some(&target)),
             };
             let decided = target
                 .call_method1(method, (request.clone(),))
@@ -47,7 +77,7 @@ impl PythonHandler {
                 });
             if let Err(error) = decided {
                 request.get().fail();
-                error.write_unraisable(py, Some(target));
+                error.write_unraisable(py, Some(&target));
             }
         });
     }
@@ -58,12 +88,12 @@ impl PythonHandler {
         A: for<'py> IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
     {
         Python::attach(|py| {
-            let target = self.target.bind(py);
+            let Some(target) = self.target.get(py) else { return };
             let told = args
                 .into_pyobject(py)
                 .and_then(|args| target.call_method1(PyString::new(py, method), args));
             if let Err(error) = told {
-                error.write_unraisable(py, Some(target));
+                error.write_unraisable(py, Some(&target));
             }
         });
     }

@@ -7,11 +7,12 @@ use pyo3::types::PyTuple;
 use rtmp_core as core;
 use rtmp_core::{Code, Level};
 
+use crate::application::Target;
 use crate::engine::Engine;
 use crate::errors::{OrRaise, connect_error, rejected, timeout as timed_out};
 use crate::monitor::{Monitor, seconds};
 use crate::peer::{reply_to, wait_for_reply};
-use crate::queue::Queue;
+use crate::queue::{Queue, dispatch_to};
 use crate::stats::TrafficStats;
 use crate::status::Status;
 use crate::stream::RawStream;
@@ -23,10 +24,14 @@ use crate::value;
 pub(crate) struct RawConnection {
     core: core::NetConnection,
     state: Arc<Monitor<State>>,
+    dispatch: core::Dispatch,
+    targets: [Target; 2],
 }
 
 #[derive(Default)]
 struct State {
+    /// A connection was begun and its end will be told.
+    begun: bool,
     /// The answer to connect.
     answer: Option<Result<core::Status, core::Status>>,
     over: Option<core::Status>,
@@ -34,8 +39,8 @@ struct State {
 
 struct Handler {
     state: Arc<Monitor<State>>,
-    on_status: Option<Py<PyAny>>,
-    on_call: Option<Py<PyAny>>,
+    on_status: Target,
+    on_call: Target,
 }
 
 #[pymethods]
@@ -54,23 +59,40 @@ impl RawConnection {
             ));
         }
         let mut config = core::NetConnectionConfig::default();
-        config.dispatch = queue.map(|queue| queue.core.to_dispatch()).unwrap_or_default();
+        config.dispatch = queue.map(|queue| dispatch_to(&queue.core)).unwrap_or_default();
         let state = Arc::new(Monitor::default());
+        let (on_status, on_call) = (Target::new(on_status), Target::new(on_call));
+        let targets = [on_status.clone(), on_call.clone()];
+        let dispatch = config.dispatch.clone();
         let handler = Arc::new(Handler {
             state: Arc::clone(&state),
             on_status,
             on_call,
         });
         let core = core::NetConnection::new(&engine.core, config, handler).or_raise()?;
-        Ok(Self { core, state })
+        Ok(Self {
+            core,
+            state,
+            dispatch,
+            targets,
+        })
     }
 
     /// Begins to connect; `args` are the user arguments of the connect command.
     #[pyo3(signature = (url, *args))]
     fn connect(&self, url: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         let args = value::args_from_py(args)?;
-        self.state.update(|state| *state = State::default());
-        self.core.connect(url, &args).or_raise()
+        self.state.update(|state| {
+            *state = State {
+                begun: true,
+                ..State::default()
+            };
+        });
+        let begun = self.core.connect(url, &args).or_raise();
+        if begun.is_err() {
+            self.state.update(|state| state.begun = false);
+        }
+        begun
     }
 
     /// Waits until the server accepted the connection; raises `Rejected`, `ConnectError` or `Timeout`.
@@ -161,12 +183,20 @@ impl RawConnection {
         self.core.close();
     }
 
+    /// Lets go of the handlers once all that happened until now was delivered.
+    fn release(&self) {
+        if self.targets.iter().any(Target::is_set) {
+            let targets = self.targets.clone();
+            self.dispatch.run(move || targets.iter().for_each(Target::clear));
+        }
+    }
+
     /// Waits until the connection is over; says whether it is.
     #[pyo3(signature = (timeout = None))]
     fn wait_closed(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let over = self
-            .state
-            .wait(py, seconds(timeout)?, |state| state.over.as_ref().map(drop))?;
+        let over = self.state.wait(py, seconds(timeout)?, |state| {
+            (state.over.is_some() || !state.begun).then_some(())
+        })?;
         Ok(over.is_some())
     }
 }
@@ -174,10 +204,15 @@ impl RawConnection {
 impl core::NetConnectionHandler for Handler {
     fn on_status(&self, _connection: &core::NetConnection, status: &core::Status) {
         self.state.update(|state| state.take(status));
-        let Some(on_status) = &self.on_status else { return };
+        if !self.on_status.is_set() {
+            return;
+        }
         Python::attach(|py| {
-            if let Err(error) = on_status.call1(py, (Status::from(status.clone()),)) {
-                error.write_unraisable(py, Some(on_status.bind(py)));
+            let Some(on_status) = self.on_status.get(py) else {
+                return;
+            };
+            if let Err(error) = on_status.call1((Status::from(status.clone()),)) {
+                error.write_unraisable(py, Some(&on_status));
             }
         });
     }
@@ -190,18 +225,21 @@ impl core::NetConnectionHandler for Handler {
     ) -> Result<core::Value, core::Status> {
         let unknown =
             || core::Status::new(Code::CallFailed).with_description(Code::CallFailed.description_of(method));
-        let Some(on_call) = &self.on_call else {
+        if !self.on_call.is_set() {
             return Err(unknown());
-        };
+        }
         Python::attach(|py| {
+            let Some(on_call) = self.on_call.get(py) else {
+                return Err(unknown());
+            };
             let result = value::list_to_py(py, args)
-                .and_then(|args| on_call.bind(py).call1((method, args)))
+                .and_then(|args| on_call.call1((method, args)))
                 .and_then(|result| match result.is(py.NotImplemented()) {
                     true => Ok(Err(unknown())),
                     false => value::from_py(&result).map(Ok),
                 });
             result.unwrap_or_else(|error| {
-                error.write_unraisable(py, Some(on_call.bind(py)));
+                error.write_unraisable(py, Some(&on_call));
                 Err(core::Status::new(Code::CallFailed).with_description("The application failed."))
             })
         })

@@ -9,7 +9,7 @@ use rtmp_core as core;
 use crate::errors::{call_failed, timeout as timed_out};
 use crate::instance::Instance;
 use crate::monitor::{Monitor, seconds};
-use crate::queue::Queue;
+use crate::queue::{Queue, dispatch_to};
 use crate::stats::TrafficStats;
 use crate::status::Status;
 use crate::value;
@@ -213,7 +213,7 @@ pub(crate) fn reply_to(
     queue: &Queue,
     done: Py<PyAny>,
 ) -> Box<dyn FnOnce(Result<core::Value, core::Status>) + Send> {
-    let dispatch = queue.core.to_dispatch();
+    let dispatch = dispatch_to(&queue.core);
     Box::new(move |result| {
         dispatch.run(move || {
             Python::attach(|py| {

@@ -1,8 +1,8 @@
 //! The queue through which the library's events reach Python.
 
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -10,11 +10,33 @@ use rtmp_core as core;
 
 use crate::errors::OrRaise;
 
+/// A way into a queue that does not keep it alive. The events in a queue keep what they are about alive, and that keeps
+/// the way into the queue: what nobody serves any more would never go.
+#[derive(Debug)]
+struct Entrance(Weak<core::Queue>);
+
+impl core::Executor for Entrance {
+    fn run(&self, job: Box<dyn FnOnce() + Send>) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.run(job);
+        }
+    }
+
+    fn try_run(&self, job: Box<dyn FnOnce() + Send>) -> bool {
+        self.0.upgrade().is_none_or(|queue| queue.try_run(job))
+    }
+}
+
+/// Has handlers run where `queue` is served, as long as there is the queue.
+pub(crate) fn dispatch_to(queue: &Arc<core::Queue>) -> core::Dispatch {
+    core::Dispatch::to(Arc::new(Entrance(Arc::downgrade(queue))))
+}
+
 /// Events waiting for Python. Served by one thread in `serve()`, or by an event loop that watches `fd()` and calls
 /// `dispatch()`.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
 pub(crate) struct Queue {
-    pub(crate) core: core::Queue,
+    pub(crate) core: Arc<core::Queue>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -27,7 +49,7 @@ impl Queue {
     #[pyo3(signature = (capacity = 4096))]
     fn new(capacity: usize) -> PyResult<Self> {
         Ok(Self {
-            core: core::Queue::new(capacity).or_raise()?,
+            core: Arc::new(core::Queue::new(capacity).or_raise()?),
             stopped: Arc::default(),
         })
     }

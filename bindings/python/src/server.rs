@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use rtmp_core as core;
 
-use crate::application::PythonHandler;
+use crate::application::{PythonHandler, Target};
 use crate::engine::Engine;
 use crate::errors::{OrRaise, config_error};
 use crate::instance::Instance;
-use crate::queue::Queue;
+use crate::queue::{Queue, dispatch_to};
 use crate::stats::ServerStats;
 
 /// A server; its applications' handlers run where `queue` is served.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
 pub(crate) struct RawServer {
     core: core::Server,
-    queue: core::Queue,
+    queue: Arc<core::Queue>,
+    targets: Mutex<Vec<Target>>,
 }
 
 #[pymethods]
@@ -40,7 +42,8 @@ impl RawServer {
         let core = core::Server::new(&engine.core, config).or_raise()?;
         Ok(Self {
             core,
-            queue: queue.core.clone(),
+            queue: Arc::clone(&queue.core),
+            targets: Mutex::default(),
         })
     }
 
@@ -63,7 +66,9 @@ impl RawServer {
         let handler: Arc<dyn core::ApplicationHandler> = match handler {
             None => Arc::new(core::AcceptAll),
             Some(target) => {
-                config.dispatch = self.queue.to_dispatch();
+                config.dispatch = dispatch_to(&self.queue);
+                let target = Target::new(Some(target));
+                self.targets.lock().push(target.clone());
                 Arc::new(PythonHandler::new(target))
             }
         };
@@ -92,6 +97,14 @@ impl RawServer {
     /// Stops listening and ends every connection, without waiting.
     fn close(&self) {
         self.core.close();
+    }
+
+    /// Lets go of the handlers once all that happened until now was delivered.
+    fn release(&self) {
+        let targets = std::mem::take(&mut *self.targets.lock());
+        self.queue
+            .to_dispatch()
+            .run(move || targets.iter().for_each(Target::clear));
     }
 
     /// Whether `close()` was called.

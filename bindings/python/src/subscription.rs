@@ -13,13 +13,14 @@ use rtmp_core as core;
 use crate::errors::{OrRaise, timeout as timed_out};
 use crate::frame::Frame;
 use crate::monitor::{Deadline, seconds};
+use crate::queue::dispatch_to;
 
 /// The frames of a live stream. Iterate it, plainly or with `async for`; use it in a `with` or `async with` statement,
 /// or close it.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
 pub(crate) struct Subscription {
     core: Mutex<Option<core::Subscription>>,
-    queue: core::Queue,
+    queue: Arc<core::Queue>,
     feed: Arc<Feed>,
     closed: AtomicBool,
     /// Frames dropped by the time it was closed.
@@ -65,10 +66,10 @@ impl Subscription {
         skip_backlog: bool,
     ) -> PyResult<Self> {
         let timeout = seconds(timeout)?;
-        let queue = core::Queue::new(capacity).or_raise()?;
+        let queue = Arc::new(core::Queue::new(capacity).or_raise()?);
         let feed = Arc::new(Feed::default());
         let mut options = core::SubscribeOptions::default();
-        options.dispatch = queue.to_dispatch();
+        options.dispatch = dispatch_to(&queue);
         options.skip_backlog = skip_backlog;
         let subscription = stream.subscribe(options, Arc::clone(&feed) as Arc<dyn core::Subscriber>);
         Ok(Self {

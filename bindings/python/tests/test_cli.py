@@ -100,7 +100,7 @@ def test_probe_tells_what_a_stream_consists_of(serving: tuple[Process, str], tmp
     assert (audio["codec"], audio["rate"], audio["channels"]) == ("mp4a", 44100, 2)
     assert video["bitrate"] > audio["bitrate"] > 0
     assert found["metadata"]["title"] == "test"
-    assert "avc1, 640x360" in text and "mp4a, 44100 Hz, 2 channels" in text
+    assert "avc1, 640x360" in text and "mp4a, 44100 Hz, stereo" in text
 
 
 def test_a_terminal_gets_a_bar_and_the_bitrate(serving: tuple[Process, str], tmp_path: Path) -> None:

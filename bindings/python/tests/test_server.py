@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +42,7 @@ def test_wrong_arguments_are_told() -> None:
     with rtmpkit.Server("127.0.0.1:0", []) as server, pytest.raises(rtmpkit.NotFound):
         server.instance("live")
     with pytest.raises(ValueError):
-        rtmpkit.NetConnection("http://127.0.0.1/live")
+        rtmpkit.NetConnection("http://127.0.0.1/live", on_call=lambda method, args: None)
 
 
 def test_a_taken_address_is_an_os_error() -> None:
@@ -91,6 +93,29 @@ def test_a_collected_server_frees_its_port() -> None:
     gc.collect()
     with rtmpkit.Server(f"127.0.0.1:{port}") as again:
         assert again.port == port
+
+
+def test_nothing_is_left_of_closed_servers_and_connections() -> None:
+    def left() -> tuple[int, int]:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    def once() -> None:
+        app = rtmpkit.Application("live")
+        app.on_call(lambda request: server.port)
+        with rtmpkit.Server("127.0.0.1:0", [app], workers=1) as server:
+            url = f"rtmp://127.0.0.1:{server.port}/live"
+            with rtmpkit.NetConnection(url, on_call=lambda method, args: None) as nc:
+                with nc.publish("cam"), nc.play("cam"), server.instance("live").subscribe("cam"):
+                    assert nc.call("port") == server.port
+
+    once()
+    before = left()
+    for _ in range(10):
+        once()
+    deadline = time.monotonic() + 20
+    while left() > before:  # Threads of the library close what they held a moment later.
+        assert time.monotonic() < deadline, f"{before} became {left()}"
 
 
 def test_applications_come_while_the_server_listens(server: rtmpkit.Server) -> None:

@@ -99,7 +99,7 @@ class Report:
             if "rate" in known:
                 parts.append(f"{known['rate']} Hz")
             if "channels" in known:
-                parts.append(f"{known['channels']} channels")
+                parts.append({1: "mono", 2: "stereo"}.get(known["channels"], f"{known['channels']} channels"))
             if track.bitrate is not None:
                 parts.append(bitrate(track.bitrate))
             name = track.type if track.track == 0 else f"{track.type} track {track.track}"

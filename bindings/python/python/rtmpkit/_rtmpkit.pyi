@@ -808,6 +808,9 @@ class RawServer:
     def close(self) -> None:
         """Stops listening and ends every connection, without waiting."""
 
+    def release(self) -> None:
+        """Lets go of the handlers once all that happened until now was delivered."""
+
     @property
     def closed(self) -> bool:
         """Whether `close()` was called."""
@@ -867,6 +870,9 @@ class RawConnection:
 
     def close(self) -> None:
         """Closes the connection after sending what is queued, without waiting."""
+
+    def release(self) -> None:
+        """Lets go of the handlers once all that happened until now was delivered."""
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Waits until the connection is over; says whether it is."""

@@ -188,6 +188,7 @@ class NetConnection:
 
         def end(dispatcher: Dispatcher) -> None:
             raw.wait_closed(CLOSE_TIMEOUT)
+            raw.release()
             dispatcher.stop()
 
         self._close = finalize(self, close)

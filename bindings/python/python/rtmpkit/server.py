@@ -117,6 +117,7 @@ class Server(BaseServer):
         def close() -> None:
             raw.close()
             engine.close(CLOSE_TIMEOUT)
+            raw.release()
             dispatcher.stop()
 
         self._close = finalize(self, close)

@@ -181,6 +181,7 @@ class NetConnection:
             await self._pump.until(lambda: raw.connected() or ..., self._timeout, "connecting")
         except BaseException:
             self._drop()
+            raw.release()
             self._pump.close()
             self._raw = None
             raise
@@ -233,6 +234,7 @@ class NetConnection:
         except Timeout:
             pass
         finally:
+            raw.release()
             self._pump.close()
 
     async def __aenter__(self) -> Self:

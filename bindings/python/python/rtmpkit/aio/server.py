@@ -156,6 +156,7 @@ class Server(BaseServer):
         def close() -> None:
             raw.close()
             engine.close(CLOSE_TIMEOUT)
+            raw.release()
 
         self._close_threads = finalize(self, close)
         try:
