@@ -102,8 +102,9 @@ def test_nothing_is_left_of_closed_servers_and_connections() -> None:
 
     def once() -> None:
         app = rtmpkit.Application("live")
+        server = rtmpkit.Server("127.0.0.1:0", [app], workers=1)
         app.on_call(lambda request: server.port)
-        with rtmpkit.Server("127.0.0.1:0", [app], workers=1) as server:
+        with server:
             url = f"rtmp://127.0.0.1:{server.port}/live"
             with rtmpkit.NetConnection(url, on_call=lambda method, args: None) as nc:
                 with nc.publish("cam"), nc.play("cam"), server.instance("live").subscribe("cam"):
