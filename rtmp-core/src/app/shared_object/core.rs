@@ -120,7 +120,8 @@ impl ObjectCore {
     pub(crate) fn save_if_dirty(self: &Arc<Self>) {
         let missing = {
             let state = self.state.lock();
-            state.changes != state.submitted
+            // Half a change waits for its other half.
+            state.changes != state.submitted && !state.is_halfway()
         };
         if self.persistent && missing {
             self.save(None);

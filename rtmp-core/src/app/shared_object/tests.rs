@@ -522,3 +522,22 @@ fn while_locked_the_host_gathers_and_clients_wait() {
     core.with_host(|state| state.remove_handle(7));
     assert_eq!(heard(&a), [(4, vec![5])]);
 }
+
+#[test]
+fn half_a_change_is_not_stored() {
+    let world = World::new();
+    let core = world.objects.open_now("room", true).unwrap();
+    core.with_host(|state| {
+        state.add_handle(7);
+        state.lock(7);
+        state.set(7, "from", Value::from(1)).unwrap();
+    });
+    world.objects.commit();
+    assert!(world.store.objects.lock().is_empty());
+    core.with_host(|state| {
+        state.set(7, "to", Value::from(2)).unwrap();
+        state.unlock(7);
+    });
+    world.objects.commit();
+    assert_eq!(world.store.objects.lock().len(), 1);
+}
