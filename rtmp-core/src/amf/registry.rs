@@ -27,6 +27,12 @@ pub trait Externalizable: Send + Sync {
     /// What the reader returned, or [`AmfError::Refused`].
     fn read(&self, input: &mut Reader<'_, '_>, object: &mut Object) -> Result<(), AmfError>;
 
+    /// Whether this instance is written by [`write`](Self::write); otherwise it is written member by member, like an object
+    /// of a class nobody registered. That is how a peer may have sent it, too.
+    fn can_write(&self, _object: &Object) -> bool {
+        true
+    }
+
     /// Writes one instance so that [`read`](Self::read) and the class on the other side understand it.
     fn write(&self, object: &Object, output: &mut Writer<'_>);
 }
@@ -104,6 +110,10 @@ impl Externalizable for Wrapper {
     fn read(&self, input: &mut Reader<'_, '_>, object: &mut Object) -> Result<(), AmfError> {
         object.insert(self.member, input.read_value()?);
         Ok(())
+    }
+
+    fn can_write(&self, object: &Object) -> bool {
+        object.iter().all(|(name, _)| name == self.member)
     }
 
     fn write(&self, object: &Object, output: &mut Writer<'_>) {

@@ -180,7 +180,7 @@ pub(crate) fn header(kind: MediaKind, body: &[u8]) -> Option<Header> {
         });
     }
     let (layout, inner) = (body.get(offset)? >> 4, body.get(offset)? & 0x0F);
-    if layout > 2 || inner == multitrack(kind) {
+    if layout > 2 || inner == multitrack(kind) || inner == MOD_EX {
         return None;
     }
     let codec = if layout == 2 {

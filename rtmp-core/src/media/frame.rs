@@ -361,6 +361,12 @@ impl Frame {
                 .or((self.packet_type == PacketType::Command).then_some(FourCc([0; 4])))?,
             packet_type: self.packet_type,
             frame_type: match self.kind {
+                // Metadata may say it is a command frame, but behind a multitrack header that would make it a command.
+                MediaKind::Video
+                    if self.packet_type == PacketType::Metadata && first >> 4 & 7 == video::FRAME_COMMAND =>
+                {
+                    video::FRAME_KEY
+                }
                 MediaKind::Video if first & 0x80 != 0 => first >> 4 & 7,
                 MediaKind::Video => first >> 4,
                 _ => 0,

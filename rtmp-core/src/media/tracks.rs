@@ -257,6 +257,7 @@ mod tests {
         assert_eq!(format!("{:?}", ids(Video, TWO_TRACKS)), "{0, 2}");
         assert!(ids(Video, b"").is_empty());
         assert!(ids(Video, b"\x96\x30hvc1\x05").is_empty(), "reserved layout");
+        assert!(ids(Video, b"\x96\x07hvc1\x05").is_empty(), "a modifier inside");
         assert!(ids(MediaKind::Data, b"\x02").is_empty());
     }
 

@@ -20,8 +20,7 @@ pub fn run(data: &[u8]) {
     );
     assert_eq!(values, decode(data, limits), "decoded twice");
     let again = rewrite(&values.0);
-    // Of an array with string keys its own order and keys that are indexes are not kept at once.
-    if !values.0.iter().any(has_keyed_array) {
+    if !values.0.iter().any(changes) {
         assert_eq!(again, values.0);
     }
     assert_eq!(rewrite(&again), again);
@@ -54,16 +53,21 @@ fn rewrite(values: &[Value]) -> Vec<Value> {
     amf3::decode_all(&out, &GENEROUS).expect("what was written")
 }
 
-fn has_keyed_array(value: &Value) -> bool {
+/// Whether there is an array with string keys, whose order and keys that are indexes are not kept at once, or a Flex wrapper
+/// of nothing, which is written as a wrapper of null.
+fn changes(value: &Value) -> bool {
     match value {
         Value::EcmaArray(_) => true,
-        Value::Object(object) => object.iter().any(|(_, value)| has_keyed_array(value)),
+        Value::Object(object) => {
+            let is_wrapper = object
+                .class_name()
+                .is_some_and(|class| class.starts_with("flex."));
+            (is_wrapper && object.is_empty()) || object.iter().any(|(_, value)| changes(value))
+        }
         Value::Dictionary(dictionary) => {
             let mut entries = dictionary.entries().iter();
-            entries.any(|(key, value)| has_keyed_array(key) || has_keyed_array(value))
+            entries.any(|(key, value)| changes(key) || changes(value))
         }
-        other => other
-            .as_array()
-            .is_some_and(|values| values.iter().any(has_keyed_array)),
+        other => other.as_array().is_some_and(|values| values.iter().any(changes)),
     }
 }

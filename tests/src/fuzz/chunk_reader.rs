@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rtmp_core::wire::chunk::{
     ChunkError, ChunkReader, ChunkWriter, Message, MessageType, Output, ReaderLimits,
 };
+use rtmp_core::wire::deviation::Deviations;
 use rtmp_core::wire::message::control::Control;
 
 use super::memory;
@@ -30,7 +31,8 @@ pub fn run(data: &[u8]) {
     write_back(&whole.0);
 }
 
-type Outcome = (Vec<Message>, Option<ChunkError>);
+/// What was read, how it ended, and how many harmless violations were counted.
+type Outcome = (Vec<Message>, Option<ChunkError>, Deviations);
 
 fn read<'a>(limits: ReaderLimits, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut reader = ChunkReader::new(limits);
@@ -45,7 +47,7 @@ fn read<'a>(limits: ReaderLimits, pieces: impl Iterator<Item = &'a [u8]>) -> Out
             piece.len()
         );
         if let Err(error) = outcome {
-            return (messages, Some(error));
+            return (messages, Some(error), deviations(&mut reader));
         }
         assert!(input.is_empty(), "{} bytes were left", input.len());
     }
@@ -54,7 +56,11 @@ fn read<'a>(limits: ReaderLimits, pieces: impl Iterator<Item = &'a [u8]>) -> Out
             .iter()
             .all(|message| message.payload.len() <= limits.max_message)
     );
-    (messages, None)
+    (messages, None, deviations(&mut reader))
+}
+
+fn deviations(reader: &mut ChunkReader) -> Deviations {
+    reader.take_deviations().unwrap_or_default()
 }
 
 fn read_piece(
@@ -84,7 +90,7 @@ fn write_back(messages: &[Message]) {
         assert!(writer.write(3 + index as u32 % 3, message, &mut out));
     }
     let bytes = out.take_bytes();
-    let (back, error) = read(ReaderLimits::default(), std::iter::once(bytes.as_slice()));
+    let (back, error, _) = read(ReaderLimits::default(), std::iter::once(bytes.as_slice()));
     assert_eq!(error, None);
     assert!(back.iter().eq(messages), "what was written reads back");
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rtmp_core::session::{
     ClientEvent, ClientSession, ClientSessionConfig, PlayOptions, PlayStart, PublishMode, redirect_target,
 };
+use rtmp_core::wire::deviation::Tolerance;
 use rtmp_core::wire::message::data::DataMessage;
 use rtmp_core::{MediaKind, MediaMessage};
 
@@ -46,6 +47,9 @@ impl Host {
         config.amf3 = choice & 1 != 0;
         config.fc_publish = choice & 2 == 0;
         config.fc_subscribe = choice & 2 != 0;
+        if choice & 16 != 0 {
+            config.tolerance = Tolerance::Strict;
+        }
         if choice & 4 != 0 {
             config.limits = small_limits();
         }
@@ -95,6 +99,8 @@ impl Host {
                 let transaction = self.session.call("method", vec![choice.into()], choice & 1 != 0);
                 assert!(transaction.is_none() || self.session.is_connected());
             }
+            // An honest transport waits while the peer's window is full.
+            12 if self.session.send_room(self.now) == 0 => {}
             12 => self.peer.receive(self.session.output()),
             13 => self.session.set_chunk_size(u32::from(script.u16())),
             14 => self.session.ping(),
@@ -212,6 +218,7 @@ impl Host {
         self.pass(200_000);
         self.peer.receive(self.session.output());
         self.events();
+        let _ = self.session.deviations().total();
         assert!(!format!("{:?}", self.session).is_empty());
     }
 }

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use rtmp_core::media::codec_config::CodecConfig;
+use rtmp_core::media::color_info::{ColorInfo, VideoMetadata};
 use rtmp_core::media::enhanced::MultichannelConfig;
 use rtmp_core::media::metadata::{Metadata, strip_set_data_frame};
-use rtmp_core::media::{FourCc, Frame, MediaKind, inspect};
+use rtmp_core::media::tracks::{Reduced, Reduction, is_reducible, reduce, track_ids};
+use rtmp_core::media::{FourCc, Frame, MediaKind, PacketType, inspect};
 
 use super::memory;
 use super::script::Script;
@@ -29,7 +31,60 @@ pub fn run(data: &[u8]) {
     for frame in frames.iter().chain([&frame]) {
         check(frame, &body);
     }
+    let tracks = track_ids(kind, &body);
+    let has_track = |frame: &&Frame| !matches!(frame.packet_type, PacketType::Opaque | PacketType::Command);
+    let mut known = frames.iter().filter(has_track).map(|frame| frame.track_id);
+    assert!(known.all(|track| tracks.contains(track)), "{tracks:?}");
+    together(&frames);
+    reductions(kind, &body);
     data_body(&body);
+}
+
+/// Frames that go into one body come out of it again.
+fn together(frames: &[Frame]) {
+    let Ok(joined) = Frame::multitrack(frames) else {
+        return;
+    };
+    let timed = |frame: &Frame| matches!(frame.codec, Some(FourCc::AVC1 | FourCc::HVC1 | FourCc::VVC1));
+    let parts = |frame: &Frame| {
+        // Both stand for coded frames; one leaves a composition time of 0 out.
+        let packet_type = match frame.packet_type {
+            PacketType::CodedFramesX => PacketType::CodedFrames,
+            other => other,
+        };
+        (
+            frame.track_id,
+            frame.codec,
+            packet_type,
+            // Of the other codecs only legacy bodies have one.
+            timed(frame).then_some(frame.composition_ms),
+            frame.payload.clone(),
+        )
+    };
+    let again = Frame::parse_all(joined.kind, joined.timestamp_ms, joined.body);
+    assert!(
+        again.iter().map(parts).eq(frames.iter().map(parts)),
+        "{frames:?} became {again:?}"
+    );
+}
+
+/// What is left for a receiver that knows less needs no further change and did not grow by more than a header.
+fn reductions(kind: MediaKind, body: &Bytes) {
+    for reduction in [Reduction::Modifiers, Reduction::Multitrack, Reduction::Enhanced] {
+        let reduced = reduce(kind, body, 0, reduction);
+        assert!(
+            is_reducible(kind, body, reduction) || reduced == Reduced::Same,
+            "{reduced:?}"
+        );
+        if let Reduced::Body(less) = reduced {
+            assert!(less.len() <= body.len() + 8);
+            let again = reduce(kind, &less, 0, reduction);
+            assert!(
+                again == Reduced::Same || again == Reduced::Body(less.clone()),
+                "{less:?}: {again:?}"
+            );
+        }
+    }
 }
 
 fn check(frame: &Frame, body: &Bytes) {
@@ -55,7 +110,17 @@ fn check(frame: &Frame, body: &Bytes) {
     }
     if let Some(channels) = MultichannelConfig::parse(&frame.payload) {
         assert!(channels.channels() <= 255);
+        assert_eq!(MultichannelConfig::parse(&channels.to_bytes()), Some(channels));
     }
+    if frame.packet_type == PacketType::Metadata {
+        let metadata = VideoMetadata::parse(&frame.payload);
+        let color = metadata.color_info();
+        assert!(metadata.to_bytes().len() < 64 * (frame.payload.len() + 65_536));
+        assert!(
+            color.is_none_or(|color| ColorInfo::from_value(&color.to_value()) == color || !color.is_reset())
+        );
+    }
+    let _ = (frame.presentation_ns(), frame.clone().into_enhanced());
 }
 
 fn configuration(codec: FourCc, payload: &[u8]) {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rtmp_core::Code;
 use rtmp_core::session::{ConnectReply, ServerEvent, ServerSession, ServerSessionConfig, SessionLimits};
 use rtmp_core::wire::chunk::{MessageType, SharedMessage, csid};
+use rtmp_core::wire::deviation::Tolerance;
 use rtmp_core::wire::message::data::DataMessage;
 use rtmp_core::wire::status::Status;
 
@@ -49,6 +50,9 @@ impl Host {
             ..ServerSessionConfig::default()
         };
         config.send_on_bw_done = choice & 2 != 0;
+        if choice & 8 != 0 {
+            config.tolerance = Tolerance::Strict;
+        }
         if choice & 4 != 0 {
             config.limits = small_limits();
         }
@@ -80,6 +84,8 @@ impl Host {
             9 => self.call(script),
             10 => self.media(script),
             11 => self.speak(script),
+            // An honest transport waits while the peer's window is full.
+            12 if self.session.send_room(self.now) == 0 => {}
             12 => self.peer.receive(self.session.output()),
             13 => self.session.set_chunk_size(u32::from(script.u16())),
             14 => self.session.ping(),
@@ -218,6 +224,7 @@ impl Host {
         self.pass(200_000);
         self.pass(200_000);
         self.peer.receive(self.session.output());
+        let _ = self.session.deviations().total();
         assert!(!format!("{:?}", self.session).is_empty());
     }
 }

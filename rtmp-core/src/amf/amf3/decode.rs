@@ -309,6 +309,14 @@ mod tests {
     }
 
     #[test]
+    fn a_flex_wrapper_sent_with_members_of_its_own_keeps_them() {
+        let mut data = vec![0x0A, 0x13, 0x3B];
+        data.extend(b"flex.messaging.io.ObjectProxy\x03x\x04\x05");
+        let object = Object::new().with("x", Value::Integer(5));
+        round_trip(&data, &object.with_class("flex.messaging.io.ObjectProxy").into());
+    }
+
+    #[test]
     fn an_unregistered_externalizable_class_is_an_error() {
         let error = AmfError::UnknownExternalizable {
             class: "X".into(),

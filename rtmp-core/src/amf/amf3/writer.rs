@@ -177,7 +177,10 @@ impl Writer<'_> {
     fn object(&mut self, object: &Object) {
         let class = object.class().cloned().unwrap_or_default();
         let registry = self.registry;
-        if let Some(codec) = registry.externalizable(&class) {
+        if let Some(codec) = registry
+            .externalizable(&class)
+            .filter(|codec| codec.can_write(object))
+        {
             self.traits(Traits {
                 class,
                 externalizable: true,
