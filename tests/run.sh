@@ -13,10 +13,15 @@ step_setup() { tests/setup.sh; }
 step_fmt() { cargo fmt --all --check; }
 step_clippy() {
     cargo clippy --workspace --all-targets -- -D warnings &&
-        cargo clippy -p rtmp-core --no-default-features -- -D warnings
+        cargo clippy -p rtmp-core --no-default-features -- -D warnings &&
+        cargo clippy -p rtmp-core --all-targets --features rtmpe -- -D warnings
 }
 step_doc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
-step_rust() { cargo test --workspace --exclude rtmp-tests; }
+# The second run adds the tests of what only the feature builds: all of them have its name in their path.
+step_rust() {
+    cargo test --workspace --exclude rtmp-tests &&
+        cargo test -p rtmp-core --features rtmpe --lib --test wire --test session --test engine rtmpe
+}
 # The floors without sockets, threads and clock stand alone, and build where there are none.
 step_sansio() {
     cargo build -p rtmp-core --no-default-features || return 1

@@ -133,9 +133,9 @@ impl NetConnection {
     /// whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
         let parsed = RtmpUrl::parse(url)?.with_app_segments(usize::MAX);
-        if parsed.scheme != Scheme::Rtmp {
+        if !is_spoken(parsed.scheme) {
             return Err(Error::InvalidArgument(format!(
-                "{}: this build speaks plain rtmp:// only",
+                "{}: this build does not speak it: use rtmp://",
                 parsed.scheme
             )));
         }
@@ -148,6 +148,10 @@ impl NetConnection {
         session.app = parsed.app.clone();
         session.tc_url = parsed.tc_url();
         session.connect_args = args.to_vec();
+        #[cfg(feature = "rtmpe")]
+        {
+            session.encrypted = parsed.scheme == Scheme::Rtmpe;
+        }
         self.core.begin(session.tc_url.clone())?;
         let core = Arc::clone(&self.core);
         let queued = self.core.engine.run_blocking(move || {
@@ -201,6 +205,10 @@ impl NetConnection {
     pub(crate) fn core(&self) -> &Arc<ConnectionCore> {
         &self.core
     }
+}
+
+fn is_spoken(scheme: Scheme) -> bool {
+    scheme == Scheme::Rtmp || (cfg!(feature = "rtmpe") && scheme == Scheme::Rtmpe)
 }
 
 impl Drop for Closer {

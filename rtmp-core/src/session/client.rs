@@ -77,7 +77,7 @@ pub(super) enum AfterCreate {
 impl ClientSession {
     /// A session that has not sent anything yet. `seed` feeds the handshake's random bytes.
     pub fn new(config: ClientSessionConfig, seed: [u8; 32], now_ms: u64) -> Self {
-        let handshake = Handshake::client(now_ms as u32, seed);
+        let handshake = handshake(&config, seed, now_ms);
         Self {
             link: Link::new(
                 handshake,
@@ -124,7 +124,7 @@ impl ClientSession {
 
     /// Bytes to send. Valid to send at any time, also after an error.
     pub fn output(&mut self) -> &mut Output {
-        &mut self.link.output
+        self.link.wire_output()
     }
 
     /// How many of the bytes in [`output`](Self::output) may be sent now: `usize::MAX`, unless the server limited the bytes it
@@ -142,9 +142,10 @@ impl ClientSession {
         self.link.window.lift_deadline()
     }
 
-    /// What [`output`](Self::output) holds, to look at.
+    /// What [`output`](Self::output) holds, to look at; as of the last call of that or of [`send_room`](Self::send_room)
+    /// when it is encrypted.
     pub fn pending_output(&self) -> &Output {
-        &self.link.output
+        self.link.pending_output()
     }
 
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
@@ -206,6 +207,11 @@ impl ClientSession {
         self.link.tally.counts()
     }
 
+    /// Whether what is sent and received is encrypted by RTMPE.
+    pub fn is_encrypted(&self) -> bool {
+        self.link.is_encrypted()
+    }
+
     pub(super) fn end(&mut self) {
         if self.phase != Phase::Closed {
             self.phase = Phase::Closed;
@@ -243,6 +249,12 @@ impl ClientSession {
                     self.link.check().inspect_err(|_| self.events.truncate(before))?;
                 }
                 Some(Incoming::PingReply(rtt_ms)) => self.events.push_back(ClientEvent::PingReply { rtt_ms }),
+                // Type 1 is the only one known; without a file to show nothing is answered.
+                Some(Incoming::User(UserControl::SwfVerifyRequest(1))) if self.config.swf.is_some() => {
+                    if let Some(swf) = &self.config.swf {
+                        self.link.verify_swf(swf);
+                    }
+                }
                 Some(Incoming::User(event)) => self.events.push_back(ClientEvent::UserControl(event)),
                 None => break,
             }
@@ -381,4 +393,14 @@ impl ClientSession {
             .note_if(stream_id == 0, Deviation::MediaOnStreamZero);
         Some(id)
     }
+}
+
+fn handshake(config: &ClientSessionConfig, seed: [u8; 32], now_ms: u64) -> Handshake {
+    #[cfg(feature = "rtmpe")]
+    if config.encrypted {
+        return Handshake::client_encrypted(now_ms as u32, seed);
+    }
+    #[cfg(not(feature = "rtmpe"))]
+    let _ = config;
+    Handshake::client(now_ms as u32, seed)
 }

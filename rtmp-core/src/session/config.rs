@@ -4,6 +4,7 @@ use crate::amf::{Object, Value};
 use crate::session::capabilities::{Capabilities, CodecUse};
 use crate::wire::chunk::ReaderLimits;
 use crate::wire::deviation::Tolerance;
+use crate::wire::handshake::Swf;
 use crate::wire::message::control::LimitType;
 
 /// Largest message accepted before `connect` was accepted, in bytes.
@@ -124,6 +125,9 @@ pub struct ServerSessionConfig {
     /// Clients whose `flashVer` contains one of these texts get what waits for a new player in aggregate messages (RTMP 1.0
     /// 7.1.6): fewer, larger messages (Flash Player on Windows and Mac, and this library). Others may not read them.
     pub aggregate_agents: Vec<String>,
+    /// Let clients encrypt by RTMPE when they ask for it (off: it protects from nobody who knows how it works).
+    #[cfg(feature = "rtmpe")]
+    pub accept_encryption: bool,
     /// Accept `publish` and `play` on message stream 0 or one never created, as many hardware encoders send them (on).
     pub lenient_streams: bool,
     /// Whether harmless violations of the specifications are accepted and counted (lenient), or end the connection.
@@ -147,6 +151,8 @@ impl Default for ServerSessionConfig {
             sample_access: (false, false),
             enhanced: Capabilities::any(CodecUse::FORWARD),
             aggregate_agents: ["WIN ", "MAC ", "rtmpkit"].map(str::to_owned).to_vec(),
+            #[cfg(feature = "rtmpe")]
+            accept_encryption: false,
             lenient_streams: true,
             tolerance: Tolerance::default(),
             limits: SessionLimits::default(),
@@ -184,6 +190,11 @@ pub struct ClientSessionConfig {
     /// Largest chunk size used for publishing (65,536): the server's own, when it announced a larger one than `chunk_size`,
     /// up to this.
     pub max_chunk_size: u32,
+    /// Encrypt by RTMPE (off). A server that cannot is left.
+    #[cfg(feature = "rtmpe")]
+    pub encrypted: bool,
+    /// The SWF file to claim to be when the server asks (none: its request is an event like others).
+    pub swf: Option<Swf>,
     /// Send `releaseStream` and `FCPublish` before `createStream` when publishing (on).
     pub fc_publish: bool,
     /// Send `FCSubscribe` before playing, as some live content networks want (off).
@@ -229,6 +240,9 @@ impl Default for ClientSessionConfig {
             connect_args: Vec::new(),
             chunk_size: 4096,
             max_chunk_size: 65_536,
+            #[cfg(feature = "rtmpe")]
+            encrypted: false,
+            swf: None,
             fc_publish: true,
             fc_subscribe: false,
             buffer_ms: 3000,

@@ -4,10 +4,12 @@ use crate::amf;
 use crate::session::config::{SessionLimits, SessionTimeouts};
 use crate::session::error::SessionError;
 use crate::session::ping::Ping;
+#[cfg(feature = "rtmpe")]
+use crate::session::sealed::Sealed;
 use crate::session::window::{MIN_LIMIT, Window};
 use crate::wire::chunk::{ChunkReader, ChunkWriter, Output, csid};
 use crate::wire::deviation::{Deviation, Tally, Tolerance};
-use crate::wire::handshake::Handshake;
+use crate::wire::handshake::{Handshake, HandshakeKind, Swf};
 use crate::wire::message::aggregate::Aggregate;
 use crate::wire::message::command::{Command, ObjectEncoding};
 use crate::wire::message::control::{Control, LimitType};
@@ -36,6 +38,10 @@ pub(crate) struct Link {
     pub(crate) window: Window,
     pub(crate) ping: Ping,
     pub(crate) tally: Tally,
+    /// The key of SWF verification, once the handshake is done.
+    swf_key: [u8; 32],
+    #[cfg(feature = "rtmpe")]
+    sealed: Option<Box<Sealed>>,
     /// The Window Acknowledgement Size we told the peer last.
     own_window: u32,
 }
@@ -58,6 +64,9 @@ impl Link {
             window: Window::new(),
             ping: Ping::new(timeouts.ping_interval_ms, timeouts.ping_timeout_ms, now),
             tally: Tally::new(tolerance),
+            swf_key: [0; 32],
+            #[cfg(feature = "rtmpe")]
+            sealed: None,
             own_window: 0,
         }
     }
@@ -80,15 +89,71 @@ impl Link {
             if !handshake.input(data, &mut self.output)? {
                 return Ok(false);
             }
-            self.tally
-                .note_if(handshake.peer_version() != 3, Deviation::HandshakeVersion);
+            let is_plain = handshake.kind() != HandshakeKind::Encrypted;
+            self.tally.note_if(
+                is_plain && handshake.peer_version() != 3,
+                Deviation::HandshakeVersion,
+            );
+            self.swf_key = handshake.swf_verification_key();
+            #[cfg(feature = "rtmpe")]
+            if let Some(ciphers) = handshake.take_ciphers() {
+                self.sealed = Some(Box::new(Sealed::new(ciphers, &mut self.output)));
+            }
             self.tally
                 .note_if(!handshake.is_echoed(), Deviation::HandshakeEcho);
             self.handshake = None;
             self.ready_ms = now;
         }
+        #[cfg(feature = "rtmpe")]
+        if let Some(sealed) = &mut self.sealed {
+            sealed.open(data);
+        }
         self.check()?;
         Ok(true)
+    }
+
+    /// What the transport is to send.
+    #[inline]
+    pub(crate) fn wire_output(&mut self) -> &mut Output {
+        #[cfg(feature = "rtmpe")]
+        if let Some(sealed) = &mut self.sealed {
+            return sealed.seal(&mut self.output);
+        }
+        &mut self.output
+    }
+
+    /// The same, as it stood then.
+    #[inline]
+    pub(crate) fn pending_output(&self) -> &Output {
+        #[cfg(feature = "rtmpe")]
+        if let Some(sealed) = &self.sealed {
+            return sealed.pending();
+        }
+        &self.output
+    }
+
+    /// How much the transport has sent.
+    #[inline]
+    fn sent(&self) -> u64 {
+        #[cfg(feature = "rtmpe")]
+        if let Some(sealed) = &self.sealed {
+            return sealed.sent();
+        }
+        self.output.consumed()
+    }
+
+    /// Whether bytes are encrypted on their way (RTMPE).
+    pub(crate) fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "rtmpe")]
+        return self.sealed.is_some();
+        #[cfg(not(feature = "rtmpe"))]
+        false
+    }
+
+    /// Proves to the server which SWF file this client is.
+    pub(crate) fn verify_swf(&mut self, swf: &Swf) {
+        let response = swf.response(&self.swf_key);
+        self.send_user(&UserControl::SwfVerifyResponse(response));
     }
 
     /// Whether the peer did something its profile refuses.
@@ -159,7 +224,7 @@ impl Link {
             Control::SetChunkSize(size) => self.reader.set_chunk_size(size)?,
             Control::Abort(csid) => self.reader.abort(csid),
             Control::Acknowledgement(sequence) => {
-                let restarted = self.window.peer_acknowledged(sequence, self.output.consumed());
+                let restarted = self.window.peer_acknowledged(sequence, self.sent());
                 self.tally.note_if(restarted, Deviation::AcknowledgementRestarted);
             }
             Control::WindowAckSize(size) => self.window.set_peer_window(size),
@@ -178,7 +243,7 @@ impl Link {
         if size == 0 || matches!(limit, LimitType::Unknown(_)) {
             return;
         }
-        self.window.set_send_limit(size, limit, self.output.consumed());
+        self.window.set_send_limit(size, limit, self.sent());
         if size != self.own_window {
             self.send_window(size);
         }
@@ -187,7 +252,8 @@ impl Link {
     /// How many of the waiting bytes may be sent now: all, unless the peer set a limit.
     #[inline]
     pub(crate) fn send_room(&mut self, now: u64) -> usize {
-        self.window.send_room(self.output.consumed(), now)
+        self.wire_output();
+        self.window.send_room(self.sent(), now)
     }
 
     fn user_control(&mut self, message: &Message, now: u64) -> Option<Incoming> {

@@ -15,6 +15,8 @@ mod error;
 mod events;
 mod link;
 mod ping;
+#[cfg(feature = "rtmpe")]
+mod sealed;
 mod server;
 mod server_backlog;
 mod server_commands;
@@ -28,6 +30,7 @@ mod transaction;
 mod window;
 
 pub use crate::wire::deviation::{Deviation, Deviations, Tolerance};
+pub use crate::wire::handshake::Swf;
 pub use crate::wire::message::command::ObjectEncoding;
 pub use crate::wire::message::control::LimitType;
 pub use capabilities::{Capabilities, CapsEx, CodecMap, CodecUse};

@@ -71,7 +71,7 @@ impl ServerSession {
         let id = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]) >> 1;
         Self {
             link: Link::new(
-                Handshake::server(now_ms as u32, seed),
+                handshake(&config, seed, now_ms),
                 &config.limits,
                 &config.timeouts,
                 config.tolerance,
@@ -114,7 +114,7 @@ impl ServerSession {
 
     /// Bytes to send. Valid to send at any time, also after an error.
     pub fn output(&mut self) -> &mut Output {
-        &mut self.link.output
+        self.link.wire_output()
     }
 
     /// How many of the bytes in [`output`](Self::output) may be sent now: `usize::MAX`, unless the client limited the bytes it
@@ -132,9 +132,10 @@ impl ServerSession {
         self.link.window.lift_deadline()
     }
 
-    /// What [`output`](Self::output) holds, to look at.
+    /// What [`output`](Self::output) holds, to look at; as of the last call of that or of [`send_room`](Self::send_room)
+    /// when it is encrypted.
     pub fn pending_output(&self) -> &Output {
-        &self.link.output
+        self.link.pending_output()
     }
 
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
@@ -199,6 +200,11 @@ impl ServerSession {
     /// What the client did against the specifications, without harm.
     pub fn deviations(&self) -> &Deviations {
         self.link.tally.counts()
+    }
+
+    /// Whether what is sent and received is encrypted by RTMPE.
+    pub fn is_encrypted(&self) -> bool {
+        self.link.is_encrypted()
     }
 
     /// Runs `work`; whatever fails ends the session for good.
@@ -393,6 +399,15 @@ impl ServerSession {
         self.phase = Phase::Deciding(deciding);
         self.events.push_back(ServerEvent::Connect(Box::new(request)));
     }
+}
+
+fn handshake(config: &ServerSessionConfig, seed: [u8; 32], now_ms: u64) -> Handshake {
+    let handshake = Handshake::server(now_ms as u32, seed);
+    #[cfg(feature = "rtmpe")]
+    let handshake = handshake.allow_encryption(config.accept_encryption);
+    #[cfg(not(feature = "rtmpe"))]
+    let _ = config;
+    handshake
 }
 
 /// A peer's text for an error message: short, without control characters.

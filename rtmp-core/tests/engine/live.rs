@@ -16,7 +16,7 @@ use crate::support::{
 const AVC_CONFIG: &[u8] = &[1, 0x64, 0, 0x0a, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68];
 
 /// A keyframe every five frames, a frame every 40 ms, each with audio 3 ms later.
-fn film(count: u64) -> Vec<Frame> {
+pub(crate) fn film(count: u64) -> Vec<Frame> {
     let mut film = vec![
         Frame::audio_config(FourCc::MP4A, &[0x12, 0x10]),
         Frame::video_config(FourCc::AVC1, AVC_CONFIG),
@@ -51,7 +51,7 @@ fn without_io_uring_every_player_gets_the_same() {
     everybody_gets_everything(&serve_on(Engine::new(config).unwrap(), AcceptAll));
 }
 
-fn everybody_gets_everything(served: &Served) {
+pub(crate) fn everybody_gets_everything(served: &Served) {
     let (publisher, _statuses) = connected(&served.engine, &served.url);
     let (out, events) = stream(&publisher);
     out.publish("cam", PublishMode::Live).unwrap();

@@ -6,6 +6,8 @@ mod enhanced;
 mod hostile;
 mod live;
 mod reconnect;
+#[cfg(feature = "rtmpe")]
+mod rtmpe;
 mod shared_object;
 mod shared_object_crash;
 mod support;

@@ -11,5 +11,8 @@ mod hostile;
 mod joined;
 mod mutations;
 mod raw;
+#[cfg(feature = "rtmpe")]
+mod rtmpe;
+mod swf;
 mod tolerance;
 mod window;

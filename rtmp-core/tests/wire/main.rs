@@ -5,6 +5,8 @@ mod chunk_hostile;
 mod chunk_round_trip;
 mod control_messages;
 mod handshake;
+#[cfg(feature = "rtmpe")]
+mod rtmpe;
 mod transcripts;
 
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use super::simple::PACKET;
 
 pub(super) const DIGEST: usize = 32;
 
-const PLAYER_TEXT: &[u8] = b"Genuine Adobe Flash Player 001";
+pub(super) const PLAYER_TEXT: &[u8] = b"Genuine Adobe Flash Player 001";
 const SERVER_TEXT: &[u8] = b"Genuine Adobe Flash Media Server 001";
 const TAIL: [u8; 32] = [
     0xF0, 0xEE, 0xC2, 0x4A, 0x80, 0x68, 0xBE, 0xE8, 0x2E, 0x00, 0xD0, 0xD1, 0x02, 0x9E, 0x7E, 0x57, 0x6E,
@@ -57,6 +57,18 @@ impl Scheme {
         }
     }
 
+    /// The offset of the Diffie-Hellman key in `hello`, in the block without the digest. The four bytes after the block's
+    /// payload choose it.
+    #[cfg(feature = "rtmpe")]
+    pub(super) fn key_offset(self, hello: &[u8]) -> usize {
+        let block = match self {
+            Self::Block8 => 772,
+            Self::Block772 => 8,
+        };
+        let chooser = hello.get(block + 760..block + 764).unwrap_or_default();
+        block + chooser.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 632
+    }
+
     /// The digest's offset in `hello`. The four bytes before the block's payload choose it.
     fn digest_offset(self, hello: &[u8]) -> usize {
         let chooser = hello.get(self.block()..self.block() + 4).unwrap_or_default();
@@ -84,23 +96,27 @@ pub(super) fn find(hello: &[u8], signer: Signer) -> Option<Signed> {
 }
 
 /// Puts the answer to a peer's digest at the end of an echo of 1536 bytes.
-pub(super) fn sign_echo(echo: &mut [u8], peer: &[u8; DIGEST], signer: Signer) {
+pub(super) fn sign_echo(echo: &mut [u8], peer: &[u8; DIGEST], signer: Signer, version: u8) {
     if let Some((body, room)) = echo.split_last_chunk_mut::<DIGEST>() {
-        *room = answer(body, peer, signer);
+        *room = answer(body, peer, signer, version);
     }
 }
 
 /// Whether an echo of 1536 bytes ends with the right answer to our digest.
-pub(super) fn echo_is_signed(echo: &[u8], ours: &[u8; DIGEST], signer: Signer) -> bool {
+pub(super) fn echo_is_signed(echo: &[u8], ours: &[u8; DIGEST], signer: Signer, version: u8) -> bool {
     echo.len() == PACKET
         && echo
             .split_last_chunk::<DIGEST>()
-            .is_some_and(|(body, digest)| *digest == answer(body, ours, signer))
+            .is_some_and(|(body, digest)| *digest == answer(body, ours, signer, version))
 }
 
-fn answer(body: &[u8], digest: &[u8; DIGEST], signer: Signer) -> [u8; DIGEST] {
+#[cfg_attr(not(feature = "rtmpe"), allow(unused_variables))]
+fn answer(body: &[u8], digest: &[u8; DIGEST], signer: Signer, version: u8) -> [u8; DIGEST] {
     let key = mac(&[signer.text(), &TAIL].concat(), &[digest]);
-    mac(&key, &[body])
+    let signature = mac(&key, &[body]);
+    #[cfg(feature = "rtmpe")]
+    let signature = super::rtmpe::signature::ciphered(signature, &key, version);
+    signature
 }
 
 /// The digest of all bytes of `hello` but those at its own place.
@@ -110,7 +126,7 @@ fn digest_around(hello: &[u8], offset: usize, signer: Signer) -> [u8; DIGEST] {
     mac(signer.text(), &[before, after])
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; DIGEST] {
+pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; DIGEST] {
     // HMAC takes keys of every length; the error case does not exist.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
         return [0; DIGEST];
@@ -186,15 +202,23 @@ mod tests {
             assert_eq!(find(&c1, Signer::Player), Some(client));
             assert_eq!(find(&s1, Signer::Server), Some(server));
             let (mut s2, mut c2) = (echo(), echo());
-            sign_echo(&mut s2, &client.digest, Signer::Server);
-            sign_echo(&mut c2, &server.digest, Signer::Player);
+            sign_echo(&mut s2, &client.digest, Signer::Server, 3);
+            sign_echo(&mut c2, &server.digest, Signer::Player, 3);
             assert_eq!(
                 (text(&s2[1504..]), text(&c2[1504..])),
                 (vector.s2.to_owned(), vector.c2.to_owned())
             );
-            assert!(echo_is_signed(&s2, &client.digest, Signer::Server));
-            assert!(!echo_is_signed(&c2, &client.digest, Signer::Server));
+            assert!(echo_is_signed(&s2, &client.digest, Signer::Server, 3));
+            assert!(!echo_is_signed(&c2, &client.digest, Signer::Server, 3));
         }
+    }
+
+    #[cfg(feature = "rtmpe")]
+    #[test]
+    fn published_key_offsets() {
+        let c1 = hello([0x80, 0, 7, 2], 1);
+        assert_eq!(Scheme::Block8.key_offset(&c1), 1122);
+        assert_eq!(Scheme::Block772.key_offset(&c1), 374);
     }
 
     #[test]

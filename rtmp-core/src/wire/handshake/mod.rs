@@ -1,13 +1,20 @@
 //! The handshake that opens a connection (RTMP 1.0 5.2), plain and with the digests of Flash Player 9.
 
 mod digest;
+#[cfg(feature = "rtmpe")]
+mod rtmpe;
 mod simple;
+mod swf;
 
 use bytes::{Buf, Bytes};
 
 use self::digest::{DIGEST, Scheme, Signer};
 use self::simple::{PACKET, hello};
 use super::chunk::Output;
+
+#[cfg(feature = "rtmpe")]
+pub use self::rtmpe::Ciphers;
+pub use self::swf::Swf;
 
 /// What a player of the digest handshake calls itself in bytes 4 to 7 of C1 (128.0.7.2).
 const PLAYER_VERSION: [u8; 4] = [0x80, 0x00, 0x07, 0x02];
@@ -26,6 +33,14 @@ pub enum HandshakeError {
         /// What the peer probably speaks.
         guess: &'static str,
     },
+    /// RTMPE: the peer's public key gives the secret away.
+    #[error(
+        "the peer's Diffie-Hellman key is 0, 1, p - 1 or more, which makes the secret known to all: close"
+    )]
+    WeakKey,
+    /// RTMPE: the server answered without encryption.
+    #[error("the server does not speak RTMPE: connect by rtmp:// or rtmps://")]
+    NotEncrypted,
 }
 
 /// Which handshake the two sides found.
@@ -35,6 +50,8 @@ pub enum HandshakeKind {
     Simple,
     /// With digests, as Flash Player 9 and later use it.
     Digest,
+    /// With digests and Diffie-Hellman keys: everything after it is encrypted (RTMPE).
+    Encrypted,
 }
 
 /// One side of a handshake. Drop it when it is done: it holds up to three packets of 1536 bytes.
@@ -55,6 +72,10 @@ pub struct Handshake {
     is_genuine: bool,
     is_echoed: bool,
     peer_version: u8,
+    /// What this side calls the protocol in C0 or S0.
+    version: u8,
+    #[cfg(feature = "rtmpe")]
+    encryption: rtmpe::Encryption,
     /// The end of S1.
     server_key: [u8; DIGEST],
     received: Vec<u8>,
@@ -83,6 +104,9 @@ impl Handshake {
             is_genuine: true,
             is_echoed: true,
             peer_version: simple::VERSION,
+            version: simple::VERSION,
+            #[cfg(feature = "rtmpe")]
+            encryption: rtmpe::Encryption::default(),
             server_key: [0; DIGEST],
             received: Vec::new(),
         }
@@ -108,7 +132,7 @@ impl Handshake {
     /// Sends what this side sends first: C0 and C1 of a client, nothing of a server.
     pub fn start(&mut self, out: &mut Output) {
         if !self.is_server {
-            out.push_slice(&[simple::VERSION]);
+            out.push_slice(&[self.version]);
             out.push_slice(&self.hello);
         }
     }
@@ -127,9 +151,9 @@ impl Handshake {
         if self.state == State::Hello && self.collect(input) {
             let peer = std::mem::take(&mut self.received);
             if self.is_server {
-                self.answer_client(&peer, out);
+                self.answer_client(&peer, out)?;
             } else {
-                self.answer_server(peer, out);
+                self.answer_server(peer, out)?;
             }
             self.state = State::Echo;
         }
@@ -169,27 +193,35 @@ impl Handshake {
     }
 
     /// S0, S1 and S2.
-    fn answer_client(&mut self, c1: &[u8], out: &mut Output) {
+    fn answer_client(&mut self, c1: &[u8], out: &mut Output) -> Result<(), HandshakeError> {
         let mut s1 = hello(self.now_ms, self.seed);
         let mut echo = c1.to_vec();
         if let Some(client) = digest::find(c1, Signer::Player) {
             self.kind = HandshakeKind::Digest;
             set_version(&mut s1, SERVER_VERSION);
+            #[cfg(feature = "rtmpe")]
+            self.encrypt_server(c1, &mut s1, client.scheme)?;
             self.offered = Some(digest::sign(&mut s1, client.scheme, Signer::Server).digest);
             echo = self.signed_echo(&client.digest, Signer::Server);
         }
         self.server_key = end_of(&s1);
-        out.push_slice(&[simple::VERSION]);
+        out.push_slice(&[self.version]);
         out.push_slice(&s1);
         out.push_slice(&echo);
         self.hello = s1;
+        Ok(())
     }
 
     /// C2.
-    fn answer_server(&mut self, s1: Vec<u8>, out: &mut Output) {
+    fn answer_server(&mut self, s1: Vec<u8>, out: &mut Output) -> Result<(), HandshakeError> {
         self.server_key = end_of(&s1);
         let server = self.offered.and_then(|_| digest::find(&s1, Signer::Server));
+        #[cfg(feature = "rtmpe")]
+        self.encrypt_client(&s1, server.map(|server| server.scheme))?;
         let echo = match server {
+            Some(server) if self.kind == HandshakeKind::Encrypted => {
+                self.signed_echo(&server.digest, Signer::Player)
+            }
             Some(server) => {
                 self.kind = HandshakeKind::Digest;
                 self.signed_echo(&server.digest, Signer::Player)
@@ -197,11 +229,12 @@ impl Handshake {
             None => s1,
         };
         out.push_slice(&echo);
+        Ok(())
     }
 
     fn signed_echo(&self, peer: &[u8; DIGEST], signer: Signer) -> Vec<u8> {
         let mut echo = hello(self.now_ms, self.seed.map(|byte| !byte));
-        digest::sign_echo(&mut echo, peer, signer);
+        digest::sign_echo(&mut echo, peer, signer, self.version);
         echo
     }
 
@@ -213,8 +246,9 @@ impl Handshake {
             Signer::Server
         };
         let offered = self.offered.as_ref();
-        let is_signed = offered.is_some_and(|digest| digest::echo_is_signed(&self.received, digest, signer));
-        if self.kind == HandshakeKind::Digest && !self.is_server {
+        let is_signed = offered
+            .is_some_and(|digest| digest::echo_is_signed(&self.received, digest, signer, self.version));
+        if self.kind != HandshakeKind::Simple && !self.is_server {
             self.is_genuine = is_signed;
         }
         // The times in front are filled in many ways.
