@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rtmpkit.h>
 
@@ -342,6 +344,7 @@ int main(void) {
   misuse_is_an_error();
   destroying_inside_a_callback();
   log_goes_to_its_own_engine();
+  handles_are_dead_after_fork();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

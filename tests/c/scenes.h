@@ -426,3 +426,37 @@ static void log_goes_to_its_own_engine(void) {
   }
   CHECK(first.calls == 0);
 }
+
+/* In the child: what the parent made is dead, what is made afresh lives. */
+static int child_of_fork(struct served *served) {
+  rtmpkit_engine *fresh = NULL;
+  rtmpkit_server_counters counters;
+  rtmpkit_server_counters_init(&counters, sizeof counters);
+  int failed = rtmpkit_server_stats(served->server, &counters) != RTMPKIT_ERR_FORKED;
+  failed |= rtmpkit_engine_close(served->engine) != RTMPKIT_ERR_FORKED;
+  rtmpkit_server_unref(served->server);
+  failed |= rtmpkit_engine_create(NULL, &fresh) != RTMPKIT_OK;
+  failed |= rtmpkit_engine_close(fresh) != RTMPKIT_OK || rtmpkit_engine_join(fresh, PATIENCE_S * 1000) != RTMPKIT_OK;
+  rtmpkit_engine_unref(fresh);
+  return failed;
+}
+
+static void handles_are_dead_after_fork(void) {
+  struct served served;
+  struct seen client;
+  int status = -1;
+  serve(&served, NULL, NULL);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    /* Another program takes the memory of the parent's threads with it: a leak checker has nothing to say. */
+    execlp(child_of_fork(&served) ? "false" : "true", "child", (char *)NULL);
+    _exit(2);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  /* The parent notices nothing. */
+  rtmpkit_net_connection *connection = connect_to(&served, "", &client);
+  CHECK(wait_for(&client, &client.statuses, 1) && strcmp(client.code, "NetConnection.Connect.Success") == 0);
+  disconnect(connection, &client);
+  stop(&served);
+}
