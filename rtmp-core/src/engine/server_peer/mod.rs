@@ -36,6 +36,8 @@ pub(crate) struct ServerPeer {
     client: Option<Client>,
     application: Option<Application>,
     accepted: bool,
+    /// What a refused client was told.
+    refusal: Option<Status>,
     publishing: HashMap<u32, Publishing>,
     playing: Vec<Playing>,
     shared_objects: Subscriptions,
@@ -65,6 +67,7 @@ impl ServerPeer {
             client: None,
             application: None,
             accepted: false,
+            refusal: None,
             publishing: HashMap::new(),
             playing: Vec::new(),
             shared_objects: Subscriptions::default(),
@@ -175,6 +178,7 @@ impl ServerPeer {
             application.event(move |handler| handler.on_disconnect(&client, &why));
         } else if !self.accepted {
             client.instance().count_rejected();
+            let why = self.refusal.take().unwrap_or(why);
             application.event(move |handler| handler.on_reject(&client, &why));
         }
     }

@@ -119,7 +119,10 @@ impl ServerPeer {
                 info,
                 max_chunk_size,
             }),
-            (Asked::Connect, Answer::Refuse(status)) => self.session.reject_connect(status),
+            (Asked::Connect, Answer::Refuse(status)) => {
+                self.refusal = Some(status.clone());
+                self.session.reject_connect(status);
+            }
             (Asked::Publish { stream_id, name }, Answer::Publish(takeover)) => {
                 self.publish(stream_id, &name, takeover);
             }
