@@ -33,7 +33,8 @@
  *    _ref and _unref of NULL do nothing.
  * 7. The end: after on_release(user_data) nothing is called with that user_data
  *    again. It comes exactly once for every creation that succeeded; a creation
- *    that failed took nothing and calls nothing.
+ *    that failed took nothing and calls nothing. When the engine is closed and
+ *    its threads are gone, it comes inside the call that lets the object go.
  * 8. Memory. Nothing of the library's is freed with free(). Texts passed in are
  *    UTF-8, end with NUL, and are copied, as is data given as pointer and
  *    length; a rtmpkit_buffer is shared instead. Texts given out belong to the
