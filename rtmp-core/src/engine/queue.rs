@@ -18,9 +18,21 @@ use crate::error::{Error, Result};
 /// for it; [`dispatch`](Self::dispatch) then runs the handlers on the calling thread.
 ///
 /// The queue is bounded: when `capacity` events wait, frames are dropped to the next keyframe; all else is kept.
+/// Clones name the same queue; when the host drops the last, events that wait are dropped with it, and those that come
+/// later.
 #[derive(Clone)]
 pub struct Queue {
     inner: Arc<Inner>,
+    _closer: Arc<Closer>,
+}
+
+/// Breaks the circle of a queue, the events in it, and the handlers in those that name the queue.
+struct Closer(Arc<Inner>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 struct Inner {
@@ -60,14 +72,16 @@ impl Queue {
             reader,
             writer,
         };
+        let inner = Arc::new(inner);
         Ok(Self {
-            inner: Arc::new(inner),
+            _closer: Arc::new(Closer(Arc::clone(&inner))),
+            inner,
         })
     }
 
     /// The choice of this queue as the place where handlers run.
     pub fn to_dispatch(&self) -> Dispatch {
-        Dispatch::to(Arc::new(self.clone()))
+        Dispatch::to(Arc::clone(&self.inner) as Arc<dyn Executor>)
     }
 
     /// A descriptor that is readable while events wait. It belongs to the queue: poll it, do not read or close it.
@@ -94,7 +108,7 @@ impl Queue {
         self.wait(timeout);
         let mut count = 0;
         while count < max {
-            let Some(job) = self.next() else { break };
+            let Some(job) = self.inner.next() else { break };
             job();
             count += 1;
         }
@@ -109,14 +123,7 @@ impl Queue {
 
     /// Drops the events that wait and all that come later; a waiting [`dispatch`](Self::dispatch) returns.
     pub fn close(&self) {
-        let jobs = {
-            let mut state = self.inner.state.lock();
-            state.closed = true;
-            state.woken = true;
-            std::mem::take(&mut state.jobs)
-        };
-        self.inner.filled.notify_all();
-        drop(jobs);
+        self.inner.close();
     }
 
     fn wait(&self, timeout: Duration) {
@@ -136,15 +143,38 @@ impl Queue {
         }
         state.woken = false;
     }
+}
+
+impl Executor for Queue {
+    fn run(&self, job: Job) {
+        self.inner.run(job);
+    }
+
+    fn try_run(&self, job: Job) -> bool {
+        self.inner.try_run(job)
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let jobs = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.woken = true;
+            std::mem::take(&mut state.jobs)
+        };
+        self.filled.notify_all();
+        drop(jobs);
+    }
 
     /// Takes an event; the descriptor goes quiet with the last one.
     fn next(&self) -> Option<Job> {
-        let mut state = self.inner.state.lock();
+        let mut state = self.state.lock();
         let job = state.jobs.pop_front();
         if state.jobs.is_empty() && state.signalled {
             state.signalled = false;
             let mut sink = [0; 16];
-            while matches!((&self.inner.reader).read(&mut sink), Ok(1..)) {}
+            while matches!((&self.reader).read(&mut sink), Ok(1..)) {}
         }
         job
     }
@@ -153,19 +183,19 @@ impl Queue {
         state.jobs.push_back(job);
         if !state.signalled {
             state.signalled = true;
-            match (&self.inner.writer).write(&[1]) {
+            match (&self.writer).write(&[1]) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => log::error!("a queue's descriptor cannot be signalled: {error}"),
             }
         }
-        self.inner.filled.notify_one();
+        self.filled.notify_one();
     }
 }
 
-impl Executor for Queue {
+impl Executor for Inner {
     fn run(&self, job: Job) {
-        let mut state = self.inner.state.lock();
+        let mut state = self.state.lock();
         if state.closed {
             drop(state);
             return drop(job);
@@ -174,12 +204,18 @@ impl Executor for Queue {
     }
 
     fn try_run(&self, job: Job) -> bool {
-        let mut state = self.inner.state.lock();
-        let room = state.jobs.len() < self.inner.capacity && !state.closed;
+        let mut state = self.state.lock();
+        let room = state.jobs.len() < self.capacity && !state.closed;
         if room {
             self.push(&mut state, job);
         }
         room
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Queue")
     }
 }
 
@@ -244,6 +280,18 @@ mod tests {
         }
         assert_eq!(Arc::strong_count(&held), 1);
         assert_eq!(queue.dispatch(1, Duration::from_secs(3600)).unwrap(), 0);
+    }
+
+    #[test]
+    fn events_that_name_their_queue_do_not_keep_it() {
+        let queue = Queue::new(8).unwrap();
+        let held = Arc::new(());
+        let (dispatch, kept) = (queue.to_dispatch(), Arc::clone(&held));
+        let inside = dispatch.clone();
+        dispatch.run(move || drop((inside, kept)));
+        drop(queue);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(!dispatch.try_run(|| ()));
     }
 
     #[test]

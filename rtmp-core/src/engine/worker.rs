@@ -338,7 +338,7 @@ impl Worker {
             Post::Listen(listener) => self.add_listener(listener),
             Post::Subscription(SubscriptionPost::Start(feed)) => {
                 self.players.add_feed(Arc::clone(&feed));
-                self.guard(|| feed.join());
+                self.guard(|| feed.begin());
             }
             Post::Subscription(SubscriptionPost::Stop(feed)) => {
                 if self.players.remove_feed(&feed) {

@@ -257,7 +257,16 @@ impl LiveStream {
 
     /// Adds a player on the port's worker and says what it begins with.
     pub fn join(&self, port: &Arc<dyn StreamPort>) -> Joined {
+        self.add_player(&mut self.state.lock(), port)
+    }
+
+    /// Adds a player from any thread: `tell` runs before anything more is published.
+    pub fn join_then(&self, port: &Arc<dyn StreamPort>, tell: impl FnOnce(Joined)) {
         let mut state = self.state.lock();
+        tell(self.add_player(&mut state, port));
+    }
+
+    fn add_player(&self, state: &mut State, port: &Arc<dyn StreamPort>) -> Joined {
         match state
             .outlets
             .iter_mut()

@@ -66,6 +66,8 @@ pub struct Feed {
 struct FeedState {
     flow: PlayerFlow,
     time: Unwrap,
+    /// What the stream held when the subscription joined, until the worker has delivered it.
+    joined: Option<Joined>,
 }
 
 impl Subscription {
@@ -79,6 +81,7 @@ impl Subscription {
         let state = Mutex::new(FeedState {
             flow,
             time: Unwrap::default(),
+            joined: None,
         });
         let (closed, dropped) = (AtomicBool::new(false), AtomicU64::new(0));
         let feed = Arc::new(Feed {
@@ -90,7 +93,11 @@ impl Subscription {
             closed,
             dropped,
         });
-        feed.port.subscription(SubscriptionPost::Start(Arc::clone(&feed)));
+        // Joining here, and telling the worker in the same breath, misses nothing that is published from now on.
+        feed.stream.join_then(&feed.port, |joined| {
+            feed.state.lock().joined = Some(joined);
+            feed.port.subscription(SubscriptionPost::Start(Arc::clone(&feed)));
+        });
         Self { feed }
     }
 
@@ -121,14 +128,17 @@ impl Feed {
         self.stream.id()
     }
 
-    /// Joins the stream and delivers its backlog. Called once, on the worker.
-    pub fn join(self: &Arc<Self>) {
+    /// Delivers what the stream held when the subscription joined. Called once, on the worker.
+    pub fn begin(self: &Arc<Self>) {
+        let Some(joined) = self.state.lock().joined.take() else {
+            return;
+        };
         let Joined {
             backlog,
             next_sequence,
             publishing,
             has_video,
-        } = self.stream.join(&self.port);
+        } = joined;
         let at_keyframe = !self.options.skip_backlog && backlog.iter().any(|message| message.is_keyframe());
         self.state.lock().flow =
             PlayerFlow::new(FlowLimits::default(), next_sequence, has_video, at_keyframe);
