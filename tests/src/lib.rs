@@ -2,6 +2,7 @@
 //! programs of others that rtmpkit must get along with. Everything stays on 127.0.0.1 and is bounded in time.
 #![deny(missing_docs)]
 
+pub mod amf_corpus;
 pub mod fuzz;
 pub mod load;
 pub mod media;
