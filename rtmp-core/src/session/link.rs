@@ -29,7 +29,7 @@ pub(crate) enum Incoming {
 /// The lower half of a session.
 pub(crate) struct Link {
     /// `None` once done.
-    handshake: Option<Handshake>,
+    handshake: Option<Box<Handshake>>,
     opened_ms: u64,
     ready_ms: u64,
     reader: ChunkReader,
@@ -55,7 +55,7 @@ impl Link {
         now: u64,
     ) -> Self {
         Self {
-            handshake: Some(handshake),
+            handshake: Some(Box::new(handshake)),
             opened_ms: now,
             ready_ms: now,
             reader: ChunkReader::new(limits.reader()),

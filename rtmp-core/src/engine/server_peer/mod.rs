@@ -203,7 +203,15 @@ impl ServerPeer {
                 self.event(event, context);
             }
         }
-        self.events = events;
+        // Publishers keep the queue that each of their messages goes through; the others let it go.
+        if !self.publishing.is_empty() {
+            self.events = events;
+            return;
+        }
+        self.session.swap_events(&mut VecDeque::new());
+        if self.requests.is_empty() && self.requests.capacity() > 0 {
+            self.requests = HashMap::new();
+        }
     }
 
     fn event(&mut self, event: ServerEvent, context: &mut Context<'_>) {

@@ -11,7 +11,7 @@ const COPY_LIMIT: usize = 64;
 /// Slices above this length get a buffer of their own rather than growing the inline store.
 const OWN_BUFFER: usize = 4096;
 /// What an emptied queue keeps for its next use.
-const KEPT_INLINE: usize = 4096;
+const KEPT_INLINE: usize = 256;
 const KEPT_SEGMENTS: usize = 128;
 
 /// A queue of bytes to send: small pieces stored inline, large ones held by reference.

@@ -386,6 +386,8 @@ impl ChunkReader {
         if self.streams.len() >= limit {
             return Err(ChunkError::TooManyChunkStreams { csid, limit });
         }
+        // Few peers use more than three; none shall pay for more than it uses.
+        self.streams.reserve_exact(1);
         self.streams.push(ChunkStream {
             csid,
             timestamp: 0,

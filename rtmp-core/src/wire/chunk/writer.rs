@@ -129,6 +129,7 @@ impl ChunkWriter {
         let found = self.streams.iter_mut().find(|stream| stream.csid == fields.csid);
         let Some(previous) = found else {
             out.push_slice(full_header(fields).as_slice());
+            self.streams.reserve_exact(1);
             self.streams.push(Previous::after_full(fields));
             return;
         };
