@@ -239,6 +239,26 @@ typedef enum rtmpkit_publish_modes {
   RTMPKIT_PUBLISH_APPEND_WITH_GAP = 3,
 } rtmpkit_publish_modes;
 
+/** Names of what a publisher does when another publishes the stream. Since 0.1. */
+typedef enum rtmpkit_takeovers {
+  /** It is refused with NetStream.Publish.BadName. */
+  RTMPKIT_TAKEOVER_REFUSE = 0,
+  /** It takes the stream; players go on without a break. */
+  RTMPKIT_TAKEOVER_REPLACE = 1,
+} rtmpkit_takeovers;
+
+/** Names of what became of a slot. Since 0.1. */
+typedef enum rtmpkit_slot_changes {
+  /** Somebody else set it. */
+  RTMPKIT_SLOT_CHANGE = 1,
+  /** Somebody removed it. */
+  RTMPKIT_SLOT_DELETE = 2,
+  /** The server accepted the change that this side asked for. Remote objects only. */
+  RTMPKIT_SLOT_SUCCESS = 3,
+  /** The server refused the change that this side asked for; the slot is as `new_value` says. Remote objects only. */
+  RTMPKIT_SLOT_REJECT = 4,
+} rtmpkit_slot_changes;
+
 /** An application of a server. Since 0.1. */
 typedef struct rtmpkit_application rtmpkit_application;
 
@@ -278,6 +298,12 @@ typedef struct rtmpkit_request rtmpkit_request;
 
 /** A server of RTMP applications. Since 0.1. */
 typedef struct rtmpkit_server rtmpkit_server;
+
+/**
+ * Named slots that several hosts and clients change together. Local: made by `rtmpkit_shared_object_open`, of an
+ * instance of this server. Remote: made by `rtmpkit_shared_object_connect`, a copy that follows the server's. Since 0.1.
+ */
+typedef struct rtmpkit_shared_object rtmpkit_shared_object;
 
 /** A live stream of an instance. A handle made by `rtmpkit_stream_publish` is its publisher. Since 0.1. */
 typedef struct rtmpkit_stream rtmpkit_stream;
@@ -431,7 +457,7 @@ typedef struct rtmpkit_server_counters {
   struct rtmpkit_traffic traffic;
 } rtmpkit_server_counters;
 
-/** Settings of an application; `rtmpkit_application_config_init` fills in the defaults. Since 0.1. */
+/** Settings of an application; `rtmpkit_application_config_init` fills in the defaults. Texts are copied. Since 0.1. */
 typedef struct rtmpkit_application_config {
   /** Set by `rtmpkit_application_config_init`. */
   size_t struct_size;
@@ -443,6 +469,37 @@ typedef struct rtmpkit_application_config {
   uint32_t max_clients;
   /** Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB. */
   uint64_t gop_cache_bytes;
+  /** What a second publisher of a stream may do, one of `rtmpkit_takeovers`. Default: `RTMPKIT_TAKEOVER_REFUSE`. */
+  int32_t takeover;
+  /**
+   * Milliseconds that players are held when a publisher leaves: who publishes the stream meanwhile goes on where it
+   * stopped. Default: 0.
+   */
+  uint32_t hold_ms;
+  /** Milliseconds that audio and data may wait for the next video message, to ride along with it. Default: 25. */
+  uint16_t audio_wait_ms;
+  /** Milliseconds that video may wait for more of its kind. Default: 0. */
+  uint16_t video_wait_ms;
+  /**
+   * Milliseconds that video may wait besides when the worker is busy. Default: 40. With all three 0 every message is
+   * sent at once; larger ones cost less time of the processor.
+   */
+  uint16_t load_wait_ms;
+  /** Directory of the persistent shared objects, made if need be. NULL, the default: there are none. */
+  const char *shared_object_directory;
+  /**
+   * Milliseconds between two commits of changed persistent shared objects; 0 commits only when asked and when the last
+   * user leaves. Default: 120,000.
+   */
+  uint64_t shared_object_autocommit_ms;
+  /** Shared objects that one client may use at once. Default: 64. */
+  uint32_t shared_object_max_per_client;
+  /** Slots of one shared object. Default: 10,000. */
+  uint32_t shared_object_max_slots;
+  /** Bytes of one slot's value. Default: 65,536. */
+  uint32_t shared_object_max_value_bytes;
+  /** Bytes of all names and values of one shared object, 8 MiB at most. Default: 1 MiB. */
+  uint32_t shared_object_max_bytes;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -677,6 +734,54 @@ typedef struct rtmpkit_net_stream_counters {
   /** Media alone, without headers; dropped are those that found the queue full. */
   struct rtmpkit_traffic traffic;
 } rtmpkit_net_stream_counters;
+
+/** A changed slot. It belongs to the library and is valid until the callback returns. Since 0.1. */
+typedef struct rtmpkit_slot_change {
+  /** Size of this struct in the library that runs. */
+  size_t struct_size;
+  /** One of `rtmpkit_slot_changes`. */
+  int32_t kind;
+  /** The slot's name. Never NULL. */
+  const char *name;
+  /** What it was; NULL if it did not exist. */
+  const struct rtmpkit_value *old_value;
+  /** What it is; NULL if it does not exist any more. */
+  const struct rtmpkit_value *new_value;
+} rtmpkit_slot_change;
+
+/**
+ * What happens to a shared object, one event at a time and in order, where the application's or the connection's
+ * callbacks run. What a handle does itself is not reported to it. NULL members do nothing. `object` is lent; a
+ * reference to it does not keep the object open. Since 0.1.
+ */
+typedef struct rtmpkit_shared_object_events {
+  /** Set by `rtmpkit_shared_object_events_init`. */
+  size_t struct_size;
+  /**
+   * Slots changed, all at once: `changes` points to `count` pointers. A remote object hears it also, with as many
+   * changes as there are slots, when the server let it join.
+   */
+  void (*on_sync)(void *user_data,
+                  struct rtmpkit_shared_object *object,
+                  const struct rtmpkit_slot_change *const *changes,
+                  size_t count);
+  /** Somebody sent a message to the object's users. `sender` is the client if it is one of this server, otherwise NULL. */
+  void (*on_message)(void *user_data,
+                     struct rtmpkit_shared_object *object,
+                     struct rtmpkit_client *sender,
+                     const char *handler,
+                     const struct rtmpkit_value *const *args,
+                     size_t count);
+  /**
+   * Something failed: `SharedObject.NoReadAccess`, `.NoWriteAccess`, `.ObjectCreationFailed`, `.BadPersistence` from
+   * another server, `SharedObject.Flush.Failed` from this one.
+   */
+  void (*on_status)(void *user_data, struct rtmpkit_shared_object *object, const struct rtmpkit_status *status);
+  /** All slots were removed. */
+  void (*on_clear)(void *user_data, struct rtmpkit_shared_object *object);
+  /** Rule 7: comes after `rtmpkit_shared_object_close`, or after the last unref. */
+  rtmpkit_release_fn on_release;
+} rtmpkit_shared_object_events;
 
 #ifdef __cplusplus
 extern "C" {
@@ -960,6 +1065,17 @@ rtmpkit_result rtmpkit_server_listen(struct rtmpkit_server *server,
                                      uint16_t *port);
 
 /**
+ * Winds the server down: stops listening, asks the clients that can to connect to `url` instead (NULL: to the same place;
+ * it may be relative to what each connected to), serves all of them for `grace_ms` longer, and then closes; sooner when
+ * all have left. `text` is for them and may be NULL. Called again it asks again, with a new time.
+ * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_CLOSED`. Since 0.1. Spec: E-RTMP v2 "Reconnect Request".
+ */
+rtmpkit_result rtmpkit_server_drain(struct rtmpkit_server *server,
+                                    const char *url,
+                                    const char *text,
+                                    uint32_t grace_ms);
+
+/**
  * Stops listening and ends every connection, with NetConnection.Connect.AppShutdown for those connected. Closing again
  * does nothing. Since 0.1.
  */
@@ -1087,6 +1203,16 @@ rtmpkit_result rtmpkit_client_call(struct rtmpkit_client *client,
 rtmpkit_result rtmpkit_client_ping(struct rtmpkit_client *client, rtmpkit_reply_fn reply, void *user_data);
 
 /**
+ * Asks the client to connect elsewhere, or anew to the same place if `url` is NULL; `url` may be relative to what it
+ * connected to, `text` may be NULL. Go on serving it until it leaves.
+ * Errors: `RTMPKIT_ERR_CLOSED` if it is gone; `RTMPKIT_ERR_WRONG_STATE` if it did not announce that it can: it stays.
+ * Since 0.1. Spec: E-RTMP v2 "Reconnect Request".
+ */
+rtmpkit_result rtmpkit_client_request_reconnect(struct rtmpkit_client *client,
+                                                const char *url,
+                                                const char *text);
+
+/**
  * Disconnects the client, after sending it a status with this code (for example
  * `NetConnection.Connect.Rejected`) and text; NULL for both sends nothing. `on_disconnect`
  * follows. A client that is gone already is no error. Since 0.1.
@@ -1137,6 +1263,16 @@ rtmpkit_result rtmpkit_request_range(struct rtmpkit_request *request,
                                      int64_t *start_ms,
                                      int64_t *duration_ms,
                                      bool *reset);
+
+/**
+ * Sets an option of a publish before it is accepted, in place of the application's policy: `takeover` to `refuse` or
+ * `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else, `RTMPKIT_ERR_INVALID_ARGUMENT` for another
+ * option or value. Since 0.1.
+ */
+rtmpkit_result rtmpkit_request_set_option(struct rtmpkit_request *request,
+                                          const char *key,
+                                          const char *value);
 
 /**
  * Accepts. `result` may be NULL; otherwise it is for a connect an object whose members are added to the information
@@ -1211,6 +1347,27 @@ rtmpkit_result rtmpkit_stream_write_data(struct rtmpkit_stream *stream,
                                          const char *handler,
                                          const struct rtmpkit_value *const *args,
                                          size_t count);
+
+/**
+ * Sends a data message to all who play the stream now: the name of a handler and its arguments. The handle need not
+ * publish. `args` may be NULL if `count` is 0. Since 0.1.
+ */
+rtmpkit_result rtmpkit_stream_send(struct rtmpkit_stream *stream,
+                                   const char *handler,
+                                   const struct rtmpkit_value *const *args,
+                                   size_t count);
+
+/** Takes the stream from whoever publishes it and forgets what is kept for those who join late. Since 0.1. */
+rtmpkit_result rtmpkit_stream_clear(struct rtmpkit_stream *stream);
+
+/**
+ * Changes how long messages may wait on their way to players; see `rtmpkit_application_config`, where a stream's
+ * setting begins. Since 0.1.
+ */
+rtmpkit_result rtmpkit_stream_set_latency(struct rtmpkit_stream *stream,
+                                          uint16_t audio_wait_ms,
+                                          uint16_t video_wait_ms,
+                                          uint16_t load_wait_ms);
 
 /** Reads counters. Since 0.1. */
 rtmpkit_result rtmpkit_stream_stats(struct rtmpkit_stream *stream, struct rtmpkit_stream_counters *counters);
@@ -1398,6 +1555,179 @@ struct rtmpkit_net_stream *rtmpkit_net_stream_ref(struct rtmpkit_net_stream *str
 
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_net_stream_unref(struct rtmpkit_net_stream *stream);
+
+/** Sets all members to NULL. Pass `sizeof *events`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_shared_object_events_init(struct rtmpkit_shared_object_events *events,
+                                                 size_t struct_size);
+
+/**
+ * Opens the shared object of that name of an instance, made if there is none; while there is a handle the object lives.
+ * A persistent one is kept in the application's `shared_object_directory`. `events` may be NULL.
+ * Threads: a persistent one that nobody uses is read from disk on this one. Ownership: one reference in `*out`; the last
+ * unref closes the handle. Errors: `RTMPKIT_ERR_WRONG_STATE` for a persistent one without a directory,
+ * `RTMPKIT_ERR_ALREADY_EXISTS` if it exists with the other persistence, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with
+ * path tricks, `RTMPKIT_ERR_IO`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_open(struct rtmpkit_instance *instance,
+                                          const char *name,
+                                          bool persistent,
+                                          const struct rtmpkit_shared_object_events *events,
+                                          void *user_data,
+                                          struct rtmpkit_shared_object **out);
+
+/**
+ * Joins a shared object of the server that a connection goes to; before there is a connection, as soon as there is.
+ * Changes made meanwhile wait. When the connection connects anew the object joins again by itself. `events` may be NULL.
+ * Ownership: one reference in `*out`; the last unref leaves the object. Errors: `RTMPKIT_ERR_ALREADY_EXISTS` while
+ * another handle of this connection uses it, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with path tricks. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_connect(struct rtmpkit_net_connection *connection,
+                                             const char *name,
+                                             bool persistent,
+                                             const struct rtmpkit_shared_object_events *events,
+                                             void *user_data,
+                                             struct rtmpkit_shared_object **out);
+
+/** The object's name. Ownership: the handle's. Errors: NULL. Since 0.1. */
+const char *rtmpkit_shared_object_name(struct rtmpkit_shared_object *object);
+
+/** Whether it is kept on disk by its server. Since 0.1. */
+bool rtmpkit_shared_object_is_persistent(struct rtmpkit_shared_object *object);
+
+/** Whether the server has let a remote object join; whether a local one is not closed. Since 0.1. */
+bool rtmpkit_shared_object_is_connected(struct rtmpkit_shared_object *object);
+
+/**
+ * Leaves the object and undoes the handle's locks; `on_release` follows. A temporary object that nobody else uses is
+ * gone then, a persistent one is stored. Closing again does nothing. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_close(struct rtmpkit_shared_object *object);
+
+/** Adds a reference and returns `object`. NULL does nothing. Since 0.1. */
+struct rtmpkit_shared_object *rtmpkit_shared_object_ref(struct rtmpkit_shared_object *object);
+
+/** Gives a reference back. NULL does nothing. Since 0.1. */
+void rtmpkit_shared_object_unref(struct rtmpkit_shared_object *object);
+
+/**
+ * Finds a slot's value. Ownership: one reference in `*out`, to a value that may be changed without effect on the slot.
+ * Errors: `RTMPKIT_ERR_NOT_FOUND` if there is no such slot; `*out` is then left alone. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_get(struct rtmpkit_shared_object *object,
+                                         const char *slot,
+                                         struct rtmpkit_value **out);
+
+/** Lists the names of all slots, sorted. Ownership: one reference in `*out`, to an array of strings. Since 0.1. */
+rtmpkit_result rtmpkit_shared_object_names(struct rtmpkit_shared_object *object,
+                                           struct rtmpkit_value **out);
+
+/** How many slots there are. Since 0.1. */
+size_t rtmpkit_shared_object_size(struct rtmpkit_shared_object *object);
+
+/**
+ * The version: of a local object 1 at first and one more with each message that changed something, of a remote one the
+ * newest that the server told; 0 for a closed handle and before the first. Since 0.1.
+ */
+uint32_t rtmpkit_shared_object_version(struct rtmpkit_shared_object *object);
+
+/**
+ * Sets a slot to a copy of `value` and tells all users; null and undefined remove it. A remote object asks its server.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for what goes beyond a bound of the application, `RTMPKIT_ERR_CLOSED`,
+ * `RTMPKIT_ERR_FULL` when too much waits to be sent. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_set(struct rtmpkit_shared_object *object,
+                                         const char *slot,
+                                         const struct rtmpkit_value *value);
+
+/**
+ * Removes a slot and tells all users. Returns 1, or 0 if there was none. Errors: as `rtmpkit_shared_object_set`.
+ * Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_remove(struct rtmpkit_shared_object *object,
+                                            const char *slot);
+
+/**
+ * Removes all slots and tells all users. Returns 1, or 0 if there were none. Errors: as `rtmpkit_shared_object_set`.
+ * Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_clear(struct rtmpkit_shared_object *object);
+
+/**
+ * Calls a handler of all who use the object: their `on_message`. Nothing of it is kept. A remote object's own
+ * `on_message` hears it too. `args` may be NULL if `count` is 0. Errors: as `rtmpkit_shared_object_set`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_send(struct rtmpkit_shared_object *object,
+                                          const char *handler,
+                                          const struct rtmpkit_value *const *args,
+                                          size_t count);
+
+/**
+ * Holds changes back until `rtmpkit_shared_object_unlock` was called as often; then they go out as one. The lock of a
+ * local object holds back the changes of clients, too.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_lock(struct rtmpkit_shared_object *object);
+
+/** Undoes a lock. Errors: `RTMPKIT_ERR_WRONG_STATE` if this handle holds none, `RTMPKIT_ERR_CLOSED`. Since 0.1. */
+rtmpkit_result rtmpkit_shared_object_unlock(struct rtmpkit_shared_object *object);
+
+/**
+ * Calls a handler of all clients at the end of the changes made since `rtmpkit_shared_object_lock`, in the same message.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` for a remote object, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_mark(struct rtmpkit_shared_object *object,
+                                          const char *handler,
+                                          const struct rtmpkit_value *const *args,
+                                          size_t count);
+
+/**
+ * Stores a persistent object as it is now. `reply` takes the version that was stored, or `SharedObject.Flush.Failed`;
+ * NULL asks for none. After success, that version outlives whatever happens to the process.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` for a remote object, `RTMPKIT_ERR_CLOSED`; `reply` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_flush(struct rtmpkit_shared_object *object,
+                                           rtmpkit_reply_fn reply,
+                                           void *user_data);
+
+/**
+ * Forgets which slots were removed before a version: clients with a copy older than that start from nothing.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` for a remote object, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_purge(struct rtmpkit_shared_object *object, uint32_t version);
+
+/**
+ * How many versions a client's copy may be behind without having to start from nothing; negative, as at first, is no
+ * bound. Errors: as `rtmpkit_shared_object_purge`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_set_resync_depth(struct rtmpkit_shared_object *object,
+                                                      int64_t depth);
+
+/** How many clients use a local object; 0 for a remote one. Since 0.1. */
+size_t rtmpkit_shared_object_subscribers(struct rtmpkit_shared_object *object);
+
+/** Whether a persistent local object changed since it was last stored. Since 0.1. */
+bool rtmpkit_shared_object_is_dirty(struct rtmpkit_shared_object *object);
+
+/**
+ * Removes all slots of the shared objects that a path names, and deletes those of them that are on disk; who uses one is
+ * told to empty the copy. `/` names all, `/a/b` one, `/a/` all below `a`; in the last segment `*` stands for any
+ * characters and `?` for one. `reply` takes how many there were; NULL asks for none.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`, `RTMPKIT_ERR_CLOSED`; `reply` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_destroy(struct rtmpkit_instance *instance,
+                                             const char *path,
+                                             rtmpkit_reply_fn reply,
+                                             void *user_data);
+
+/**
+ * Stores one persistent shared object of an instance, or all of them if `name` is NULL. `reply` takes how many were
+ * stored, or `SharedObject.Flush.Failed`; NULL asks for none.
+ * Errors: as `rtmpkit_shared_object_destroy`, `RTMPKIT_ERR_NOT_FOUND`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_shared_object_commit(struct rtmpkit_instance *instance,
+                                            const char *name,
+                                            rtmpkit_reply_fn reply,
+                                            void *user_data);
 
 #ifdef __cplusplus
 }  // extern "C"

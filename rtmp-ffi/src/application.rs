@@ -1,20 +1,19 @@
 //! Applications: what a server offers under a name, and what the host does about it.
 
 use std::ffi::{c_char, c_void};
-use std::ptr;
 use std::sync::Arc;
 
 use rtmp_core::{
-    Application, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance,
-    PlayRequest, PublishRequest, Status, Stream,
+    Application, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance, PlayRequest,
+    PublishRequest, Status, Stream,
 };
 
+use crate::application_config::{rtmpkit_application_config, settings};
 use crate::client::rtmpkit_client;
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, Slot, add_ref, give, unref};
 use crate::host::Growing;
 use crate::instance::rtmpkit_instance;
-use crate::queue::rtmpkit_queue;
 use crate::release::{Home, Release, UserData, rtmpkit_release_fn};
 use crate::request::rtmpkit_request;
 use crate::server::rtmpkit_server;
@@ -48,36 +47,6 @@ impl rtmpkit_application {
 impl Drop for rtmpkit_application {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Settings of an application; `rtmpkit_application_config_init` fills in the defaults. Since 0.1.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct rtmpkit_application_config {
-    /// Set by `rtmpkit_application_config_init`.
-    pub struct_size: usize,
-    /// Where callbacks run. NULL, the default: on the library's threads.
-    pub queue: *mut rtmpkit_queue,
-    /// Milliseconds that a request may stay unanswered. Default: 30,000.
-    pub request_timeout_ms: u32,
-    /// Clients in all instances together; 0, the default, is no limit.
-    pub max_clients: u32,
-    /// Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB.
-    pub gop_cache_bytes: u64,
-}
-
-// SAFETY: `repr(C)`, `struct_size` first, integers and a raw pointer.
-unsafe impl Growing for rtmpkit_application_config {
-    fn defaults() -> Self {
-        let queue = ptr::null_mut();
-        Self {
-            struct_size: 0,
-            queue,
-            request_timeout_ms: 30_000,
-            max_clients: 0,
-            gop_cache_bytes: 32 << 20,
-        }
     }
 }
 
@@ -181,15 +150,6 @@ unsafe impl Growing for rtmpkit_application_events {
     }
 }
 
-/// Fills in the defaults. Pass `sizeof *config`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn rtmpkit_application_config_init(
-    config: *mut rtmpkit_application_config,
-    struct_size: usize,
-) -> rtmpkit_result {
-    entry!(|host| host.init(config, struct_size))
-}
-
 /// Sets all members to NULL. Pass `sizeof *events`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_application_events_init(
@@ -219,11 +179,7 @@ pub unsafe extern "C" fn rtmpkit_application_create(
         let config = host.read_optional(config, "config")?;
         let events = host.read_optional(events, "events")?;
         let home = server.home(&host, config.queue)?;
-        let mut settings = ApplicationConfig::default();
-        settings.dispatch = home.dispatch.clone();
-        settings.request_timeout_ms = config.request_timeout_ms.into();
-        settings.max_clients = config.max_clients as usize;
-        settings.gop_cache_bytes = usize::try_from(config.gop_cache_bytes).unwrap_or(usize::MAX);
+        let settings = settings(&host, &config, &home)?;
         let user_data = UserData(user_data);
         let release = Release::new(events.on_release, user_data, home.clone());
         let handler = Arc::new(Handler {

@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-use rtmp_core::{Client, Code, Level, Status, Value};
+use rtmp_core::{Client, Code, Error, Level, Status, Value};
 
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, add_ref, give, unref};
@@ -262,6 +262,27 @@ pub unsafe extern "C" fn rtmpkit_client_ping(
     })
 }
 
+/// Asks the client to connect elsewhere, or anew to the same place if `url` is NULL; `url` may be relative to what it
+/// connected to, `text` may be NULL. Go on serving it until it leaves.
+/// Errors: `RTMPKIT_ERR_CLOSED` if it is gone; `RTMPKIT_ERR_WRONG_STATE` if it did not announce that it can: it stays.
+/// Since 0.1. Spec: E-RTMP v2 "Reconnect Request".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_client_request_reconnect(
+    client: *mut rtmpkit_client,
+    url: *const c_char,
+    text: *const c_char,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let handle = connected(&host, client)?;
+        let url = host.optional_text(url, "url")?;
+        let text = host.optional_text(text, "text")?.unwrap_or("");
+        match handle.client.request_reconnect(url, text) {
+            true => Ok(0),
+            false => Err(Error::WrongState("the client cannot reconnect on request".to_owned()).into()),
+        }
+    })
+}
+
 /// Disconnects the client, after sending it a status with this code (for example
 /// `NetConnection.Connect.Rejected`) and text; NULL for both sends nothing. `on_disconnect`
 /// follows. A client that is gone already is no error. Since 0.1.
@@ -308,6 +329,6 @@ fn connected(
     let handle = host.handle(client.cast_const())?;
     match handle.client.is_connected() {
         true => Ok(handle),
-        false => Err(rtmp_core::Error::Closed("client").into()),
+        false => Err(Error::Closed("client").into()),
     }
 }

@@ -40,6 +40,8 @@ mod queue;
 
 mod server;
 
+mod application_config;
+
 mod application;
 
 mod instance;
@@ -56,7 +58,12 @@ mod net_connection;
 
 mod net_stream;
 
+mod shared_object;
+
+mod slots;
+
 pub use application::*;
+pub use application_config::*;
 pub use buffer::*;
 pub use client::*;
 pub use engine::*;
@@ -73,6 +80,8 @@ pub use panic::arm_panic;
 pub use queue::*;
 pub use request::*;
 pub use server::*;
+pub use shared_object::*;
+pub use slots::*;
 pub use status::*;
 pub use stream::*;
 pub use subscription::*;

@@ -52,6 +52,12 @@ impl Outcome for bool {
     }
 }
 
+impl Outcome for u32 {
+    fn failed(_: i32) -> Self {
+        0
+    }
+}
+
 impl Outcome for u64 {
     fn failed(_: i32) -> Self {
         0

@@ -6,7 +6,7 @@ use std::ptr;
 use parking_lot::Mutex;
 use rtmp_core::{
     CallRequest, Code, ConnectRequest, Error, Level, Object, PlayRequest, PlayStart, PublishMode,
-    PublishRequest, Status, Value,
+    PublishRequest, Status, Takeover, Value,
 };
 
 use crate::client::rtmpkit_client;
@@ -49,6 +49,14 @@ pub struct rtmpkit_request {
     name: CString,
     query: CString,
     args: LentValues,
+    options: Mutex<Options>,
+}
+
+/// What the host set for its acceptance.
+#[derive(Default)]
+struct Options {
+    takeover: Option<bool>,
+    hold_ms: Option<u32>,
 }
 
 enum Ask {
@@ -82,6 +90,7 @@ impl rtmpkit_request {
             query,
             args,
             ask: Ask::Connect(request),
+            options: Mutex::default(),
         }
     }
 
@@ -93,6 +102,7 @@ impl rtmpkit_request {
             query,
             args: LentValues::new(&[]),
             ask: Ask::Publish(request),
+            options: Mutex::default(),
         }
     }
 
@@ -104,6 +114,7 @@ impl rtmpkit_request {
             query,
             args: LentValues::new(&[]),
             ask: Ask::Play(request),
+            options: Mutex::default(),
         }
     }
 
@@ -115,6 +126,7 @@ impl rtmpkit_request {
             query: CString::default(),
             args,
             ask: Ask::Call(request),
+            options: Mutex::default(),
         }
     }
 
@@ -127,6 +139,7 @@ impl rtmpkit_request {
             query: CString::default(),
             args,
             ask,
+            options: Mutex::default(),
         }
     }
 
@@ -151,7 +164,7 @@ impl rtmpkit_request {
                 }
             },
             Ask::Publish(request) => match result {
-                None => request.accept(),
+                None => self.accept_publish(request),
                 Some(_) => return Err(Failure::invalid("a publish has no result: pass NULL")),
             },
             Ask::Play(request) => match &result {
@@ -165,6 +178,20 @@ impl rtmpkit_request {
             },
             Ask::Call(request) => request.accept(result.unwrap_or(Value::Null)),
             Ask::Peer(answer) => answer_peer(answer, Ok(result.unwrap_or(Value::Null))),
+        })
+    }
+
+    fn accept_publish(&self, request: &PublishRequest) -> bool {
+        let (takeover, hold_ms) = {
+            let options = self.options.lock();
+            (options.takeover, options.hold_ms)
+        };
+        if takeover.is_none() && hold_ms.is_none() {
+            return request.accept();
+        }
+        request.accept_with(Takeover {
+            replace: takeover.unwrap_or_default(),
+            hold_ms: hold_ms.unwrap_or_default(),
         })
     }
 
@@ -286,6 +313,34 @@ pub unsafe extern "C" fn rtmpkit_request_range(
         host.put_optional(start_ms, start)?;
         host.put_optional(duration_ms, duration)?;
         host.put_optional(reset, play.reset())?;
+        Ok(0)
+    })
+}
+
+/// Sets an option of a publish before it is accepted, in place of the application's policy: `takeover` to `refuse` or
+/// `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0.
+/// Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else, `RTMPKIT_ERR_INVALID_ARGUMENT` for another
+/// option or value. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_request_set_option(
+    request: *mut rtmpkit_request,
+    key: *const c_char,
+    value: *const c_char,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let request = host.handle(request)?;
+        let (key, value) = (host.text(key, "key")?, host.text(value, "value")?);
+        let Ask::Publish(_) = &request.ask else {
+            return Err(wrong_kind("publish"));
+        };
+        let mut options = request.options.lock();
+        let unknown = || Failure::invalid(format!("option {key:?} has no value {value:?}"));
+        match (key, value) {
+            ("takeover", "refuse") => options.takeover = Some(false),
+            ("takeover", "replace") => options.takeover = Some(true),
+            ("hold_ms", value) => options.hold_ms = Some(value.parse().map_err(|_| unknown())?),
+            _ => return Err(unknown()),
+        }
         Ok(0)
     })
 }

@@ -3,6 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtmp_core::{Error, FlowLimits, Server, ServerConfig, TrafficStats};
 
@@ -228,6 +229,26 @@ pub unsafe extern "C" fn rtmpkit_server_listen(
     entry!(|host| {
         let address = host.handle(server)?.server()?.listen(host.text(url, "url")?)?;
         host.put_optional(port, address.port())?;
+        Ok(0)
+    })
+}
+
+/// Winds the server down: stops listening, asks the clients that can to connect to `url` instead (NULL: to the same place;
+/// it may be relative to what each connected to), serves all of them for `grace_ms` longer, and then closes; sooner when
+/// all have left. `text` is for them and may be NULL. Called again it asks again, with a new time.
+/// Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_CLOSED`. Since 0.1. Spec: E-RTMP v2 "Reconnect Request".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_server_drain(
+    server: *mut rtmpkit_server,
+    url: *const c_char,
+    text: *const c_char,
+    grace_ms: u32,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let server = host.handle(server)?.server()?;
+        let url = host.optional_text(url, "url")?;
+        let text = host.optional_text(text, "text")?.unwrap_or("");
+        server.drain(url, text, Duration::from_millis(grace_ms.into()))?;
         Ok(0)
     })
 }

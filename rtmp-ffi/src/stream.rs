@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rtmp_core::{Error, Publication, Stream};
+use rtmp_core::{Error, Latency, Publication, Stream};
 
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, add_ref, give, unref};
@@ -192,6 +192,50 @@ pub unsafe extern "C" fn rtmpkit_stream_write_data(
             host.text(handler, "handler")?,
             &host.values(args, count)?,
         )?;
+        Ok(0)
+    })
+}
+
+/// Sends a data message to all who play the stream now: the name of a handler and its arguments. The handle need not
+/// publish. `args` may be NULL if `count` is 0. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_stream_send(
+    stream: *mut rtmpkit_stream,
+    handler: *const c_char,
+    args: *const *const rtmpkit_value,
+    count: usize,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (stream, args) = (host.handle(stream)?, host.values(args, count)?);
+        stream.stream.send(host.text(handler, "handler")?, &args);
+        Ok(0)
+    })
+}
+
+/// Takes the stream from whoever publishes it and forgets what is kept for those who join late. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_stream_clear(stream: *mut rtmpkit_stream) -> rtmpkit_result {
+    entry!(|host| {
+        host.handle(stream)?.stream.clear();
+        Ok(0)
+    })
+}
+
+/// Changes how long messages may wait on their way to players; see `rtmpkit_application_config`, where a stream's
+/// setting begins. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_stream_set_latency(
+    stream: *mut rtmpkit_stream,
+    audio_wait_ms: u16,
+    video_wait_ms: u16,
+    load_wait_ms: u16,
+) -> rtmpkit_result {
+    entry!(|host| {
+        host.handle(stream)?.stream.set_latency(Latency {
+            audio_wait_ms,
+            video_wait_ms,
+            load_wait_ms,
+        });
         Ok(0)
     })
 }

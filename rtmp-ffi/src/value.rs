@@ -70,7 +70,7 @@ impl Castable for rtmpkit_value {
 }
 
 impl rtmpkit_value {
-    fn new(value: Value) -> Self {
+    pub(crate) fn new(value: Value) -> Self {
         let state = State {
             value,
             children: HashMap::new(),

@@ -35,7 +35,7 @@ layout! {
     rtmpkit_server_events { struct_size, on_release }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
     rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic }
-    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, gop_cache_bytes }
+    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes }
     rtmpkit_status { struct_size, level, result, code, description, info }
     rtmpkit_application_events { struct_size, on_instance_start, on_instance_stop, on_connect, on_reject, on_disconnect, on_publish, on_unpublish, on_play, on_stop, on_call, on_error, on_release }
     rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }
@@ -49,6 +49,8 @@ layout! {
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release }
     rtmpkit_net_stream_counters { struct_size, traffic }
+    rtmpkit_slot_change { struct_size, kind, name, old_value, new_value }
+    rtmpkit_shared_object_events { struct_size, on_sync, on_message, on_status, on_clear, on_release }
 }
 
 #[test]

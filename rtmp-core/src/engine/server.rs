@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -88,6 +88,8 @@ pub(crate) struct ServerCore {
     pub(crate) traffic: Traffic,
     applications: Mutex<HashMap<String, Application>>,
     connections: Mutex<Connections>,
+    /// Counts of the connections that live, by address in memory.
+    live: Mutex<HashMap<usize, Weak<Traffic>>>,
     accepted: AtomicU64,
     turned_away: AtomicU64,
     draining: Mutex<Option<Drain>>,
@@ -119,6 +121,7 @@ impl Server {
             traffic: Traffic::default(),
             applications: Mutex::default(),
             connections: Mutex::default(),
+            live: Mutex::default(),
             accepted: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             draining: Mutex::default(),
@@ -198,7 +201,7 @@ impl Server {
             connections: core.connections.lock().count,
             accepted: core.accepted.load(Relaxed),
             turned_away: core.turned_away.load(Relaxed),
-            traffic: core.traffic.read(),
+            traffic: core.traffic_now(),
         }
     }
 
@@ -366,6 +369,28 @@ impl ServerCore {
                 connections.by_address.remove(&address);
             }
         }
+    }
+
+    /// A connection begins to count.
+    pub(crate) fn watch_traffic(&self, traffic: &Arc<Traffic>) {
+        let place = Arc::as_ptr(traffic).addr();
+        self.live.lock().insert(place, Arc::downgrade(traffic));
+    }
+
+    /// A connection has ended: what it counted is kept.
+    pub(crate) fn keep_traffic(&self, traffic: &Arc<Traffic>) {
+        let mut live = self.live.lock();
+        live.remove(&Arc::as_ptr(traffic).addr());
+        self.traffic.absorb(traffic.read());
+    }
+
+    /// The sum over connections that ended and those that live; none is counted twice while it ends.
+    fn traffic_now(&self) -> TrafficStats {
+        let live = self.live.lock();
+        let counts = live.values().filter_map(Weak::upgrade);
+        counts
+            .map(|traffic| traffic.read())
+            .fold(self.traffic.read(), TrafficStats::plus)
     }
 
     fn applications(&self) -> Vec<Application> {

@@ -167,8 +167,18 @@ fn an_instance_lives_from_its_first_client_to_its_last() {
     assert_eq!(instance.clients().len(), 1);
     assert_eq!(instance.stats().accepted, 1);
     drop(instance);
+    let living = served.server.stats().traffic;
+    assert!(
+        living.bytes_in > 3073,
+        "the handshake counts while the client is here"
+    );
     drop(connection);
     assert_eq!(next(), Event::Disconnect(id));
+    let ended = served.server.stats().traffic.bytes_in;
+    assert!(
+        (living.bytes_in..2 * living.bytes_in).contains(&ended),
+        "counted once: {ended}"
+    );
     assert_eq!(next(), Event::Stop("live/room".to_owned()));
     served.engine.close();
     served.engine.join(Some(PATIENCE)).unwrap();

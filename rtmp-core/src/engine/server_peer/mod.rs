@@ -58,10 +58,12 @@ impl ServerPeer {
         seed: [u8; 32],
         now: u64,
     ) -> Self {
+        let traffic = Arc::default();
+        server.watch_traffic(&traffic);
         Self {
             session: ServerSession::new(Arc::clone(&server.session), seed, now),
             server,
-            traffic: Arc::default(),
+            traffic,
             address,
             link,
             client: None,
@@ -165,7 +167,7 @@ impl ServerPeer {
         for reply in self.pings.drain(..) {
             reply(Err(Status::new(Code::ConnectClosed)));
         }
-        self.server.traffic.absorb(self.traffic.read());
+        self.server.keep_traffic(&self.traffic);
         self.server.dismiss(self.address.ip());
         let (Some(client), Some(application)) = (self.client.take(), self.application.take()) else {
             return;

@@ -1,0 +1,140 @@
+//! Settings of applications.
+
+use std::ffi::c_char;
+use std::path::PathBuf;
+use std::ptr;
+
+use rtmp_core::{ApplicationConfig, Latency, Takeover};
+
+use crate::error::{Failure, rtmpkit_result};
+use crate::host::{Growing, Host};
+use crate::queue::rtmpkit_queue;
+use crate::release::Home;
+
+/// Names of what a publisher does when another publishes the stream. Since 0.1.
+#[repr(C)]
+pub enum rtmpkit_takeovers {
+    /// It is refused with NetStream.Publish.BadName.
+    RTMPKIT_TAKEOVER_REFUSE = 0,
+    /// It takes the stream; players go on without a break.
+    RTMPKIT_TAKEOVER_REPLACE = 1,
+}
+
+/// Settings of an application; `rtmpkit_application_config_init` fills in the defaults. Texts are copied. Since 0.1.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct rtmpkit_application_config {
+    /// Set by `rtmpkit_application_config_init`.
+    pub struct_size: usize,
+    /// Where callbacks run. NULL, the default: on the library's threads.
+    pub queue: *mut rtmpkit_queue,
+    /// Milliseconds that a request may stay unanswered. Default: 30,000.
+    pub request_timeout_ms: u32,
+    /// Clients in all instances together; 0, the default, is no limit.
+    pub max_clients: u32,
+    /// Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB.
+    pub gop_cache_bytes: u64,
+    /// What a second publisher of a stream may do, one of `rtmpkit_takeovers`. Default: `RTMPKIT_TAKEOVER_REFUSE`.
+    pub takeover: i32,
+    /// Milliseconds that players are held when a publisher leaves: who publishes the stream meanwhile goes on where it
+    /// stopped. Default: 0.
+    pub hold_ms: u32,
+    /// Milliseconds that audio and data may wait for the next video message, to ride along with it. Default: 25.
+    pub audio_wait_ms: u16,
+    /// Milliseconds that video may wait for more of its kind. Default: 0.
+    pub video_wait_ms: u16,
+    /// Milliseconds that video may wait besides when the worker is busy. Default: 40. With all three 0 every message is
+    /// sent at once; larger ones cost less time of the processor.
+    pub load_wait_ms: u16,
+    /// Directory of the persistent shared objects, made if need be. NULL, the default: there are none.
+    pub shared_object_directory: *const c_char,
+    /// Milliseconds between two commits of changed persistent shared objects; 0 commits only when asked and when the last
+    /// user leaves. Default: 120,000.
+    pub shared_object_autocommit_ms: u64,
+    /// Shared objects that one client may use at once. Default: 64.
+    pub shared_object_max_per_client: u32,
+    /// Slots of one shared object. Default: 10,000.
+    pub shared_object_max_slots: u32,
+    /// Bytes of one slot's value. Default: 65,536.
+    pub shared_object_max_value_bytes: u32,
+    /// Bytes of all names and values of one shared object, 8 MiB at most. Default: 1 MiB.
+    pub shared_object_max_bytes: u32,
+}
+
+// SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
+unsafe impl Growing for rtmpkit_application_config {
+    fn defaults() -> Self {
+        Self {
+            struct_size: 0,
+            queue: ptr::null_mut(),
+            request_timeout_ms: 30_000,
+            max_clients: 0,
+            gop_cache_bytes: 32 << 20,
+            takeover: rtmpkit_takeovers::RTMPKIT_TAKEOVER_REFUSE as i32,
+            hold_ms: 0,
+            audio_wait_ms: Latency::BALANCED.audio_wait_ms,
+            video_wait_ms: Latency::BALANCED.video_wait_ms,
+            load_wait_ms: Latency::BALANCED.load_wait_ms,
+            shared_object_directory: ptr::null(),
+            shared_object_autocommit_ms: 120_000,
+            shared_object_max_per_client: 64,
+            shared_object_max_slots: 10_000,
+            shared_object_max_value_bytes: 65_536,
+            shared_object_max_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Fills in the defaults. Pass `sizeof *config`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_application_config_init(
+    config: *mut rtmpkit_application_config,
+    struct_size: usize,
+) -> rtmpkit_result {
+    entry!(|host| host.init(config, struct_size))
+}
+
+/// The core's form of the settings.
+pub(crate) fn settings(
+    host: &Host,
+    config: &rtmpkit_application_config,
+    home: &Home,
+) -> Result<ApplicationConfig, Failure> {
+    let mut settings = ApplicationConfig::default();
+    settings.dispatch = home.dispatch.clone();
+    settings.request_timeout_ms = config.request_timeout_ms.into();
+    settings.max_clients = config.max_clients as usize;
+    settings.gop_cache_bytes = usize::try_from(config.gop_cache_bytes).unwrap_or(usize::MAX);
+    settings.takeover = Takeover {
+        replace: replaces(config.takeover)?,
+        hold_ms: config.hold_ms,
+    };
+    settings.latency = Latency {
+        audio_wait_ms: config.audio_wait_ms,
+        video_wait_ms: config.video_wait_ms,
+        load_wait_ms: config.load_wait_ms,
+    };
+    let objects = &mut settings.shared_objects;
+    objects.directory = host
+        .optional_text(config.shared_object_directory, "shared_object_directory")?
+        .map(PathBuf::from);
+    objects.autocommit_ms = config.shared_object_autocommit_ms;
+    objects.max_per_client = config.shared_object_max_per_client as usize;
+    objects.max_slots = config.shared_object_max_slots as usize;
+    objects.max_value_bytes = config.shared_object_max_value_bytes as usize;
+    objects.max_object_bytes = config.shared_object_max_bytes as usize;
+    Ok(settings)
+}
+
+/// Whether a takeover policy, one of `rtmpkit_takeovers`, takes the stream.
+pub(crate) fn replaces(takeover: i32) -> Result<bool, Failure> {
+    const REFUSE: i32 = rtmpkit_takeovers::RTMPKIT_TAKEOVER_REFUSE as i32;
+    const REPLACE: i32 = rtmpkit_takeovers::RTMPKIT_TAKEOVER_REPLACE as i32;
+    match takeover {
+        REFUSE => Ok(false),
+        REPLACE => Ok(true),
+        _ => Err(Failure::invalid(format!(
+            "takeover {takeover}: use one of rtmpkit_takeovers"
+        ))),
+    }
+}
