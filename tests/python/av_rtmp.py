@@ -1,5 +1,6 @@
-"""A newer FFmpeg than the machine's, by PyAV: what the tests need it for is Enhanced RTMP (HEVC by FourCC).
+"""A newer FFmpeg than the machine's, by PyAV: what the tests need it for is Enhanced RTMP (FourCCs and tracks).
 
+av_rtmp.py make SECONDS OUT.flv ENCODER...   a moving picture or a tone per encoder; several of a kind are tracks
 av_rtmp.py remux FILE OUT.flv     the packets of FILE in FLV
 av_rtmp.py publish FILE URL       the packets of FILE to URL, in real time
 av_rtmp.py list FILE_OR_URL       packets and streams as `ffprobe -of compact` prints them, until the end
@@ -10,9 +11,12 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from collections.abc import Iterator
 
 import av
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.video.frame import PictureType
 
 
 def copy(source: InputContainer, target: str, realtime: bool) -> None:
@@ -29,6 +33,55 @@ def copy(source: InputContainer, target: str, realtime: bool) -> None:
                     told = True
                     print("publishing", flush=True)
             packet.stream = streams[packet.stream.index]
+            out.mux(packet)
+
+
+# A key frame every second, and nowhere else.
+OPTIONS = {
+    "libsvtav1": {"preset": "10", "svtav1-params": "keyint=25:scd=0"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    "libx264": {"preset": "ultrafast", "x264-params": "scenecut=0:bframes=2"},
+    "libx265": {
+        "preset": "ultrafast",
+        "x265-params": "log-level=error:keyint=25:min-keyint=25:scenecut=0:bframes=2",
+    },
+}
+
+
+def picture(out: OutputContainer, encoder: str, track: int, seconds: str) -> Iterator[Packet]:
+    width, height = 320 - 64 * track, 180
+    stream = out.add_stream(encoder, rate=25, options=OPTIONS.get(encoder, {}))
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.codec_context.gop_size = 25
+    source = av.open(f"testsrc2=size={width}x{height}:rate=25:duration={seconds}", format="lavfi")
+    for frame in source.decode():
+        part = frame.reformat(format="yuv420p")
+        # Or every picture would become a key frame, as it is in the source.
+        part.pict_type = PictureType.NONE
+        yield from stream.encode(part)
+    yield from stream.encode(None)
+
+
+def tone(out: OutputContainer, encoder: str, track: int, seconds: str) -> Iterator[Packet]:
+    stream = out.add_stream(encoder, rate=48000, layout="stereo")
+    context = stream.codec_context
+    context.open()
+    hertz = 300 + 50 * track
+    source = av.open(f"aevalsrc=0.3*sin(2*PI*({hertz}+40*t)*t):d={seconds}:s=48000", format="lavfi")
+    resampler = av.AudioResampler(context.format.name, "stereo", 48000, context.frame_size or None)
+    for frame in [*source.decode(), None]:
+        for part in resampler.resample(frame):
+            yield from stream.encode(part)
+    yield from stream.encode(None)
+
+
+def make(seconds: str, target: str, encoders: list[str]) -> None:
+    with av.open(target, "w", format="flv") as out:
+        packets: list[Packet] = []
+        for track, encoder in enumerate(encoders):
+            kind = av.codec.Codec(encoder, "w").type
+            packets += (picture if kind == "video" else tone)(out, encoder, track, seconds)
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             out.mux(packet)
 
 
@@ -56,6 +109,8 @@ def show(source: InputContainer) -> None:
 
 def main(argv: list[str]) -> int:
     match argv:
+        case ["make", seconds, out, *encoders]:
+            make(seconds, out, encoders)
         case ["remux", file, out]:
             copy(av.open(file), out, realtime=False)
         case ["publish", file, url]:

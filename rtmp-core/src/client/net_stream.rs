@@ -22,7 +22,8 @@ pub trait NetStreamHandler: Send + Sync + 'static {
     /// The stream's state changed: NetStream.Publish.Start, NetStream.Play.Start and so on.
     fn on_status(&self, stream: &NetStream, status: &Status) {}
 
-    /// A frame of the stream that is played: audio, video or data. A multitrack message yields one frame per track.
+    /// A frame of the stream that is played: audio, video or data. A multitrack message yields one frame per track,
+    /// each with a body of its own.
     fn on_frame(&self, stream: &NetStream, frame: &Frame) {}
 
     /// The stream is over, with its connection or by [`NetStream::close`]; the last event.
@@ -176,7 +177,7 @@ impl StreamCore {
     /// Gives a message that was played to the handler.
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage) {
         let timestamp = self.time.lock().unwrap(message.timestamp);
-        for frame in Frame::parse_all(message.kind, timestamp, message.body) {
+        for frame in Frame::split(message.kind, timestamp, message.body) {
             self.frame(frame);
         }
     }

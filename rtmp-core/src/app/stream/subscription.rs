@@ -17,7 +17,7 @@ use crate::time::Unwrap;
 #[allow(unused_variables)]
 pub trait Subscriber: Send + Sync + 'static {
     /// A frame: headers and the current group of pictures first, then live. A multitrack message yields one frame per
-    /// track.
+    /// track, each with a body of its own.
     fn on_frame(&self, frame: &Frame);
 
     /// Somebody began to publish; also called first if somebody publishes already.
@@ -188,7 +188,7 @@ impl Feed {
         if !message.flags.contains(FrameFlags::MULTITRACK) {
             return self.emit_frame(message, Frame::parse(message.kind, timestamp, body));
         }
-        for frame in Frame::parse_all(message.kind, timestamp, body) {
+        for frame in Frame::split(message.kind, timestamp, body) {
             self.emit_frame(message, frame);
         }
     }

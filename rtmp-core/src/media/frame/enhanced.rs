@@ -1,5 +1,7 @@
 //! Frames that only Enhanced RTMP has: metadata, channel layouts, several tracks in one body.
 
+use bytes::Bytes;
+
 use super::{Frame, spec};
 use crate::media::color_info::VideoMetadata;
 use crate::media::enhanced::{self, MultichannelConfig, PacketType};
@@ -90,6 +92,20 @@ impl Frame {
         Ok(Self::parse(first.kind, first.timestamp_ms, body.into()))
     }
 
+    /// As [`Frame::parse_all`], but where several tracks share a body each frame gets one of its own: a multitrack body
+    /// of one track, or one without tracks for track 0. So every frame can be written or stored by itself.
+    pub fn split(kind: MediaKind, timestamp_ms: u64, body: Bytes) -> Vec<Self> {
+        let mut frames = Self::parse_all(kind, timestamp_ms, body);
+        if frames.len() > 1 {
+            let own = |frame: Self| {
+                let (track, nanos) = (frame.track_id, frame.timestamp_ns);
+                frame.rebuild(track, nanos)
+            };
+            frames = frames.into_iter().map(own).collect();
+        }
+        frames
+    }
+
     /// Presentation time in nanoseconds: decoding time, composition time and the modifier's offset, not below 0.
     pub fn presentation_ns(&self) -> u64 {
         let millis = self.presentation_ms().saturating_mul(1_000_000);
@@ -118,8 +134,6 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     //! The bytes of every packet type, as E-RTMP v1 and v2 lay them out, read and built.
-
-    use bytes::Bytes;
 
     use super::*;
     use crate::media::color_info::ColorInfo;
@@ -445,6 +459,21 @@ mod tests {
         ];
         let body = Frame::multitrack(&legacy).unwrap();
         assert_eq!(&body.body[..], b"\x96\x13avc1\x00\0\0\x01x\x01\0\0\x01y");
+    }
+
+    #[test]
+    fn frames_that_shared_a_body_can_stand_alone() {
+        let tracks = [
+            Frame::video(FourCc::AVC1, 5, true, 10, b"A"),
+            Frame::video(FourCc::HVC1, 5, true, 0, b"BB").with_track(2),
+        ];
+        let body = Frame::multitrack(&tracks).unwrap().body;
+        assert_eq!(Frame::split(MediaKind::Video, 5, body), tracks);
+        let one = tracks[1].body.clone();
+        assert_eq!(
+            Frame::split(MediaKind::Video, 5, one.clone())[0].body.as_ptr(),
+            one.as_ptr()
+        );
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! Codecs and tracks of Enhanced RTMP, from and to an FFmpeg that knows them.
+
+use std::path::{Path, PathBuf};
+
+use rtmp_tests::media;
+use rtmp_tests::packets::{Packets, assert_tail};
+use rtmp_tests::players::{limit, newer_ffmpeg};
+use rtmp_tests::programs::{START, Server, spawn_example};
+
+const SECONDS: u32 = 4;
+
+fn sample(dir: &Path, encoders: &[&str]) -> PathBuf {
+    let file = dir.join("sample.flv");
+    let seconds = SECONDS.to_string();
+    let mut args = vec!["make", &seconds, file.to_str().expect("a path of ours")];
+    args.extend(encoders);
+    newer_ffmpeg(&args).wait_success(limit(SECONDS) * 2);
+    file
+}
+
+fn list(what: &Path) -> Packets {
+    let mut list = newer_ffmpeg(&["list".as_ref(), what.as_os_str()]);
+    list.wait_success(START);
+    Packets::parse(&list.log())
+}
+
+fn codecs(packets: &Packets) -> Vec<&str> {
+    packets
+        .streams
+        .iter()
+        .map(|stream| stream.codec.as_str())
+        .collect()
+}
+
+/// Publishes a sample; players join while it runs: FFmpeg, and ours, which stores what it gets.
+fn relayed(test: &str, encoders: &[&str]) -> (Packets, Packets, Packets) {
+    let dir = media::scratch(test);
+    let sample = sample(&dir, encoders);
+    let stored = dir.join("stored.flv");
+    let server = Server::start();
+    let url = server.url("enhanced");
+
+    let mut publisher = newer_ffmpeg(&["publish".as_ref(), sample.as_os_str(), url.as_ref()]);
+    publisher.wait_for_line("publishing", START);
+    let mut player = newer_ffmpeg(&["list", &url]);
+    let mut ours = spawn_example("player", &[url.as_ref(), stored.as_os_str()]);
+    publisher.wait_success(limit(SECONDS));
+    player.wait_success(limit(0));
+    ours.wait_success(limit(0));
+    (list(&sample), Packets::parse(&player.log()), list(&stored))
+}
+
+fn pass_unchanged(test: &str, encoders: &[&str], expected: &[&str]) {
+    let (published, played, stored) = relayed(test, encoders);
+    assert_eq!(codecs(&published), expected);
+    assert_tail(&published, &played);
+    assert_tail(&published, &stored);
+}
+
+#[test]
+fn av1_and_opus_pass_unchanged() {
+    pass_unchanged("enhanced_av1", &["libsvtav1", "libopus"], &["opus", "libdav1d"]);
+}
+
+#[test]
+fn vp9_and_flac_pass_unchanged() {
+    pass_unchanged("enhanced_vp9", &["libvpx-vp9", "flac"], &["flac", "vp9"]);
+}
+
+#[test]
+fn hevc_and_ac3_pass_unchanged() {
+    pass_unchanged("enhanced_hevc", &["libx265", "ac3"], &["ac3", "hevc"]);
+}
+
+#[test]
+fn avc_and_eac3_pass_unchanged() {
+    pass_unchanged("enhanced_avc", &["libx264", "eac3"], &["eac3", "h264"]);
+}
+
+#[test]
+fn two_tracks_of_each_kind_reach_players_that_know_them() {
+    let encoders = ["libx264", "libx265", "aac", "libopus"];
+    let (published, played, stored) = relayed("enhanced_tracks", &encoders);
+    assert_eq!(codecs(&published), ["aac", "opus", "h264", "hevc"]);
+    assert_tail(&published, &stored);
+    println!("{:?}", codecs(&played));
+}
