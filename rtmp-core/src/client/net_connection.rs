@@ -16,14 +16,15 @@ use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
 use crate::error::{Error, Result};
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::status::{Code, Status};
-use crate::wire::url::{RtmpUrl, Scheme};
+use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
 
 /// What happens on a connection. Functions come one at a time and in order, on a worker or where the configuration's
 /// [`Dispatch`] says; they must not block. The handle they are given may be cloned; clones do not keep the connection
 /// open.
 #[allow(unused_variables)]
 pub trait NetConnectionHandler: Send + Sync + 'static {
-    /// The connection's state changed: NetConnection.Connect.Success, .Rejected, .Failed, and .Closed last.
+    /// The connection's state changed: NetConnection.Connect.Success, .Rejected, .Failed, and .Closed last; or the server
+    /// asks for something, see [`NetConnection::reconnect_target`].
     fn on_status(&self, connection: &NetConnection, status: &Status) {}
 
     /// The server calls a method. Default: NetConnection.Call.Failed.
@@ -161,6 +162,22 @@ impl NetConnection {
             };
         });
         queued.inspect_err(|_| self.core.reset())
+    }
+
+    /// Where to connect instead, when `status` is the server's request to reconnect (NetConnection.Connect.ReconnectRequest,
+    /// E-RTMP v2 "Reconnect Request"); `None` for any other status. A relative URL is resolved against the one connected
+    /// to, and without one it is that. An error if the target is no RTMP URL or protects less than the present
+    /// connection does.
+    ///
+    /// The library reports the request and stays connected: go on to the next keyframe, open a second connection to the
+    /// target, then close this one. The server chose the target, so mind whether to trust it, and limit how often you
+    /// follow.
+    pub fn reconnect_target(&self, status: &Status) -> Result<Option<String>> {
+        if !status.is(Code::ConnectReconnectRequest) {
+            return Ok(None);
+        }
+        let reference = status.info.get("tcUrl").and_then(Value::as_str);
+        redirected(&self.uri(), reference.unwrap_or_default()).map(Some)
     }
 
     /// Calls a method of the server; `reply` takes its result, or the status that took its place.
@@ -352,6 +369,26 @@ impl ConnectionCore {
     }
 }
 
+/// Resolves the target of a request to reconnect; an error if it protects less than the present URL.
+fn redirected(current: &str, reference: &str) -> Result<String> {
+    let target = resolve_reference(current, reference);
+    let (from, to) = (RtmpUrl::parse(current)?.scheme, RtmpUrl::parse(&target)?.scheme);
+    if protection(to) < protection(from) {
+        let text = format!("the server asks to reconnect by {to}, which protects less than {from}");
+        return Err(Error::InvalidArgument(text));
+    }
+    Ok(target)
+}
+
+/// How well a scheme keeps others from listening.
+const fn protection(scheme: Scheme) -> u8 {
+    match scheme {
+        scheme if scheme.is_tls() => 2,
+        scheme if scheme.is_encrypted() => 1,
+        _ => 0,
+    }
+}
+
 fn resolve(url: &RtmpUrl) -> Result<Vec<SocketAddr>> {
     let what = || format!("look up {}", url.host);
     let found = (url.host.as_str(), url.port)
@@ -363,5 +400,20 @@ fn resolve(url: &RtmpUrl) -> Result<Vec<SocketAddr>> {
 impl fmt::Debug for NetConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NetConnection({})", self.uri())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redirected;
+
+    #[test]
+    fn requests_to_reconnect_never_lower_the_protection() {
+        let secure = "rtmps://host/live";
+        assert_eq!(redirected(secure, "//other/live").unwrap(), "rtmps://other/live");
+        assert!(redirected(secure, "rtmp://other/live").is_err());
+        assert!(redirected(secure, "rtmpe://other/live").is_err());
+        assert!(redirected("rtmpe://host/live", "rtmpt://other/live").is_err());
+        assert_eq!(redirected("rtmp://host/live", secure).unwrap(), secure);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rtmp_core::session::{ClientEvent, ClientSession, ClientSessionConfig, redirect_target};
-use rtmp_core::{AcceptAll, Capabilities, Error, NetConnection, NetConnectionConfig, Server, Status};
+use rtmp_core::{AcceptAll, Capabilities, Code, Error, NetConnection, NetConnectionConfig, Server, Status};
 
 use crate::support::{PATIENCE, Served, code, connect_with, serve};
 
@@ -36,7 +36,7 @@ fn staying(served: &Served, able: bool) -> (NetConnection, Receiver<Status>) {
 #[test]
 fn only_clients_that_can_are_asked_to_reconnect() {
     let served = serve(AcceptAll, 1);
-    let (_able, asked) = staying(&served, true);
+    let (able, asked) = staying(&served, true);
     let (_old, quiet) = staying(&served, false);
     let clients = served.server.instance("live").unwrap().clients();
     let sent = clients
@@ -54,8 +54,27 @@ fn only_clients_that_can_are_asked_to_reconnect() {
             .map_or("status", |level| level.as_str().unwrap()),
         "status"
     );
+    assert_eq!(
+        able.reconnect_target(&status).unwrap().as_deref(),
+        Some("rtmp://other/live")
+    );
     clients.iter().for_each(|client| client.close(None));
     assert_eq!(code(&quiet), "NetConnection.Connect.Closed");
+}
+
+#[test]
+fn the_target_of_a_request_is_resolved_and_checked() {
+    let served = serve(AcceptAll, 1);
+    let (connection, _statuses) = staying(&served, true);
+    let request = |url: &str| Status::new(Code::ConnectReconnectRequest).with("tcUrl", url);
+    let target = |url: &str| connection.reconnect_target(&request(url)).unwrap().unwrap();
+    let plain = connection.reconnect_target(&Status::new(Code::ConnectReconnectRequest));
+    assert_eq!(plain.unwrap().as_deref(), Some(&*served.url));
+    assert_eq!(target("/other"), served.url.replace("/live", "/other"));
+    assert_eq!(target("rtmps://other:444/x"), "rtmps://other:444/x");
+    assert!(connection.reconnect_target(&request("http://other/x")).is_err());
+    let other = connection.reconnect_target(&Status::new(Code::ConnectClosed));
+    assert_eq!(other.unwrap(), None);
 }
 
 fn is_listening(served: &Served) -> bool {
