@@ -21,7 +21,7 @@ from av.video.frame import PictureType
 
 def copy(source: InputContainer, target: str, realtime: bool) -> None:
     with av.open(target, "w", format="flv", options={"flvflags": "no_duration_filesize"}) as out:
-        streams = {s.index: out.add_stream_from_template(s) for s in source.streams}
+        streams = {s.index: out.add_stream_from_template(s, opaque=True) for s in source.streams}
         began, told = time.monotonic(), False
         for packet in source.demux():
             if packet.dts is None:
@@ -85,6 +85,11 @@ def make(seconds: str, target: str, encoders: list[str]) -> None:
             out.mux(packet)
 
 
+def unparsed(where: str) -> InputContainer:
+    """Packets as they stand in the container, not cut and merged anew by the codec's parser."""
+    return av.open(where, options={"fflags": "noparse"})
+
+
 def sha256(data: bytes | None) -> str:
     return "SHA256:" + hashlib.sha256(data).hexdigest() if data else ""
 
@@ -93,7 +98,8 @@ def show(source: InputContainer) -> None:
     # What a server says of itself (`onStatus`, `|RtmpSampleAccess`) comes as a stream of data.
     media = [s for s in source.streams if s.type in ("audio", "video")]
     for packet in source.demux(media):
-        if packet.dts is None:
+        # FFmpeg makes an empty packet of a header without a body (AC-3), or none, by what stands before it.
+        if packet.dts is None or packet.size == 0:
             continue
         key = "K_" if packet.is_keyframe else "__"
         print(
@@ -116,7 +122,7 @@ def main(argv: list[str]) -> int:
         case ["publish", file, url]:
             copy(av.open(file), url, realtime=True)
         case ["list", where]:
-            show(av.open(where))
+            show(unparsed(where))
         case _:
             print(__doc__, file=sys.stderr)
             return 2

@@ -10,12 +10,15 @@ use rtmp_tests::programs::{START, Server, spawn_example};
 const SECONDS: u32 = 4;
 
 fn sample(dir: &Path, encoders: &[&str]) -> PathBuf {
-    let file = dir.join("sample.flv");
+    let file = dir.join("encoded.flv");
     let seconds = SECONDS.to_string();
     let mut args = vec!["make", &seconds, file.to_str().expect("a path of ours")];
     args.extend(encoders);
-    newer_ffmpeg(&args).wait_success(limit(SECONDS) * 2);
-    file
+    newer_ffmpeg(&args).wait_success(limit(SECONDS) * 6);
+    // FFmpeg writes some headers anew when it copies; once more, and a publisher changes nothing.
+    let sample = dir.join("sample.flv");
+    newer_ffmpeg(&["remux".as_ref(), file.as_os_str(), sample.as_os_str()]).wait_success(START);
+    sample
 }
 
 fn list(what: &Path) -> Packets {
@@ -83,5 +86,12 @@ fn two_tracks_of_each_kind_reach_players_that_know_them() {
     let (published, played, stored) = relayed("enhanced_tracks", &encoders);
     assert_eq!(codecs(&published), ["aac", "opus", "h264", "hevc"]);
     assert_tail(&published, &stored);
-    println!("{:?}", codecs(&played));
+    // This FFmpeg knows tracks, but does not announce it.
+    assert_eq!(codecs(&played), ["aac", "h264"]);
+    let first: Vec<&str> = published.of_kind("video").map(|packet| &*packet.hash).collect();
+    assert!(
+        played
+            .of_kind("video")
+            .all(|packet| first.contains(&&*packet.hash))
+    );
 }
