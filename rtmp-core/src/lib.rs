@@ -103,7 +103,9 @@ pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats,
 pub use error::{Error, Initiator, Result};
 
 pub use amf::{Object, Value};
-pub use media::{FourCc, Frame, FrameFlags, MediaKind, MediaMessage};
+pub use media::{
+    ColorInfo, FourCc, Frame, FrameFlags, MediaKind, MediaMessage, MultichannelConfig, VideoMetadata,
+};
 pub use session::{
     Capabilities, CapsEx, CodecMap, CodecUse, Deviation, Deviations, PlayOptions, PlayStart, PublishMode,
     Tolerance,
