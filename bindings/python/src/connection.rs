@@ -9,10 +9,11 @@ use rtmp_core::{Code, Level};
 
 use crate::application::Target;
 use crate::engine::Engine;
-use crate::errors::{OrRaise, connect_error, rejected, timeout as timed_out};
+use crate::errors::{OrRaise, call_failed, connect_error, rejected, timeout as timed_out};
 use crate::monitor::{Monitor, seconds};
-use crate::peer::{reply_to, wait_for_reply};
+use crate::peer::{Waiting, reply_to};
 use crate::queue::{Queue, dispatch_to};
+use crate::shared_object::RawSharedObject;
 use crate::stats::TrafficStats;
 use crate::status::Status;
 use crate::stream::RawStream;
@@ -123,7 +124,7 @@ impl RawConnection {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let args = value::args_from_py(args)?;
-        wait_for_reply(py, timeout, |reply| {
+        Waiting::CALL.wait(py, timeout, |reply| {
             self.core.call(method, args, Some(reply)).or_raise()
         })
     }
@@ -145,7 +146,7 @@ impl RawConnection {
     ) -> PyResult<()> {
         let args = value::args_from_py(args)?;
         self.core
-            .call(method, args, Some(reply_to(queue, done)))
+            .call(method, args, Some(reply_to(queue, done, call_failed)))
             .or_raise()
     }
 
@@ -153,6 +154,19 @@ impl RawConnection {
     #[pyo3(signature = (capacity = 1024))]
     fn stream(&self, capacity: usize) -> PyResult<RawStream> {
         RawStream::open(&self.core, capacity)
+    }
+
+    /// Joins a shared object; `deliver(event, ...)` runs where `queue` is served, by default the connection's own.
+    #[pyo3(signature = (name, persistent, deliver, queue = None))]
+    fn shared_object(
+        &self,
+        name: &str,
+        persistent: bool,
+        deliver: Py<PyAny>,
+        queue: Option<&Queue>,
+    ) -> PyResult<RawSharedObject> {
+        let dispatch = queue.map(|queue| dispatch_to(&queue.core));
+        RawSharedObject::remote(&self.core, name, persistent, deliver, dispatch)
     }
 
     /// The URI connected to.

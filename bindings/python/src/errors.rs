@@ -19,6 +19,7 @@ mod python {
     pyo3::import_exception!(rtmpkit.exceptions, NotFound);
     pyo3::import_exception!(rtmpkit.exceptions, ProtocolError);
     pyo3::import_exception!(rtmpkit.exceptions, Rejected);
+    pyo3::import_exception!(rtmpkit.exceptions, SharedObjectError);
     pyo3::import_exception!(rtmpkit.exceptions, StreamError);
     pyo3::import_exception!(rtmpkit.exceptions, Timeout);
 }
@@ -81,6 +82,18 @@ pub(crate) fn call_failed(status: core::Status) -> PyErr {
 /// `StreamError`: publishing or playing failed.
 pub(crate) fn stream_error(status: core::Status) -> PyErr {
     with_status(status, |status| python::StreamError::new_err((status,)))
+}
+
+/// `SharedObjectError`: the server refused a shared object, or could not store it.
+pub(crate) fn shared_object_error(status: core::Status) -> PyErr {
+    with_status(status, |status| python::SharedObjectError::new_err((status,)))
+}
+
+/// `Error`: a handler waits for what only its own thread can bring.
+pub(crate) fn wrong_thread(what: &str) -> PyErr {
+    python::Error::new_err(format!(
+        "{what} waits for the thread that it was called on: call it outside handlers, or do not wait"
+    ))
 }
 
 /// `ConnectError`: no connection came about.

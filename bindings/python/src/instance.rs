@@ -1,14 +1,17 @@
 //! Application instances and their live streams.
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 use rtmp_core as core;
 
-use crate::errors::OrRaise;
-use crate::peer::Peer;
+use crate::errors::{OrRaise, shared_object_error};
+use crate::peer::{Peer, Waiting, reply_to};
 use crate::publication::Publication;
+use crate::queue::Queue;
+use crate::shared_object::RawSharedObject;
 use crate::stats::{InstanceStats, StreamStats};
 use crate::subscription::Subscription;
+use crate::takeover::{Takeover, latency_name, latency_named};
 use crate::value;
 
 /// One instance of an application, for example `live/_definst_`.
@@ -62,9 +65,10 @@ impl Instance {
             .subscribe(timeout, follow, capacity, skip_backlog)
     }
 
-    /// Becomes the publisher of a stream; `AlreadyExists` if it has one.
-    fn publish(&self, name: &str) -> PyResult<Publication> {
-        self.stream(name)?.publish()
+    /// Becomes the publisher of a stream; `AlreadyExists` if it has one that `takeover` does not take it from.
+    #[pyo3(signature = (name, *, takeover = None))]
+    fn publish(&self, name: &str, takeover: Option<&Takeover>) -> PyResult<Publication> {
+        self.stream(name)?.publish(takeover)
     }
 
     /// Calls a method of every client; asks for no result.
@@ -72,6 +76,71 @@ impl Instance {
     fn broadcast(&self, method: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
         self.core.broadcast(method, &value::args_from_py(args)?);
         Ok(())
+    }
+
+    /// The shared object of that name, made if there is none: an `rtmpkit.SharedObject`, or a `cls` derived from it.
+    #[pyo3(signature = (name, persistent = false, *, cls = None))]
+    fn shared_object<'py>(
+        slf: Bound<'py, Self>,
+        name: &str,
+        persistent: bool,
+        cls: Option<&Bound<'py, PyType>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let open = slf
+            .py()
+            .import("rtmpkit.shared_object")?
+            .getattr("open_at_host")?;
+        open.call1((&slf, name, persistent, cls))
+    }
+
+    /// A shared object whose events `deliver(event, ...)` gets.
+    fn _shared_object(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        persistent: bool,
+        deliver: Py<PyAny>,
+    ) -> PyResult<RawSharedObject> {
+        RawSharedObject::host(py, &self.core, name, persistent, deliver)
+    }
+
+    /// Removes all slots of the shared objects that a path names, deletes those on disk, and returns how many there
+    /// were. `/` names all, `/a/b` one, `/a/` all below `a`; in the last segment `*` stands for any characters.
+    #[pyo3(signature = (path, *, timeout = Some(10.0)), text_signature = "($self, path, *, timeout=10.0)")]
+    fn clear_shared_objects<'py>(
+        &self,
+        py: Python<'py>,
+        path: &str,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Waiting::STORE.wait(py, timeout, |reply| {
+            self.core.clear_shared_objects(path, Some(reply)).or_raise()
+        })
+    }
+
+    /// The same; `done(count, error)` runs where `queue` is served.
+    fn _submit_clear(&self, path: &str, queue: &Queue, done: Py<PyAny>) -> PyResult<()> {
+        let reply = reply_to(queue, done, shared_object_error);
+        self.core.clear_shared_objects(path, Some(reply)).or_raise()
+    }
+
+    /// Stores one persistent shared object, or all that are used, and returns how many were stored.
+    #[pyo3(signature = (name = None, *, timeout = Some(10.0)), text_signature = "($self, name=None, *, timeout=10.0)")]
+    fn commit_shared_objects<'py>(
+        &self,
+        py: Python<'py>,
+        name: Option<&str>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Waiting::STORE.wait(py, timeout, |reply| {
+            self.core.commit_shared_objects(name, Some(reply)).or_raise()
+        })
+    }
+
+    /// The same; `done(count, error)` runs where `queue` is served.
+    fn _submit_commit(&self, name: Option<&str>, queue: &Queue, done: Py<PyAny>) -> PyResult<()> {
+        let reply = reply_to(queue, done, shared_object_error);
+        self.core.commit_shared_objects(name, Some(reply)).or_raise()
     }
 
     /// Counts since the instance started.
@@ -129,9 +198,36 @@ impl Stream {
         self.core.stats().into()
     }
 
-    /// Becomes the stream's publisher; `AlreadyExists` if it has one.
-    fn publish(&self) -> PyResult<Publication> {
-        self.core.publish().or_raise().map(Publication::from)
+    /// Becomes the stream's publisher; `AlreadyExists` if it has one that `takeover` does not take it from.
+    #[pyo3(signature = (*, takeover = None))]
+    fn publish(&self, takeover: Option<&Takeover>) -> PyResult<Publication> {
+        let takeover = takeover.map_or(core::Takeover::REFUSE, |takeover| takeover.core());
+        self.core.publish_as(takeover).or_raise().map(Publication::from)
+    }
+
+    /// Sends a data message to all who play the stream: a handler's name and its arguments. It needs no publisher, and
+    /// those who join later do not get it.
+    #[pyo3(signature = (name, *args))]
+    fn send(&self, name: &str, args: &Bound<'_, PyTuple>) -> PyResult<()> {
+        self.core.send(name, &value::args_from_py(args)?);
+        Ok(())
+    }
+
+    /// Takes the stream from whoever publishes it and forgets what it holds for those who join late.
+    fn clear(&self) {
+        self.core.clear();
+    }
+
+    /// How long messages may wait for others: `low_latency`, `balanced`, `throughput`, or `custom`. May be set.
+    #[getter]
+    fn latency(&self) -> &'static str {
+        latency_name(self.core.latency())
+    }
+
+    #[setter]
+    fn set_latency(&self, name: &str) -> PyResult<()> {
+        self.core.set_latency(latency_named(name)?);
+        Ok(())
     }
 
     /// The stream's frames, from now on. Sequence headers and the current group of pictures come first, unless

@@ -20,10 +20,13 @@ mod publication;
 mod queue;
 mod request;
 mod server;
+mod settings;
+mod shared_object;
 mod stats;
 mod status;
 mod stream;
 mod subscription;
+mod takeover;
 mod url;
 mod value;
 
@@ -45,10 +48,12 @@ mod _rtmpkit {
         queue::Queue,
         request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
         server::RawServer,
+        shared_object::RawSharedObject,
         stats::{InstanceStats, ServerStats, StreamStats, TrafficStats},
         status::Status,
         stream::RawStream,
         subscription::Subscription,
+        takeover::Takeover,
         url::Url,
         value::{amf0_decode, amf0_encode},
     };

@@ -6,10 +6,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rtmp_core as core;
 
-use crate::errors::{call_failed, timeout as timed_out};
+use crate::errors::{call_failed, shared_object_error, timeout as timed_out, wrong_thread};
 use crate::instance::Instance;
 use crate::monitor::{Monitor, seconds};
-use crate::queue::{Queue, dispatch_to};
+use crate::queue::{Queue, dispatch_to, is_serving};
 use crate::stats::TrafficStats;
 use crate::status::Status;
 use crate::value;
@@ -122,10 +122,22 @@ impl Peer {
         timeout: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let args = value::args_from_py(args)?;
-        wait_for_reply(py, timeout, |reply| {
+        Waiting::CALL.wait(py, timeout, |reply| {
             self.core.call_with_reply(method, args, reply);
             Ok(())
         })
+    }
+
+    /// Calls a method of the client from an event loop: `await` the result.
+    #[pyo3(signature = (method, *args, timeout = Some(30.0)), text_signature = "($self, method, *args, timeout=30.0)")]
+    fn call_async<'py>(
+        slf: Bound<'py, Self>,
+        method: &str,
+        args: &Bound<'py, PyTuple>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let call = slf.py().import("rtmpkit.aio._pump")?.getattr("call_peer")?;
+        call.call1((&slf, method, args, timeout))
     }
 
     /// Calls a method of the client and asks for no result.
@@ -143,15 +155,18 @@ impl Peer {
         queue: &Queue,
         done: Py<PyAny>,
     ) -> PyResult<()> {
-        self.core
-            .call_with_reply(method, value::args_from_py(args)?, reply_to(queue, done));
+        self.core.call_with_reply(
+            method,
+            value::args_from_py(args)?,
+            reply_to(queue, done, call_failed),
+        );
         Ok(())
     }
 
     /// Measures the round-trip time, in milliseconds.
     #[pyo3(signature = (timeout = Some(30.0)), text_signature = "($self, timeout=30.0)")]
     fn ping(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<f64> {
-        let reply = wait_for_reply(py, timeout, |reply| {
+        let reply = Waiting::CALL.wait(py, timeout, |reply| {
             self.core.ping(reply);
             Ok(())
         })?;
@@ -189,36 +204,61 @@ impl Peer {
 
 type Outcome = Option<Result<core::Value, core::Status>>;
 
-/// Starts a call and waits, detached, for its result.
-pub(crate) fn wait_for_reply<'py>(
-    py: Python<'py>,
-    timeout: Option<f64>,
-    start: impl FnOnce(Box<dyn FnOnce(Result<core::Value, core::Status>) + Send>) -> PyResult<()>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let timeout = seconds(timeout)?;
-    let outcome = Arc::new(Monitor::<Outcome>::new(None));
-    let filled = Arc::clone(&outcome);
-    start(Box::new(move |result| {
-        filled.update(|outcome| *outcome = Some(result))
-    }))?;
-    match outcome.wait(py, timeout, Option::take)? {
-        Some(Ok(result)) => value::to_py(py, &result),
-        Some(Err(status)) => Err(call_failed(status)),
-        None => Err(timed_out("call")),
+/// Waiting for an answer: what for, and the exception for a refusal.
+pub(crate) struct Waiting {
+    what: &'static str,
+    refused: fn(core::Status) -> PyErr,
+    /// The answer comes where the host's queue is served.
+    served: bool,
+}
+
+impl Waiting {
+    /// For the result of a call.
+    pub(crate) const CALL: Self = Self {
+        what: "call",
+        refused: call_failed,
+        served: false,
+    };
+
+    /// For shared objects to be stored or deleted.
+    pub(crate) const STORE: Self = Self {
+        what: "storing shared objects",
+        refused: shared_object_error,
+        served: true,
+    };
+
+    /// Starts something and waits, detached, for its answer.
+    pub(crate) fn wait<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Option<f64>,
+        start: impl FnOnce(core::Reply) -> PyResult<()>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if self.served && is_serving() {
+            return Err(wrong_thread(self.what));
+        }
+        let timeout = seconds(timeout)?;
+        let outcome = Arc::new(Monitor::<Outcome>::new(None));
+        let filled = Arc::clone(&outcome);
+        start(Box::new(move |result| {
+            filled.update(|outcome| *outcome = Some(result))
+        }))?;
+        match outcome.wait(py, timeout, Option::take)? {
+            Some(Ok(result)) => value::to_py(py, &result),
+            Some(Err(status)) => Err((self.refused)(status)),
+            None => Err(timed_out(self.what)),
+        }
     }
 }
 
 /// A reply that runs `done(result, error)` where a queue is served.
-pub(crate) fn reply_to(
-    queue: &Queue,
-    done: Py<PyAny>,
-) -> Box<dyn FnOnce(Result<core::Value, core::Status>) + Send> {
+pub(crate) fn reply_to(queue: &Queue, done: Py<PyAny>, refused: fn(core::Status) -> PyErr) -> core::Reply {
     let dispatch = dispatch_to(&queue.core);
     Box::new(move |result| {
         dispatch.run(move || {
             Python::attach(|py| {
                 let outcome = result
-                    .map_err(call_failed)
+                    .map_err(refused)
                     .and_then(|result| value::to_py(py, &result));
                 let called = match outcome {
                     Ok(result) => done.call1(py, (result, py.None())),

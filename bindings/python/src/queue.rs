@@ -1,5 +1,6 @@
 //! The queue through which the library's events reach Python.
 
+use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::sync::{Arc, Weak};
@@ -40,6 +41,16 @@ pub(crate) struct Queue {
     stopped: Arc<AtomicBool>,
 }
 
+thread_local! {
+    /// Queues that this thread serves.
+    static SERVING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether events wait for this thread to serve them.
+pub(crate) fn is_serving() -> bool {
+    SERVING.get() > 0
+}
+
 /// Events run before the server of a queue looks whether it was stopped.
 const BATCH: usize = 64;
 
@@ -65,9 +76,16 @@ impl Queue {
         py.detach(|| self.core.dispatch(max, Duration::ZERO)).or_raise()
     }
 
+    /// Says that this thread serves the queue from now on, or no longer does.
+    fn attend(&self, on: bool) {
+        let count = SERVING.get();
+        SERVING.set(if on { count + 1 } else { count.saturating_sub(1) });
+    }
+
     /// Runs events on this thread until `stop()` was called and none is left.
     fn serve(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| {
+        self.attend(true);
+        let served = py.detach(|| {
             loop {
                 let stopped = self.stopped.load(Acquire);
                 let wait = if stopped {
@@ -79,8 +97,9 @@ impl Queue {
                     return Ok(());
                 }
             }
-        })
-        .or_raise()
+        });
+        self.attend(false);
+        served.or_raise()
     }
 
     /// Ends `serve()` once the queue is empty.

@@ -9,6 +9,7 @@ use crate::errors::OrRaise;
 use crate::instance::{Instance, Stream};
 use crate::peer::Peer;
 use crate::status::Status;
+use crate::takeover::Takeover;
 use crate::value;
 
 /// A request as the code that calls the host's handler needs it.
@@ -248,9 +249,13 @@ impl PublishRequest {
         self.core.mode().name()
     }
 
-    /// Accepts. False if the request was answered before.
-    fn accept(&self) -> bool {
-        self.core.accept()
+    /// Accepts, under the application's takeover policy or another. False if the request was answered before.
+    #[pyo3(signature = (*, takeover = None))]
+    fn accept(&self, takeover: Option<&Takeover>) -> bool {
+        match takeover {
+            Some(takeover) => self.core.accept_with(takeover.core()),
+            None => self.core.accept(),
+        }
     }
 
     /// Refuses with NetStream.Publish.BadName, or with a status of your own.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rtmp_core as core;
 
 use crate::application::{PythonHandler, Target};
 use crate::engine::Engine;
-use crate::errors::{OrRaise, config_error};
+use crate::errors::OrRaise;
 use crate::instance::Instance;
 use crate::queue::{Queue, dispatch_to};
+use crate::settings::{self, millis};
 use crate::stats::ServerStats;
 
 /// A server; its applications' handlers run where `queue` is served.
@@ -48,21 +50,17 @@ impl RawServer {
     }
 
     /// Registers an application; `handler` has the methods of `rtmpkit.Application`, or is `None` to accept everything.
-    #[pyo3(signature = (name, handler, *, request_timeout = None, gop_cache_bytes = None, max_clients = None))]
+    #[pyo3(signature = (name, handler, **settings))]
     fn application(
         &self,
         name: &str,
         handler: Option<Py<PyAny>>,
-        request_timeout: Option<f64>,
-        gop_cache_bytes: Option<usize>,
-        max_clients: Option<usize>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let mut config = core::ApplicationConfig::default();
-        if let Some(seconds) = request_timeout {
-            config.request_timeout_ms = millis("request_timeout", seconds)?;
-        }
-        config.gop_cache_bytes = gop_cache_bytes.unwrap_or(config.gop_cache_bytes);
-        config.max_clients = max_clients.unwrap_or(config.max_clients);
+        let mut config = settings
+            .map(settings::application)
+            .transpose()?
+            .unwrap_or_default();
         let handler: Arc<dyn core::ApplicationHandler> = match handler {
             None => Arc::new(core::AcceptAll),
             Some(target) => {
@@ -112,12 +110,4 @@ impl RawServer {
     fn closed(&self) -> bool {
         self.core.is_closed()
     }
-}
-
-fn millis(what: &str, seconds: f64) -> PyResult<u64> {
-    let duration = std::time::Duration::try_from_secs_f64(seconds);
-    let millis = duration
-        .ok()
-        .and_then(|duration| u64::try_from(duration.as_millis()).ok());
-    millis.ok_or_else(|| config_error(format!("{what} {seconds}: use seconds, 0 or more")))
 }

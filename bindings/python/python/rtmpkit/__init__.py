@@ -36,11 +36,12 @@ from rtmpkit._rtmpkit import (
     Stream,
     StreamStats,
     Subscription,
+    Takeover,
     TrafficStats,
     Url,
     __version__,
 )
-from rtmpkit.application import Application
+from rtmpkit.application import Application, method
 from rtmpkit.client import Client, NetConnection, NetStream, play, publish
 from rtmpkit.exceptions import (
     AlreadyExists,
@@ -56,10 +57,12 @@ from rtmpkit.exceptions import (
     NotFound,
     ProtocolError,
     Rejected,
+    SharedObjectError,
     StreamError,
     Timeout,
 )
 from rtmpkit.server import Server
+from rtmpkit.shared_object import SharedObject, SlotChange
 
 __all__ = [
     "AlreadyExists",
@@ -91,17 +94,22 @@ __all__ = [
     "Rejected",
     "Server",
     "ServerStats",
+    "SharedObject",
+    "SharedObjectError",
+    "SlotChange",
     "Status",
     "Stream",
     "StreamError",
     "StreamStats",
     "Subscription",
+    "Takeover",
     "Timeout",
     "TrafficStats",
     "Url",
     "__version__",
     "amf",
     "flv",
+    "method",
     "play",
     "publish",
 ]

@@ -1,11 +1,14 @@
 """The compiled part of rtmpkit."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from os import PathLike
 from types import EllipsisType
-from typing import Any, Literal, Self, TypeAlias, final
+from typing import Any, Literal, Self, TypeAlias, TypeVar, final, overload
 
+from rtmpkit.shared_object import SharedObject
 from rtmpkit.types import Buffer
+
+_S = TypeVar("_S", bound=SharedObject)
 
 _FrameType: TypeAlias = Literal["audio", "video", "data"]
 
@@ -26,12 +29,14 @@ __all__ = [
     "Queue",
     "RawConnection",
     "RawServer",
+    "RawSharedObject",
     "RawStream",
     "ServerStats",
     "Status",
     "Stream",
     "StreamStats",
     "Subscription",
+    "Takeover",
     "TrafficStats",
     "Url",
     "__version__",
@@ -369,14 +374,35 @@ class Instance:
     ) -> Subscription:
         """The frames of a stream, from now on; the arguments are those of `Stream.subscribe`."""
 
-    def publish(self, name: str) -> Publication:
-        """Becomes the publisher of a stream; `AlreadyExists` if it has one."""
+    def publish(self, name: str, *, takeover: Takeover | None = None) -> Publication:
+        """Becomes the publisher of a stream; `AlreadyExists` if it has one that `takeover` does not take it from."""
 
     def broadcast(self, method: str, *args: Any) -> None:
         """Calls a method of every client; asks for no result."""
 
     def stats(self) -> InstanceStats:
         """Counts since the instance started."""
+
+    @overload
+    def shared_object(self, name: str, persistent: bool = False, *, cls: None = None) -> SharedObject: ...
+    @overload
+    def shared_object(self, name: str, persistent: bool = False, *, cls: type[_S]) -> _S:
+        """The shared object of that name, made if there is none."""
+
+    def _shared_object(self, name: str, persistent: bool, deliver: Callable[..., None]) -> RawSharedObject: ...
+    def clear_shared_objects(self, path: str, *, timeout: float | None = 10.0) -> int:
+        """Removes all slots of the shared objects that a path names, deletes those on disk; returns how many.
+
+        `/` names all, `/a/b` one, `/a/` all below `a`; in the last segment `*` stands for any characters.
+        """
+
+    def _submit_clear(self, path: str, queue: Queue, done: Callable[[Any, BaseException | None], None]) -> None: ...
+    def commit_shared_objects(self, name: str | None = None, *, timeout: float | None = 10.0) -> int:
+        """Stores one persistent shared object, or all that are used, and returns how many were stored."""
+
+    def _submit_commit(
+        self, name: str | None, queue: Queue, done: Callable[[Any, BaseException | None], None]
+    ) -> None: ...
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -400,8 +426,21 @@ class Stream:
     def stats(self) -> StreamStats:
         """Counts and sizes now."""
 
-    def publish(self) -> Publication:
-        """Becomes the stream's publisher; `AlreadyExists` if it has one."""
+    def publish(self, *, takeover: Takeover | None = None) -> Publication:
+        """Becomes the stream's publisher; `AlreadyExists` if it has one that `takeover` does not take it from."""
+
+    def send(self, name: str, *args: Any) -> None:
+        """Sends a data message to all who play the stream; it needs no publisher, and is not kept."""
+
+    def clear(self) -> None:
+        """Takes the stream from whoever publishes it and forgets what it holds for those who join late."""
+
+    @property
+    def latency(self) -> str:
+        """How long messages may wait for others: `low_latency`, `balanced`, `throughput`, or `custom`."""
+
+    @latency.setter
+    def latency(self, name: str) -> None: ...
 
     def subscribe(
         self,
@@ -560,6 +599,9 @@ class Peer:
     def call(self, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
         """Calls a method of the client and returns its result; waits at most `timeout` seconds."""
 
+    def call_async(self, method: str, *args: Any, timeout: float | None = 30.0) -> Coroutine[Any, Any, Any]:
+        """Calls a method of the client from an event loop: `await` the result."""
+
     def notify(self, method: str, *args: Any) -> None:
         """Calls a method of the client and asks for no result."""
 
@@ -655,8 +697,8 @@ class PublishRequest:
     def mode(self) -> str:
         """`live`, `record` or `append`, as the client asked."""
 
-    def accept(self) -> bool:
-        """Accepts. False if the request was answered before."""
+    def accept(self, *, takeover: Takeover | None = None) -> bool:
+        """Accepts, under the application's takeover policy or another. False if it was answered before."""
 
     def reject(self, description: str = "", *, status: Status | None = None) -> bool:
         """Refuses with NetStream.Publish.BadName, or with a status of your own."""
@@ -766,6 +808,9 @@ class Queue:
     def dispatch(self, max: int = 256) -> int:
         """Runs at most `max` events that wait now and returns how many ran."""
 
+    def attend(self, on: bool) -> None:
+        """Says that this thread serves the queue from now on, or no longer does."""
+
     def serve(self) -> None:
         """Runs events on this thread until `stop()` was called and none is left."""
 
@@ -789,10 +834,7 @@ class RawServer:
         self,
         name: str,
         handler: object,
-        *,
-        request_timeout: float | None = None,
-        gop_cache_bytes: int | None = None,
-        max_clients: int | None = None,
+        **settings: Any,
     ) -> None:
         """Registers an application; `handler` has the methods of `rtmpkit.Application`, or is `None`."""
 
@@ -852,6 +894,11 @@ class RawConnection:
 
     def stream(self, capacity: int = 1024) -> RawStream:
         """Opens a stream; when `capacity` frames wait in it, frames are dropped to the next keyframe."""
+
+    def shared_object(
+        self, name: str, persistent: bool, deliver: Callable[..., None], queue: Queue | None = None
+    ) -> RawSharedObject:
+        """Joins a shared object; `deliver(event, ...)` runs where `queue` is served."""
 
     @property
     def uri(self) -> str:
@@ -951,3 +998,112 @@ class RawStream:
 
     def wait_closed(self, timeout: float | None = None) -> bool:
         """Waits until the stream is over; says whether it is."""
+
+@final
+class RawSharedObject:
+    """A shared object, of this process's server or of another."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def persistent(self) -> bool:
+        """Whether it is kept on disk."""
+
+    @property
+    def version(self) -> int:
+        """Its version; 0 before the first and when it is closed."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it can be used."""
+
+    @property
+    def subscribers(self) -> int:
+        """How many clients use it. The server's side only."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether it changed since it was last stored. The server's side only."""
+
+    def get(self, slot: str) -> Any:
+        """The value of a slot; raises `KeyError`."""
+
+    def has(self, slot: str) -> bool:
+        """Whether there is a slot of that name."""
+
+    def names(self) -> list[str]:
+        """The names of all slots, sorted."""
+
+    def size(self) -> int:
+        """How many slots there are."""
+
+    def set(self, slot: str, value: Any) -> None:
+        """Sets a slot, or with `None` removes it."""
+
+    def remove(self, slot: str) -> bool:
+        """Removes a slot; whether there was one."""
+
+    def clear(self) -> bool:
+        """Removes all slots; whether there were any."""
+
+    def send(self, handler: str, args: tuple[Any, ...]) -> None:
+        """Calls a handler of all who use the object."""
+
+    def lock(self) -> None:
+        """Holds changes back."""
+
+    def unlock(self) -> None:
+        """Undoes a lock."""
+
+    def purge(self, version: int) -> None:
+        """Forgets which slots were removed before a version."""
+
+    def set_resync_depth(self, depth: int | None) -> None:
+        """How far behind a client's copy may be before it starts from nothing."""
+
+    def store(self) -> None:
+        """Begins to store it; a failure goes to `on_status`."""
+
+    def flush(self, timeout: float | None) -> Any:
+        """Stores it; returns the version that is on disk."""
+
+    def submit_flush(self, queue: Queue, done: Callable[[Any, BaseException | None], None]) -> None:
+        """Stores it; `done(version, error)` runs where `queue` is served."""
+
+    def wait_joined(self, timeout: float | None = None) -> None:
+        """Waits until the server has let this side join; raises `SharedObjectError` if it does not."""
+
+    def joined(self) -> bool:
+        """Whether the server has answered; raises `SharedObjectError` if it refused."""
+
+    def close(self) -> None:
+        """Leaves the object."""
+
+@final
+class Takeover:
+    """What a publisher may do to the one before it, and what happens to the players when it leaves."""
+
+    @staticmethod
+    def refuse() -> Takeover:
+        """The second publisher is refused; when the first leaves its players are told at once."""
+
+    @staticmethod
+    def replace(*, hold: float = 0.0) -> Takeover:
+        """The second publisher takes the stream from the first, and players go on without a break."""
+
+    @staticmethod
+    def hold(seconds: float) -> Takeover:
+        """The second publisher is refused; when the first leaves, players are held for `seconds` to go on with the next."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it takes the stream from a publisher that is still there."""
+
+    @property
+    def hold_seconds(self) -> float:
+        """Seconds that players are held when the publisher leaves."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
-from rtmpkit._rtmpkit import CallRequest, Peer
+from rtmpkit._rtmpkit import CallRequest, Peer, Takeover
 
-__all__ = ["Application"]
+__all__ = ["Application", "method"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_METHOD = "__rtmpkit_method__"
+
+
+@overload
+def method(name: F) -> F: ...
+@overload
+def method(name: str) -> Callable[[F], F]: ...
+def method(name: Any) -> Any:
+    """Makes a method of an `Application` class callable by clients, under its own name or another.
+
+    class Chat(rtmpkit.Application):
+        @rtmpkit.method
+        def say(self, peer: rtmpkit.Peer, text: str) -> None: ...
+
+        @rtmpkit.method("topic.set")
+        async def set_topic(self, peer: rtmpkit.Peer, topic: str) -> bool: ...
+    """
+    if callable(name):
+        return method(name.__name__)(name)
+
+    def mark(function: F) -> F:
+        setattr(function, _METHOD, name)
+        return function
+
+    return mark
 
 
 class Application:
@@ -35,8 +62,20 @@ class Application:
     refuses it) or `request_timeout` is over. A handler that raises refuses; the exception goes to
     `sys.unraisablehook`.
 
-    Handlers run one at a time, on a thread of the server; none of them should block for long.
+    Methods that clients may call are those decorated with `rtmpkit.method`, and functions given to `method()`. They get
+    the calling peer and the arguments; what they return is the result, and what they raise fails the call.
+
+    Handlers run one at a time, on a thread of the server; none of them should block for long. Handlers and methods may
+    be coroutines (`async def`): those run side by side in an event loop on another thread of the server, and what they
+    return counts when they are done. In a server of `rtmpkit.aio` everything runs in the loop it was started in.
     """
+
+    _class_methods: dict[str, str] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {getattr(value, _METHOD): name for name, value in vars(cls).items() if hasattr(value, _METHOD)}
+        cls._class_methods = {**cls._class_methods, **own}
 
     def __init__(
         self,
@@ -45,27 +84,49 @@ class Application:
         request_timeout: float | None = None,
         gop_cache_bytes: int | None = None,
         max_clients: int | None = None,
+        takeover: Takeover | None = None,
+        latency: str | None = None,
+        shared_objects_directory: str | os.PathLike[str] | None = None,
+        autocommit: float | None = None,
     ) -> None:
         """An application.
 
         request_timeout: seconds that a request may stay unanswered, 30 by default.
         gop_cache_bytes: bytes kept per stream for those who join late, 32 MiB by default; 0 keeps none.
         max_clients: clients in all instances together; no limit by default.
+        takeover: what a publisher may do to the one before it; by default the second is refused.
+        latency: how long messages may wait for others, to be sent together: `low_latency`, `balanced` (the default) or
+            `throughput`.
+        shared_objects_directory: where persistent shared objects are kept; by default there are none.
+        autocommit: seconds between two commits of persistent shared objects that changed, 120 by default; with 0 they
+            are stored when asked and when their last user leaves.
         """
         self.name = name
         """The name that clients give in their URL's first path segment."""
-        self.request_timeout = request_timeout
-        self.gop_cache_bytes = gop_cache_bytes
-        self.max_clients = max_clients
+        self._settings: dict[str, Any] = {
+            "request_timeout": request_timeout,
+            "gop_cache_bytes": gop_cache_bytes,
+            "max_clients": max_clients,
+            "takeover": takeover,
+            "latency": latency,
+            "shared_objects_directory": shared_objects_directory,
+            "autocommit": autocommit,
+        }
         self._handlers: dict[str, Callable[..., Any]] = {}
         self._methods: dict[str, Callable[..., Any]] = {}
 
-    def method(self, name: str) -> Callable[[F], F]:
-        """Makes a function callable by clients: `function(peer, *args)` returns the result.
+    @overload
+    def method(self, name: F) -> F: ...
+    @overload
+    def method(self, name: str) -> Callable[[F], F]: ...
+    def method(self, name: Any) -> Any:
+        """Makes a function callable by clients, under its own name or another: `function(peer, *args)` is the result.
 
-        @app.method("add")
+        @app.method
         def add(peer: rtmpkit.Peer, a: float, b: float) -> float: ...
         """
+        if callable(name):
+            return self.method(name.__name__)(name)
 
         def register(function: F) -> F:
             self._methods[name] = function
@@ -114,7 +175,7 @@ class Application:
     def on_call(self, *args: Any, **kwargs: Any) -> Any:
         """`on_call(request: CallRequest) -> object`: a client calls a method; what is returned is the result.
 
-        `NotImplemented` says that there is no such method. Default: the functions given to `method()`.
+        `NotImplemented` says that there is no such method. Default: the methods that clients may call.
         """
         return self._handle("on_call", args)
 
@@ -139,6 +200,9 @@ class Application:
     def _call(self, request: CallRequest) -> Any:
         method = self._methods.get(request.method)
         if method is None:
-            return NotImplemented
+            name = self._class_methods.get(request.method)
+            if name is None:
+                return NotImplemented
+            method = getattr(self, name)
         peer: Peer = request.peer
         return method(peer, *request.args)

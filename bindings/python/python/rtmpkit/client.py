@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
 from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
 from rtmpkit.exceptions import ConfigError, Error
+from rtmpkit.shared_object import SharedObject
 from rtmpkit.types import Buffer
 
 __all__ = ["Client", "NetConnection", "NetStream", "play", "publish"]
 
+S = TypeVar("S", bound=SharedObject)
 OnCall = Callable[[str, list[Any]], Any]
 OnStatus = Callable[[Status], object]
 
@@ -166,11 +168,13 @@ class NetConnection:
         self._timeout = timeout
         self.url = url
         """Where it is connected to."""
-        dispatcher = None if on_call is None and on_status is None else Dispatcher("rtmpkit-connection")
-        self._dispatcher = dispatcher
+        threads: list[Dispatcher] = []
+        if on_call is not None or on_status is not None:
+            threads.append(Dispatcher("rtmpkit-connection"))
+        self._threads = threads
         raw = RawConnection(
             engine or shared_engine(),
-            None if dispatcher is None else dispatcher.queue,
+            threads[0].queue if threads else None,
             on_call=on_call,
             on_status=on_status,
         )
@@ -178,8 +182,9 @@ class NetConnection:
 
         def close() -> None:
             raw.close()
-            if dispatcher is None:
+            if not threads:
                 return
+            [dispatcher] = threads
             if dispatcher.is_current:
                 # A handler closes its own connection: its thread still has the end of it to deliver.
                 threading.Thread(target=end, args=(dispatcher,), daemon=True).start()
@@ -239,6 +244,40 @@ class NetConnection:
         """Calls a method of the server and asks for no result."""
         self._raw.notify(method, args)
 
+    @overload
+    def shared_object(
+        self, name: str, persistent: bool = False, *, cls: None = None, timeout: float | None = None
+    ) -> SharedObject: ...
+    @overload
+    def shared_object(
+        self, name: str, persistent: bool = False, *, cls: type[S], timeout: float | None = None
+    ) -> S: ...
+    def shared_object(
+        self,
+        name: str,
+        persistent: bool = False,
+        *,
+        cls: type[SharedObject] | None = None,
+        timeout: float | None = None,
+    ) -> SharedObject:
+        """Joins a shared object of the server: when this returns, its slots are there.
+
+        cls: a class derived from `SharedObject`, whose handlers hear everything from the start.
+        Raises `SharedObjectError` when the server refuses.
+        """
+        self._check_thread("shared_object")
+        # Without handlers of its own the connection's events are on threads of the library, where Python must not run.
+        if not self._threads:
+            self._threads.append(Dispatcher("rtmpkit-connection"))
+        queue = self._threads[0].queue
+        joined = (cls or SharedObject)(lambda deliver: self._raw.shared_object(name, persistent, deliver, queue))
+        try:
+            joined._raw.wait_joined(self._timeout if timeout is None else timeout)
+        except BaseException:
+            joined.close()
+            raise
+        return joined
+
     @property
     def connected(self) -> bool:
         """Whether the connection stands."""
@@ -256,7 +295,7 @@ class NetConnection:
     def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes the connection and waits until what was written is sent; in its own handlers without waiting."""
         self._raw.close()
-        if self._dispatcher is None or not self._dispatcher.is_current:
+        if not self._in_handler:
             self._raw.wait_closed(timeout)
         self._close()
 
@@ -271,8 +310,12 @@ class NetConnection:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} to {self.url}>"
 
+    @property
+    def _in_handler(self) -> bool:
+        return any(thread.is_current for thread in self._threads)
+
     def _check_thread(self, what: str) -> None:
-        if self._dispatcher is not None and self._dispatcher.is_current:
+        if self._in_handler:
             raise Error(f"{what} waits for the thread that it was called on: call it outside the connection's handlers")
 
 

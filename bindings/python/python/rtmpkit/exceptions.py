@@ -21,6 +21,7 @@ __all__ = [
     "NotFound",
     "ProtocolError",
     "Rejected",
+    "SharedObjectError",
     "StreamError",
     "Timeout",
 ]
@@ -84,6 +85,10 @@ class CallFailed(_StatusError):
 
 class StreamError(_StatusError):
     """Publishing or playing was refused, or broke off."""
+
+
+class SharedObjectError(_StatusError):
+    """The server refused a shared object, or it could not be stored."""
 
 
 class Closed(Error):

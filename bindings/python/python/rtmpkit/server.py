@@ -8,6 +8,7 @@ from typing import Self
 
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize
 from rtmpkit._rtmpkit import Engine, Instance, Queue, RawServer, ServerStats
+from rtmpkit._tasks import Bridge, LoopThread, unraisable
 from rtmpkit.application import Application
 
 __all__ = ["Server"]
@@ -29,14 +30,11 @@ class BaseServer:
 
     def add(self, application: Application) -> None:
         """Registers an application; also possible while the server listens."""
-        self._raw.application(
-            application.name,
-            application,
-            request_timeout=application.request_timeout,
-            gop_cache_bytes=application.gop_cache_bytes,
-            max_clients=application.max_clients,
-        )
+        self._raw.application(application.name, self._bridge(application), **application._settings)
         self._applications[application.name] = application
+
+    def _bridge(self, application: Application) -> Bridge:
+        raise NotImplementedError
 
     @property
     def addresses(self) -> Sequence[tuple[str, int]]:
@@ -113,12 +111,14 @@ class Server(BaseServer):
             dispatcher.stop()
             raise
         raw, engine = self._raw, self._engine
+        tasks = self._tasks = LoopThread()
 
         def close() -> None:
             raw.close()
             engine.close(CLOSE_TIMEOUT)
             raw.release()
             dispatcher.stop()
+            tasks.stop()
 
         self._close = finalize(self, close)
         try:
@@ -139,6 +139,9 @@ class Server(BaseServer):
     def close(self) -> None:
         """Ends every connection and waits for the threads; handlers see the ends of their clients."""
         self._close()
+
+    def _bridge(self, application: Application) -> Bridge:
+        return Bridge(application, self._tasks.spawn, unraisable)
 
     def __enter__(self) -> Self:
         return self

@@ -31,6 +31,7 @@ from rtmpkit.aio.events import (
     Unpublished,
 )
 from rtmpkit.aio.server import Application, Events, Server
+from rtmpkit.aio.shared_object import SharedObject
 
 __all__ = [
     "Application",
@@ -45,6 +46,7 @@ __all__ = [
     "Opening",
     "Refused",
     "Server",
+    "SharedObject",
     "Stopped",
     "Unpublished",
     "play",

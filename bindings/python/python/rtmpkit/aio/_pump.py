@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import EllipsisType
 from typing import Any, TypeVar
 
-from rtmpkit._rtmpkit import Queue
+from rtmpkit._rtmpkit import Peer, Queue
 from rtmpkit.exceptions import Timeout
 
 T = TypeVar("T")
@@ -18,6 +18,9 @@ class Pump:
 
     def __init__(self) -> None:
         self.queue = Queue()
+        self.queue.attend(True)
+        self.closed = False
+        """Whether nothing will come any more."""
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
         self._loop.add_reader(self.queue.fd(), self._run)
@@ -63,13 +66,29 @@ class Pump:
         while self._dispatch():
             pass
         self._loop.remove_reader(self.queue.fd())
+        self.queue.attend(False)
+        self.closed = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Has those who wait look again."""
+        for woken in self._waiting:
+            if not woken.done():
+                woken.set_result(None)
 
     def _run(self) -> None:
         self._dispatch()
 
     def _dispatch(self) -> int:
         count = self.queue.dispatch()
-        for woken in self._waiting:
-            if not woken.done():
-                woken.set_result(None)
+        self.wake()
         return count
+
+
+async def call_peer(peer: Peer, method: str, args: tuple[Any, ...], timeout: float | None) -> Any:
+    """Calls a method of a client, from whatever loop runs."""
+    pump = Pump()
+    try:
+        return await pump.reply(lambda queue, done: peer._submit(method, args, queue, done), timeout)
+    finally:
+        pump.close()

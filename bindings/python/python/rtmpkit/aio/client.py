@@ -9,6 +9,7 @@ from typing import Any, Generic, Self, TypeVar
 from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize, shared_engine
 from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
 from rtmpkit.aio._pump import Pump
+from rtmpkit.aio.shared_object import SharedObject
 from rtmpkit.client import OnCall, OnStatus
 from rtmpkit.exceptions import ConfigError, Timeout
 from rtmpkit.types import Buffer
@@ -204,6 +205,13 @@ class NetConnection:
         """Plays a stream: `async with nc.play("cam") as frames`. The arguments are those of the threaded one."""
         return Opening(self._play(name, start, duration, live, follow, capacity, timeout), NetStream.close)
 
+    def shared_object(self, name: str, persistent: bool = False) -> Opening[SharedObject]:
+        """Joins a shared object of the server: `async with nc.shared_object("room") as so`, or `await` it.
+
+        Raises `SharedObjectError` when the server refuses.
+        """
+        return Opening(self._shared_object(name, persistent), SharedObject.close)
+
     async def call(self, method: str, *args: Any, timeout: float | None = None) -> Any:
         """Calls a method of the server and returns its result; raises `CallFailed` if it fails."""
         timeout = self._timeout if timeout is None else timeout
@@ -253,6 +261,16 @@ class NetConnection:
         if self._raw is None:
             raise RuntimeError("not connected")
         return self._raw
+
+    async def _shared_object(self, name: str, persistent: bool) -> SharedObject:
+        raw = self._connected()
+        joined = SharedObject(lambda deliver: raw.shared_object(name, persistent, deliver), self._pump)
+        try:
+            await self._pump.until(lambda: joined._raw.joined() or ..., self._timeout, "joining the shared object")
+        except BaseException:
+            await joined.close()
+            raise
+        return joined
 
     async def _publish(self, name: str, mode: str) -> NetStream:
         raw = self._connected().stream()

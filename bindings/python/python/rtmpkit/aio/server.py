@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self
 
 import rtmpkit.application
 from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize
-from rtmpkit._rtmpkit import CallRequest, ConnectRequest, Peer, PlayRequest, PublishRequest
+from rtmpkit._rtmpkit import Instance, Peer
+from rtmpkit._tasks import Bridge
 from rtmpkit.aio._pump import Pump
-from rtmpkit.aio.events import NOTICES, Event, Request
+from rtmpkit.aio.client import Opening
+from rtmpkit.aio.events import NOTICES, Event
+from rtmpkit.aio.shared_object import SharedObject
 from rtmpkit.exceptions import ConfigError
 from rtmpkit.server import BaseServer
 
@@ -66,59 +68,6 @@ class Application(rtmpkit.application.Application):
         return None
 
 
-class _Bridge:
-    """What the library calls for an application: runs coroutines among its handlers as tasks."""
-
-    def __init__(self, application: rtmpkit.application.Application) -> None:
-        self._application = application
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def __getattr__(self, event: str) -> Callable[..., Any]:
-        handler = getattr(self._application, event)
-
-        def call(*args: Any) -> Any:
-            result = handler(*args)
-            if not inspect.isawaitable(result):
-                return result
-            task = asyncio.ensure_future(self._finish(event, args, result))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            return None
-
-        return call
-
-    async def _finish(self, event: str, args: tuple[Any, ...], result: Awaitable[Any]) -> None:
-        request = args[0]
-        asked = isinstance(request, (ConnectRequest, PublishRequest, PlayRequest, CallRequest))
-        try:
-            answer = await result
-            if asked:
-                _decide(request, answer)
-        except BaseException as error:
-            if asked:
-                request.reject("The application failed.")
-            if not isinstance(error, Exception):
-                raise
-            context = {"message": f"rtmpkit: {event} failed", "exception": error, "application": self._application}
-            asyncio.get_running_loop().call_exception_handler(context)
-
-
-def _decide(request: Request, answer: Any) -> None:
-    if request.answered:
-        return
-    if isinstance(request, CallRequest):
-        if answer is NotImplemented:
-            request.reject(f"Method not found ({request.method}).")
-        else:
-            request.accept(answer)
-    elif answer is None or answer is True:
-        request.accept()
-    elif answer is False:
-        request.reject("Refused by the application.")
-    else:
-        raise TypeError(f"a handler returns True, False or None, not {type(answer).__name__}")
-
-
 class Server(BaseServer):
     """An RTMP server whose handlers run in the event loop: `async with rtmpkit.aio.Server(url) as server`."""
 
@@ -142,6 +91,7 @@ class Server(BaseServer):
             "stall_timeout": stall_timeout,
         }
         self._pump: Pump | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begins to listen; `async with` does it for you."""
@@ -168,17 +118,6 @@ class Server(BaseServer):
             await self.close()
             raise
 
-    def add(self, application: rtmpkit.application.Application) -> None:
-        """Registers an application, plain or of this module; also possible while the server listens."""
-        self._raw.application(
-            application.name,
-            _Bridge(application),
-            request_timeout=application.request_timeout,
-            gop_cache_bytes=application.gop_cache_bytes,
-            max_clients=application.max_clients,
-        )
-        self._applications[application.name] = application
-
     def application(self, name: str) -> Application:
         """The application of that name, registered if need be."""
         application = self._applications.get(name)
@@ -198,9 +137,25 @@ class Server(BaseServer):
 
     async def call(self, peer: Peer, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
         """Calls a method of a client and returns its result; raises `CallFailed` if it fails."""
-        if self._pump is None:
-            raise RuntimeError("the server was not started")
-        return await self._pump.reply(lambda queue, done: peer._submit(method, args, queue, done), timeout)
+        return await self._started().reply(lambda queue, done: peer._submit(method, args, queue, done), timeout)
+
+    def shared_object(self, instance: Instance | str, name: str, persistent: bool = False) -> Opening[SharedObject]:
+        """A shared object of an instance: `async with server.shared_object("live", "board") as so`, or `await` it."""
+        return Opening(self._shared_object(instance, name, persistent), SharedObject.close)
+
+    async def clear_shared_objects(
+        self, instance: Instance | str, path: str, *, timeout: float | None = 10.0
+    ) -> int:
+        """Removes all slots of the shared objects that a path names; see `Instance.clear_shared_objects`."""
+        found = self.instance(instance) if isinstance(instance, str) else instance
+        return int(await self._started().reply(lambda queue, done: found._submit_clear(path, queue, done), timeout))
+
+    async def commit_shared_objects(
+        self, instance: Instance | str, name: str | None = None, *, timeout: float | None = 10.0
+    ) -> int:
+        """Stores one persistent shared object, or all that are used; returns how many were stored."""
+        found = self.instance(instance) if isinstance(instance, str) else instance
+        return int(await self._started().reply(lambda queue, done: found._submit_commit(name, queue, done), timeout))
 
     async def close(self) -> None:
         """Ends every connection and waits for the threads."""
@@ -214,6 +169,33 @@ class Server(BaseServer):
             for application in self._applications.values():
                 if isinstance(application, Application) and application._events is not None:
                     application._events._put(None)
+
+    async def _shared_object(self, instance: Instance | str, name: str, persistent: bool) -> SharedObject:
+        found = self.instance(instance) if isinstance(instance, str) else instance
+        pump = self._started()
+        loop = asyncio.get_running_loop()
+        # A persistent one is read from disk.
+        return await loop.run_in_executor(
+            None, lambda: SharedObject(lambda deliver: found._shared_object(name, persistent, deliver), pump)
+        )
+
+    def _started(self) -> Pump:
+        if self._pump is None:
+            raise RuntimeError("the server was not started")
+        return self._pump
+
+    def _bridge(self, application: rtmpkit.application.Application) -> Bridge:
+        return Bridge(application, self._spawn, self._report)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    def _report(event: str, error: BaseException, application: object) -> None:
+        context = {"message": f"rtmpkit: {event} failed", "exception": error, "application": application}
+        asyncio.get_running_loop().call_exception_handler(context)
 
     async def __aenter__(self) -> Self:
         await self.start()

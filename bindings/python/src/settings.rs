@@ -1,0 +1,44 @@
+//! Settings of applications as Python gives them: by name, `None` for the library's own.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rtmp_core as core;
+
+use crate::errors::config_error;
+use crate::takeover::{Takeover, latency_named};
+
+/// The settings that `rtmpkit.Application` collects.
+pub(crate) fn application(given: &Bound<'_, PyDict>) -> PyResult<core::ApplicationConfig> {
+    let mut config = core::ApplicationConfig::default();
+    for (name, value) in given.iter().filter(|(_, value)| !value.is_none()) {
+        let name: String = name.extract()?;
+        set(&mut config, &name, &value)?;
+    }
+    Ok(config)
+}
+
+fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let objects = &mut config.shared_objects;
+    match name {
+        "request_timeout" => config.request_timeout_ms = millis(name, value.extract()?)?,
+        "gop_cache_bytes" => config.gop_cache_bytes = value.extract()?,
+        "max_clients" => config.max_clients = value.extract()?,
+        "takeover" => config.takeover = value.cast::<Takeover>()?.get().core(),
+        "latency" => config.latency = latency_named(value.extract()?)?,
+        "shared_objects_directory" => objects.directory = Some(value.extract::<PathBuf>()?),
+        "autocommit" => objects.autocommit_ms = millis(name, value.extract()?)?,
+        _ => return Err(config_error(format!("an application has no setting {name:?}"))),
+    }
+    Ok(())
+}
+
+/// Seconds as milliseconds.
+pub(crate) fn millis(what: &str, seconds: f64) -> PyResult<u64> {
+    let duration = std::time::Duration::try_from_secs_f64(seconds);
+    let millis = duration
+        .ok()
+        .and_then(|duration| u64::try_from(duration.as_millis()).ok());
+    millis.ok_or_else(|| config_error(format!("{what} {seconds}: use seconds, 0 or more")))
+}
