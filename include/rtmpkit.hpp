@@ -7,5 +7,6 @@
 #include "rtmpkit/client.hpp"
 #include "rtmpkit/core.hpp"
 #include "rtmpkit/server.hpp"
+#include "rtmpkit/shared_object.hpp"
 
 #endif

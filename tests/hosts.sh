@@ -60,7 +60,7 @@ sanitized() { nm "$work/$1" | grep -q __asan_init; }
 check install make -s install PREFIX="$stage"
 check soname links
 check c_header_alone header_alone gcc rtmpkit.h c "-std=c99 -Wall -Wextra -Wpedantic -Werror"
-for header in rtmpkit.h rtmpkit.hpp rtmpkit/core.hpp rtmpkit/server.hpp rtmpkit/client.hpp; do
+for header in rtmpkit.h rtmpkit.hpp rtmpkit/core.hpp rtmpkit/server.hpp rtmpkit/client.hpp rtmpkit/shared_object.hpp; do
     check "cpp_header_alone_$(basename "$header")" header_alone g++ "$header" c++ \
         "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
 done

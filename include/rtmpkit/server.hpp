@@ -40,6 +40,14 @@ public:
       return rtmpkit_client_ping(get(), function, user_data);
     });
   }
+  // Asks it to connect to `url`, or anew to the same place; false if it did not announce that it can.
+  bool request_reconnect(const std::string &url = "", const std::string &text = "") {
+    const std::int32_t result =
+        rtmpkit_client_request_reconnect(get(), url.empty() ? nullptr : url.c_str(), text.c_str());
+    if (result == RTMPKIT_ERR_WRONG_STATE) return false;
+    detail::check(result);
+    return true;
+  }
   void close() { detail::check(rtmpkit_client_close(get(), nullptr, nullptr)); }
   void close(const std::string &code, const std::string &text) {
     detail::check(rtmpkit_client_close(get(), code.c_str(), text.c_str()));
@@ -69,6 +77,10 @@ public:
   std::int32_t mode() const { return detail::check(rtmpkit_request_mode(get())); }
   bool is_answered() const { return rtmpkit_request_is_answered(get()); }
 
+  // For a publish, before it is accepted: `takeover` to `refuse` or `replace`, `hold_ms` to a number.
+  void set_option(const std::string &key, const std::string &value) {
+    detail::check(rtmpkit_request_set_option(get(), key.c_str(), value.c_str()));
+  }
   bool accept() { return answered(rtmpkit_request_accept(get(), nullptr)); }
   bool accept(const Value &result) { return answered(rtmpkit_request_accept(get(), result.get())); }
   bool reject(const std::string &text) {
@@ -139,6 +151,16 @@ public:
   void write_data(std::uint64_t timestamp_ms, const std::string &handler, const Values &args = {}) {
     const detail::Args array(args);
     detail::check(rtmpkit_stream_write_data(get(), timestamp_ms, handler.c_str(), array.data(), array.size()));
+  }
+  // To all who play it now; it need not be published here.
+  void send(const std::string &handler, const Values &args = {}) {
+    const detail::Args array(args);
+    detail::check(rtmpkit_stream_send(get(), handler.c_str(), array.data(), array.size()));
+  }
+  // Takes it from whoever publishes it.
+  void clear() { detail::check(rtmpkit_stream_clear(get())); }
+  void set_latency(std::uint16_t audio_wait_ms, std::uint16_t video_wait_ms, std::uint16_t load_wait_ms) {
+    detail::check(rtmpkit_stream_set_latency(get(), audio_wait_ms, video_wait_ms, load_wait_ms));
   }
   Subscription subscribe(SubscriptionEvents wanted, const Queue *queue = nullptr, bool skip_backlog = false) {
     auto options = defaults(rtmpkit_subscribe_options_init);
@@ -302,6 +324,10 @@ public:
     auto counters = defaults(rtmpkit_server_counters_init);
     detail::check(rtmpkit_server_stats(get(), &counters));
     return counters;
+  }
+  // Stops listening, asks clients to connect to `url` (empty: to the same place), and closes after `grace_ms`.
+  void drain(const std::string &url, const std::string &text, std::uint32_t grace_ms) {
+    detail::check(rtmpkit_server_drain(get(), url.empty() ? nullptr : url.c_str(), text.c_str(), grace_ms));
   }
   void close() { detail::check(rtmpkit_server_close(get())); }
 
