@@ -65,16 +65,20 @@ for header in rtmpkit.h rtmpkit.hpp rtmpkit/core.hpp rtmpkit/server.hpp rtmpkit/
         "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
 done
 check cpp_header_twice two_units
+for source in tests/c/*.c; do
+    [ -f "$source" ] || continue
+    name=c_$(basename "$source" .c)
+    check "${name}_build" by_pkg_config "$name" gcc "$strict" "$source"
+    check "${name}_run" timeout 120 "$work/$name"
+    check "${name}_asan_build" by_pkg_config "${name}_asan" gcc "$strict -fsanitize=address,undefined" "$source"
+    check "${name}_asan_proof" sanitized "${name}_asan"
+    check "${name}_asan_run" timeout 120 "$work/${name}_asan"
+    check "${name}_valgrind" timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite "$work/$name"
+done
 if [ -f tests/c/host.c ]; then
-    check c_build by_pkg_config c_host gcc "$strict" tests/c/host.c
-    check c_run timeout 120 "$work/c_host"
     check c_static_build static_build c_host_static tests/c/host.c
     check c_static_run timeout 120 "$work/c_host_static"
-    check c_asan_build by_pkg_config c_host_asan gcc "$strict -fsanitize=address,undefined" tests/c/host.c
-    check c_asan_proof sanitized c_host_asan
-    check c_asan_run timeout 120 "$work/c_host_asan"
-    check c_valgrind timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
-        --errors-for-leak-kinds=definite "$work/c_host"
 fi
 if [ -f tests/cpp/host.cpp ]; then
     check cpp_build by_pkg_config cpp_host g++ "$strict_cpp" tests/cpp/host.cpp

@@ -62,14 +62,16 @@ fn the_table_of_dependencies_is_that_of_the_manifests() {
 fn every_test_that_the_conformance_page_names_exists() {
     let page = read(&workspace().join("docs/conformance.md"));
     let mut named = 0;
-    for (file, function) in page
-        .split('`')
-        .filter_map(|text| text.split_once(".rs::").or(text.split_once(".py::")))
-    {
+    let kinds = ["rs", "py", "c", "cpp"];
+    for (file, function) in page.split('`').filter_map(|text| {
+        kinds
+            .iter()
+            .find_map(|kind| text.split_once(&format!(".{kind}::")))
+    }) {
         let found = TESTS.iter().any(|folder| {
             let stem = workspace().join(folder).join(file);
             let text =
-                ["rs", "py"].map(|kind| fs::read_to_string(stem.with_extension(kind)).unwrap_or_default());
+                kinds.map(|kind| fs::read_to_string(stem.with_extension(kind)).unwrap_or_default());
             text.iter().any(|text| text.contains(&format!("{function}(")))
         });
         assert!(found, "no test {file}::{function}");
