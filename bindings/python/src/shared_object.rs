@@ -57,7 +57,7 @@ impl RawSharedObject {
         deliver: Py<PyAny>,
     ) -> PyResult<Self> {
         let joined = Arc::new(Monitor::new(Some(Ok(()))));
-        let handler = Handler::new(deliver, None, &joined);
+        let handler = Handler::shared(deliver, None, &joined);
         // A persistent one is read from disk.
         let core = py.detach(|| instance.shared_object(name, persistent, handler));
         let core = core.or_raise()?;
@@ -76,7 +76,7 @@ impl RawSharedObject {
         dispatch: Option<core::Dispatch>,
     ) -> PyResult<Self> {
         let joined = Arc::default();
-        let handler = Handler::new(deliver, dispatch, &joined);
+        let handler = Handler::shared(deliver, dispatch, &joined);
         let core = connection.shared_object(name, persistent, handler).or_raise()?;
         Ok(Self {
             core: Core::Remote(core, connection.clone()),
@@ -259,7 +259,7 @@ impl RawSharedObject {
 }
 
 impl Handler {
-    fn new<O>(
+    fn shared<O>(
         deliver: Py<PyAny>,
         dispatch: Option<core::Dispatch>,
         joined: &Arc<Monitor<Joined>>,
