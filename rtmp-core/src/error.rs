@@ -69,6 +69,45 @@ pub enum Error {
     /// An AMF value could not be read.
     #[error(transparent)]
     Amf(#[from] AmfError),
+    /// A configuration file, or a key of one, is not right.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
+}
+
+/// What is wrong with a configuration file, or with what is asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file is no TOML.
+    #[error("{path}:{line}:{column}: {what}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What the parser says.
+        what: String,
+    },
+    /// The file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A key is malformed, leads through something that is no table, or is given a value that TOML has no form for.
+    #[error("{path}: key {key:?}: {what}")]
+    Key {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+        /// What is wrong.
+        what: String,
+    },
 }
 
 impl Error {
@@ -96,6 +135,7 @@ impl Error {
             Self::Session(_) => -11,
             Self::Url(_) => -12,
             Self::Amf(_) => -13,
+            Self::Config(_) => -14,
         }
     }
 

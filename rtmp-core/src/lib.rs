@@ -81,14 +81,18 @@ mod error;
 
 #[cfg(feature = "engine")]
 pub use app::{
+    access::AccessList,
     application::{AcceptAll, Application, ApplicationConfig, ApplicationHandler, DEFAULT_INSTANCE},
+    bandwidth::{Bandwidth, BandwidthCheck, BandwidthReply, Direction, MIN_BANDWIDTH},
     client::Client,
+    config_file::ConfigFile,
     dispatch::{Dispatch, Executor},
     instance::Instance,
+    methods::Method,
     peer::Reply,
-    request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
+    request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
     shared_object::{SharedObject, SharedObjectConfig, SharedObjectHandler, SlotChange, SlotChangeKind},
-    stats::{InstanceStats, StreamStats, TrafficStats},
+    stats::{ClientStats, Drops, InstanceStats, StreamStats, TrafficStats},
     stream::{
         FlowLimits, Latency, Publication, Stream, SubscribeOptions, Subscriber, Subscription, Takeover,
     },
@@ -100,7 +104,7 @@ pub use client::{
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};
 #[cfg(feature = "engine")]
-pub use error::{Error, Initiator, Result};
+pub use error::{ConfigError, Error, Initiator, Result};
 
 pub use amf::{Object, Value};
 pub use media::{

@@ -94,6 +94,13 @@ impl ClassRegistry {
     }
 }
 
+impl std::fmt::Debug for ClassRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let classes = self.hooks.keys().chain(self.externalizable.keys());
+        f.debug_set().entries(classes).finish()
+    }
+}
+
 const WRAPPERS: [(&str, &str); 4] = [
     ("flex.messaging.io.ArrayCollection", "source"),
     ("flex.messaging.io.ArrayList", "source"),

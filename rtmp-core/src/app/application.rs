@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::amf::{ClassHook, ClassRegistry};
 use crate::app::client::Client;
+use crate::app::config_file::ConfigFile;
 use crate::app::dispatch::Dispatch;
-use crate::app::instance::Instance;
-use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest};
+use crate::app::instance::{Instance, Verdict};
+use crate::app::methods::Methods;
+use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest};
 use crate::app::shared_object::{Disk, SharedObjectConfig, SharedObjects, Storage};
 use crate::app::stream::{Latency, Ports, Stream, Takeover};
 use crate::error::{Error, Result};
-use crate::wire::status::Status;
+use crate::wire::status::{Code, Status};
 
 /// What happens in an application. Every function has a default, so a handler implements what it cares for.
 ///
@@ -27,15 +32,28 @@ pub trait ApplicationHandler: Send + Sync + 'static {
     /// An instance came to life, by its first client or by the host.
     fn on_instance_start(&self, instance: &Instance) {}
 
-    /// An instance is about to go.
+    /// Nobody has used an instance for [`ApplicationConfig::instance_idle_ms`]: may it go? If not, this is asked again after a
+    /// minute. Default: yes.
+    fn on_instance_idle(&self, instance: &Instance) -> bool {
+        true
+    }
+
+    /// An instance goes: its last event. What it did was told by Application.GC or Application.Shutdown in `on_status`.
     fn on_instance_stop(&self, instance: &Instance) {}
+
+    /// Something happened to an instance: Application.Shutdown before its clients are disconnected, Application.GC before it
+    /// goes because nobody uses it, NetStream.Clear.Success and .Failed.
+    fn on_status(&self, instance: &Instance, status: &Status) {}
 
     /// A client asks to connect. Default: accept.
     fn on_connect(&self, request: ConnectRequest) {
         request.accept();
     }
 
-    /// A connection attempt was refused, by the host or by a time limit.
+    /// A client was accepted, and told so: the first thing it sees of what is sent to it here comes after that.
+    fn on_accept(&self, client: &Client) {}
+
+    /// A connection attempt was refused: by the host, by a limit, by a time limit, or given up by the client.
     fn on_reject(&self, client: &Client, why: &Status) {}
 
     /// An accepted client is gone: the last event of this client.
@@ -57,7 +75,12 @@ pub trait ApplicationHandler: Send + Sync + 'static {
     /// A client stopped playing.
     fn on_stop(&self, client: &Client, stream_name: &str) {}
 
-    /// A client calls a method that the protocol does not define. Default: NetConnection.Call.Failed.
+    /// A client asks how long a stream is. Default: 0, as for every live stream.
+    fn on_stream_length(&self, request: StreamLengthRequest) {
+        request.accept(0.0);
+    }
+
+    /// A client calls a method that the protocol does not define and nobody registered. Default: NetConnection.Call.Failed.
     fn on_call(&self, request: CallRequest) {
         request.unknown_method();
     }
@@ -90,6 +113,19 @@ pub struct ApplicationConfig {
     pub takeover: Takeover,
     /// Clients in all instances together; 0 is no limit. Default: 0.
     pub max_clients: usize,
+    /// Milliseconds in which a client neither publishes nor plays, and no call or shared object's message comes or goes, after
+    /// which it gets NetConnection.Connect.IdleTimeout and is disconnected; 0 is no limit. Default: 0.
+    pub idle_timeout_ms: u64,
+    /// Milliseconds in which a publisher sends nothing after which it gets NetStream.Publish.Idle, once for each such
+    /// silence; 0 is never. Default: 0.
+    pub publish_idle_ms: u64,
+    /// Milliseconds without client, stream or handle after which an instance goes; whole seconds are kept to. Default: 0.
+    pub instance_idle_ms: u64,
+    /// A configuration file, TOML; see [`Application::config_file`]. Default: none.
+    pub file: Option<PathBuf>,
+    /// The application's folder: recorded streams are in `streams/<instance>` in it, those of the application `*` in
+    /// `<application>/streams/<instance>`. Default: none, there are no recorded streams.
+    pub directory: Option<PathBuf>,
     /// Shared objects of clients and host.
     pub shared_objects: SharedObjectConfig,
 }
@@ -104,6 +140,11 @@ impl Default for ApplicationConfig {
             latency: Latency::default(),
             takeover: Takeover::default(),
             max_clients: 0,
+            idle_timeout_ms: 0,
+            publish_idle_ms: 0,
+            instance_idle_ms: 0,
+            file: None,
+            directory: None,
             shared_objects: SharedObjectConfig::default(),
         }
     }
@@ -122,6 +163,9 @@ struct ApplicationInner {
     ports: Ports,
     disk: Arc<dyn Disk>,
     storage: Option<Arc<Storage>>,
+    file: Option<ConfigFile>,
+    methods: Methods,
+    classes: Mutex<Arc<ClassRegistry>>,
     instances: Mutex<HashMap<String, Instance>>,
     clients: AtomicU64,
     closed: AtomicBool,
@@ -159,6 +203,7 @@ impl Application {
             let text = format!("application name {name:?}: use one path segment, or \"*\" for every name");
             return Err(Error::InvalidArgument(text));
         }
+        let file = config.file.clone().map(ConfigFile::open).transpose()?;
         let storage = Storage::open(&config.shared_objects, &disk)?;
         let inner = ApplicationInner {
             name: name.to_owned(),
@@ -167,6 +212,9 @@ impl Application {
             ports,
             disk,
             storage,
+            file,
+            methods: Methods::default(),
+            classes: Mutex::new(Arc::new(ClassRegistry::new())),
             instances: Mutex::new(HashMap::new()),
             clients: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -198,6 +246,23 @@ impl Application {
         self.enter(&full).ok_or(Error::Closed("application"))
     }
 
+    /// The configuration file, if the application has one. It was read when the application was registered.
+    pub fn config_file(&self) -> Option<&ConfigFile> {
+        self.inner.file.as_ref()
+    }
+
+    /// Gives instances of a class, in what clients send, to `hook`, which completes or refuses them. It holds for the clients
+    /// that are accepted from now on.
+    pub fn register_class(&self, alias: &str, hook: Arc<dyn ClassHook>) {
+        let mut classes = self.inner.classes.lock();
+        Arc::make_mut(&mut classes).register_class(alias, hook);
+    }
+
+    /// Forgets a class; false if nothing was known of it.
+    pub fn unregister_class(&self, alias: &str) -> bool {
+        Arc::make_mut(&mut self.inner.classes.lock()).unregister(alias)
+    }
+
     /// Disconnects all clients with NetConnection.Connect.AppShutdown and refuses new ones.
     pub fn close(&self) {
         if self.inner.closed.swap(true, Release) {
@@ -211,9 +276,9 @@ impl Application {
             .map(|(_, instance)| instance)
             .collect();
         for instance in instances {
-            instance.shut_down();
-            self.stopped(&instance);
+            instance.stop(self);
         }
+        self.inner.methods.clear();
     }
 
     /// Whether [`close`](Self::close) was called.
@@ -241,16 +306,46 @@ impl Application {
         SharedObjects::new(instance, settings, dispatch, Arc::clone(disk), storage.clone())
     }
 
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.inner.disk
+    }
+
+    pub(crate) fn methods(&self) -> &Methods {
+        &self.inner.methods
+    }
+
+    /// The classes known now.
+    pub(crate) fn classes(&self) -> Arc<ClassRegistry> {
+        Arc::clone(&self.inner.classes.lock())
+    }
+
     pub(crate) fn has_room(&self) -> bool {
         let limit = self.inner.config.max_clients;
         limit == 0 || self.client_count() < limit
     }
 
-    pub(crate) fn count_client(&self, joined: bool) {
-        if joined {
-            self.inner.clients.fetch_add(1, Relaxed);
-        } else {
-            self.inner.clients.fetch_sub(1, Relaxed);
+    /// Counts a client in, unless there are too many.
+    pub(crate) fn count_client_in(&self) -> bool {
+        let limit = match self.inner.config.max_clients {
+            0 => u64::MAX,
+            limit => limit as u64,
+        };
+        let more = |count: u64| (count < limit).then_some(count + 1);
+        self.inner.clients.fetch_update(Relaxed, Relaxed, more).is_ok()
+    }
+
+    pub(crate) fn count_client_out(&self) {
+        self.inner.clients.fetch_sub(1, Relaxed);
+    }
+
+    /// Takes an instance out, if it is the one of its name.
+    pub(crate) fn remove(&self, instance: &Instance) {
+        let mut instances = self.inner.instances.lock();
+        if instances
+            .get(instance.name())
+            .is_some_and(|known| known.is(instance))
+        {
+            instances.remove(instance.name());
         }
     }
 
@@ -284,23 +379,46 @@ impl Application {
         Some(instance)
     }
 
-    /// Lets go of the instances that have no client, no stream and no handle.
+    /// Lets go of the instances that have no client, no stream and no handle, if the host agrees.
     pub(crate) fn collect(&self) {
         for instance in self.instances() {
             instance.shared_objects().autocommit();
         }
-        let gone: Vec<Instance> = {
-            let mut instances = self.inner.instances.lock();
-            let idle: Vec<String> = instances
-                .iter()
-                .filter(|(_, kept)| kept.is_idle())
-                .map(|(name, _)| name.clone())
-                .collect();
-            idle.iter().filter_map(|name| instances.remove(name)).collect()
-        };
+        loop {
+            // Those that were agreed to at once go the next time round.
+            let asked = self.judge_idle();
+            if asked.is_empty() {
+                return;
+            }
+            for question in asked.into_iter().map(Instance::question) {
+                self.event(move |handler| {
+                    let may_go = handler.on_instance_idle(question.instance());
+                    question.answer(may_go);
+                });
+            }
+        }
+    }
+
+    /// Lets the idle instances go that may, and returns those to ask about.
+    fn judge_idle(&self) -> Vec<Instance> {
+        let wait = Duration::from_millis(self.inner.config.instance_idle_ms);
+        let (mut asked, mut gone) = (Vec::new(), Vec::new());
+        self.inner.instances.lock().retain(|_, instance| {
+            let verdict = instance.judge_idle(wait);
+            match verdict {
+                Verdict::Keep => {}
+                Verdict::Ask => asked.push(instance.clone()),
+                Verdict::Go => gone.push(instance.clone()),
+            }
+            verdict != Verdict::Go
+        });
         for instance in gone {
+            let status = Status::new(Code::ApplicationGc);
+            let going = instance.clone();
+            self.event(move |handler| handler.on_status(&going, &status));
             self.stopped(&instance);
         }
+        asked
     }
 
     /// Runs a part of the handler where the application wants it.
@@ -309,7 +427,8 @@ impl Application {
         self.inner.config.dispatch.run(move || event(&*handler));
     }
 
-    fn stopped(&self, instance: &Instance) {
+    /// Tells the host that an instance is gone.
+    pub(crate) fn stopped(&self, instance: &Instance) {
         let stopped = instance.clone();
         self.event(move |handler| handler.on_instance_stop(&stopped));
     }

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::amf::{Object, Value};
+use crate::app::access::{Access, AccessList};
+use crate::app::bandwidth::Direction;
 use crate::app::instance::Instance;
+use crate::app::methods::Methods;
 use crate::app::peer::{PeerCommand, PeerLink, Reply};
-use crate::app::stats::{Traffic, TrafficStats};
+use crate::app::stats::{ClientStats, Rates, Traffic, TrafficStats};
 use crate::session::{Capabilities, CapsEx, ConnectRequest as ConnectCommand, Deviations};
 use crate::wire::status::{Code, Status};
 
@@ -28,10 +32,16 @@ struct ClientInner {
     instance: Instance,
     link: Arc<dyn PeerLink>,
     traffic: Arc<Traffic>,
+    rates: Mutex<Rates>,
+    access: Mutex<Access>,
+    methods: Methods,
+    /// Bytes per second in and out.
+    limits: Mutex<[Option<u32>; 2]>,
     ended: Mutex<Option<Status>>,
 }
 
 impl Client {
+    #[allow(clippy::too_many_arguments)] // All that a connection knows of it.
     pub(crate) fn new(
         id: u64,
         address: SocketAddr,
@@ -40,6 +50,7 @@ impl Client {
         instance: Instance,
         link: Arc<dyn PeerLink>,
         traffic: Arc<Traffic>,
+        samples: (bool, bool),
     ) -> Self {
         let inner = ClientInner {
             id,
@@ -49,6 +60,10 @@ impl Client {
             instance,
             link,
             traffic,
+            rates: Mutex::new(Rates::new()),
+            access: Mutex::new(Access::new(samples)),
+            methods: Methods::default(),
+            limits: Mutex::default(),
             ended: Mutex::new(None),
         };
         Self {
@@ -142,6 +157,67 @@ impl Client {
         self.inner.traffic.deviations()
     }
 
+    /// Statistics: what was dropped and what waits, the round trip, the current bandwidth both ways.
+    pub fn client_stats(&self) -> ClientStats {
+        let traffic = &self.inner.traffic;
+        let counts = traffic.read();
+        let [dropped_audio, dropped_video, dropped_data] = traffic.drops();
+        let [bytes_per_s_in, bytes_per_s_out] = self.inner.rates.lock().read(Instant::now(), counts);
+        ClientStats {
+            traffic: counts,
+            dropped_audio,
+            dropped_video,
+            dropped_data,
+            queued_bytes: traffic.queued(),
+            ping_rtt_ms: traffic.ping_rtt(),
+            bytes_per_s_in,
+            bytes_per_s_out,
+        }
+    }
+
+    /// Sets what the client may read (streams it plays, shared objects it joins) and write (streams it publishes, shared
+    /// objects it creates and changes) from now on: paths separated by semicolons, `/` for everything, as at first, and the
+    /// empty text for nothing. What it plays and publishes already goes on.
+    pub fn set_access(&self, read: &str, write: &str) {
+        let mut access = self.inner.access.lock();
+        access.read = AccessList::new(read);
+        access.write = AccessList::new(write);
+    }
+
+    /// What the client may read.
+    pub fn read_access(&self) -> AccessList {
+        self.inner.access.lock().read.clone()
+    }
+
+    /// What the client may write.
+    pub fn write_access(&self) -> AccessList {
+        self.inner.access.lock().write.clone()
+    }
+
+    /// Sets which streams' decoded audio and video the player's program may look at (`|RtmpSampleAccess`), in the form of
+    /// [`set_access`](Self::set_access); it holds for what is played from now on. At first the server's
+    /// [`sample_access`](crate::session::ServerSessionConfig::sample_access) says all or nothing.
+    pub fn set_sample_access(&self, audio: &str, video: &str) {
+        let mut access = self.inner.access.lock();
+        access.audio_samples = AccessList::new(audio);
+        access.video_samples = AccessList::new(video);
+    }
+
+    /// The streams whose decoded audio the player's program may look at.
+    pub fn audio_sample_access(&self) -> AccessList {
+        self.inner.access.lock().audio_samples.clone()
+    }
+
+    /// The streams whose decoded video the player's program may look at.
+    pub fn video_sample_access(&self) -> AccessList {
+        self.inner.access.lock().video_samples.clone()
+    }
+
+    /// The limit that [`set_bandwidth_limit`](Self::set_bandwidth_limit) set, in bytes per second.
+    pub fn bandwidth_limit(&self, direction: Direction) -> Option<u32> {
+        self.inner.limits.lock()[direction as usize]
+    }
+
     /// Whether the connection still lives.
     pub fn is_connected(&self) -> bool {
         self.inner.ended.lock().is_none()
@@ -192,6 +268,14 @@ impl Client {
         self.send(PeerCommand::Close(status));
     }
 
+    pub(crate) fn methods(&self) -> &Methods {
+        &self.inner.methods
+    }
+
+    pub(crate) fn set_limit(&self, direction: Direction, bytes_per_s: Option<u32>) {
+        self.inner.limits.lock()[direction as usize] = bytes_per_s;
+    }
+
     pub(crate) fn send(&self, command: PeerCommand) {
         self.inner.link.send(command);
     }
@@ -203,6 +287,8 @@ impl Client {
         if first {
             *ended = Some(why.clone());
         }
+        drop(ended);
+        self.inner.methods.clear();
         first
     }
 }

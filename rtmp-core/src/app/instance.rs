@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -16,6 +16,9 @@ use crate::app::stats::{InstanceStats, Traffic, TrafficStats};
 use crate::app::stream::{Latency, LiveStream, Ports, Stream};
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
+
+/// Why a client is refused that is one too many.
+pub(crate) const NO_ROOM: &str = "The application takes no more clients.";
 
 /// One instance of an application (`live/room`). Clones name the same instance; one with a handle, a client or a
 /// stream stays alive.
@@ -30,13 +33,72 @@ struct InstanceInner {
     gop_cache_bytes: usize,
     latency: Latency,
     ports: Ports,
-    clients: Mutex<HashMap<u64, Client>>,
+    clients: Mutex<Clients>,
+    idle: Mutex<Idle>,
     streams: Mutex<HashMap<String, Arc<LiveStream>>>,
     shared_objects: Arc<SharedObjects>,
     waiting: Mutex<Option<Vec<Job>>>,
     accepted: AtomicU64,
     rejected: AtomicU64,
     departed: Traffic,
+}
+
+#[derive(Default)]
+struct Clients {
+    by_id: HashMap<u64, Client>,
+    /// The instance takes no more.
+    closing: bool,
+    /// The host was told that the instance is gone.
+    ended: bool,
+}
+
+/// How far an instance that nobody uses is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    /// Somebody used it when it was looked at last.
+    Used,
+    Since(Instant),
+    /// The host is being asked whether it may go.
+    Asking,
+    Granted,
+    Refused(Instant),
+}
+
+/// What is to be done about an instance that may be idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Keep,
+    /// Ask the host.
+    Ask,
+    /// Let it go.
+    Go,
+}
+
+/// After the host has refused to let an instance go it is asked again no sooner than this.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The host is asked whether an instance may go. Without an answer it may not.
+pub(crate) struct Question(Instance);
+
+impl Question {
+    pub(crate) fn instance(&self) -> &Instance {
+        &self.0
+    }
+
+    pub(crate) fn answer(self, may_go: bool) {
+        if may_go {
+            *self.0.inner.idle.lock() = Idle::Granted;
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let mut idle = self.0.inner.idle.lock();
+        if *idle == Idle::Asking {
+            *idle = Idle::Refused(Instant::now());
+        }
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -49,7 +111,8 @@ impl Instance {
             gop_cache_bytes: application.config().gop_cache_bytes,
             latency: application.config().latency,
             ports: application.ports().clone(),
-            clients: Mutex::new(HashMap::new()),
+            clients: Mutex::default(),
+            idle: Mutex::new(Idle::Used),
             streams: Mutex::new(HashMap::new()),
             shared_objects: Arc::new(application.shared_objects(name)),
             waiting: Mutex::new(Some(Vec::new())),
@@ -74,7 +137,7 @@ impl Instance {
 
     /// The clients connected now.
     pub fn clients(&self) -> Vec<Client> {
-        self.inner.clients.lock().values().cloned().collect()
+        self.inner.clients.lock().by_id.values().cloned().collect()
     }
 
     /// Calls a method of every client; asks for no result.
@@ -118,12 +181,46 @@ impl Instance {
         }
     }
 
+    /// Takes the instance out of its application: its clients get NetConnection.Connect.AppShutdown and are disconnected, shared
+    /// objects are stored. Who connects next starts a new instance of the name. False if it was unloaded before.
+    pub fn unload(&self) -> bool {
+        let Some(application) = self.application() else {
+            return false;
+        };
+        application.remove(self);
+        self.stop(&application)
+    }
+
+    /// Whether [`unload`](Self::unload) was called, or the application closed.
+    pub fn is_unloaded(&self) -> bool {
+        self.inner.clients.lock().closing
+    }
+
+    /// Lets go of the streams and shared objects that nobody uses, and stores the shared objects that changed; how many were
+    /// let go. Idle things go by themselves within seconds: this is for a host that cannot wait.
+    pub fn collect(&self) -> usize {
+        self.inner.shared_objects.commit();
+        self.collect_streams() + self.inner.shared_objects.collect()
+    }
+
     pub(crate) fn shared_objects(&self) -> &Arc<SharedObjects> {
         &self.inner.shared_objects
     }
 
+    /// Whether both are the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     pub(crate) fn ports(&self) -> &Ports {
         &self.inner.ports
+    }
+
+    /// Whether a stream is published now, or held for its publisher.
+    pub(crate) fn is_live(&self, name: &str) -> bool {
+        let streams = self.inner.streams.lock();
+        let is_live = |stream: &Arc<LiveStream>| stream.stats().publishing || stream.is_held();
+        streams.get(name).is_some_and(is_live)
     }
 
     pub(crate) fn live_stream(&self, name: &str) -> Arc<LiveStream> {
@@ -149,24 +246,52 @@ impl Instance {
         }
     }
 
-    pub(crate) fn add_client(&self, client: &Client) {
-        self.inner.clients.lock().insert(client.id(), client.clone());
-        self.inner.accepted.fetch_add(1, Relaxed);
-        if let Some(application) = self.application() {
-            application.count_client(true);
+    /// Ends the publications of the live streams that are meant, and forgets what these hold; how many there were.
+    pub(crate) fn clear_live(&self, is_meant: impl Fn(&str) -> bool) -> usize {
+        let streams = self.inner.streams.lock();
+        let meant = streams.iter().filter(|(name, _)| is_meant(name));
+        let meant: Vec<Arc<LiveStream>> = meant.map(|(_, stream)| Arc::clone(stream)).collect();
+        drop(streams);
+        for stream in &meant {
+            stream.clear();
         }
+        meant.len()
+    }
+
+    /// Takes a client in, unless the instance or the application has no room for it.
+    pub(crate) fn add_client(&self, client: &Client) -> Result<(), &'static str> {
+        let mut clients = self.inner.clients.lock();
+        let application = self.application().filter(|_| !clients.closing);
+        let application = application.ok_or("The application is being shut down.")?;
+        if !application.count_client_in() {
+            return Err(NO_ROOM);
+        }
+        clients.by_id.insert(client.id(), client.clone());
+        self.inner.accepted.fetch_add(1, Relaxed);
+        Ok(())
     }
 
     /// Takes a client out; true if it was in.
     pub(crate) fn remove_client(&self, client: &Client) -> bool {
-        let was_in = self.inner.clients.lock().remove(&client.id()).is_some();
+        let was_in = self.inner.clients.lock().by_id.remove(&client.id()).is_some();
         if was_in {
             self.inner.departed.absorb(client.stats());
             if let Some(application) = self.application() {
-                application.count_client(false);
+                application.count_client_out();
             }
         }
         was_in
+    }
+
+    /// Once the last client of an unloaded instance is gone the host is told so.
+    pub(crate) fn end_if_empty(&self, application: &Application) {
+        let mut clients = self.inner.clients.lock();
+        let over =
+            clients.closing && clients.by_id.is_empty() && !std::mem::replace(&mut clients.ended, true);
+        drop(clients);
+        if over {
+            application.stopped(self);
+        }
     }
 
     pub(crate) fn count_rejected(&self) {
@@ -192,23 +317,62 @@ impl Instance {
         }
     }
 
-    /// Whether nothing but the application's own entry refers to it.
-    pub(crate) fn is_idle(&self) -> bool {
-        let mut streams = self.inner.streams.lock();
-        let now = Instant::now();
-        streams.values().for_each(|stream| stream.expire(Some(now)));
-        streams.retain(|_, stream| Arc::strong_count(stream) > 1 || stream.is_held());
-        streams.is_empty()
-            && self.inner.shared_objects.is_idle()
-            && self.inner.clients.lock().is_empty()
-            && Arc::strong_count(&self.inner) == 1
+    /// Looks whether the instance has been idle for `wait`. Under the lock of the application's instances, so that nobody
+    /// comes in meanwhile.
+    pub(crate) fn judge_idle(&self, wait: Duration) -> Verdict {
+        let is_idle = self.is_idle();
+        let mut idle = self.inner.idle.lock();
+        let (next, verdict) = match *idle {
+            Idle::Asking => (Idle::Asking, Verdict::Keep),
+            _ if !is_idle => (Idle::Used, Verdict::Keep),
+            Idle::Granted => (Idle::Granted, Verdict::Go),
+            Idle::Used if wait.is_zero() => (Idle::Asking, Verdict::Ask),
+            Idle::Used => (Idle::Since(Instant::now()), Verdict::Keep),
+            Idle::Since(at) if at.elapsed() >= wait => (Idle::Asking, Verdict::Ask),
+            Idle::Refused(at) if at.elapsed() >= ASK_AGAIN => (Idle::Asking, Verdict::Ask),
+            same => (same, Verdict::Keep),
+        };
+        *idle = next;
+        verdict
     }
 
-    pub(crate) fn shut_down(&self) {
+    /// The question that follows [`Verdict::Ask`].
+    pub(crate) fn question(self) -> Question {
+        Question(self)
+    }
+
+    /// Disconnects the clients and lets nobody in any more; false if that was done before.
+    pub(crate) fn stop(&self, application: &Application) -> bool {
+        if std::mem::replace(&mut self.inner.clients.lock().closing, true) {
+            return false;
+        }
         self.inner.shared_objects.commit();
+        let stopping = self.clone();
+        let status = Status::new(Code::ApplicationShutdown);
+        application.event(move |handler| handler.on_status(&stopping, &status));
         for client in self.clients() {
             client.close(Some(Status::new(Code::ConnectAppShutdown)));
         }
+        self.end_if_empty(application);
+        true
+    }
+
+    /// Whether nothing but the application's own entry refers to it.
+    fn is_idle(&self) -> bool {
+        self.collect_streams();
+        self.inner.streams.lock().is_empty()
+            && self.inner.shared_objects.is_idle()
+            && self.inner.clients.lock().by_id.is_empty()
+            && Arc::strong_count(&self.inner) == 1
+    }
+
+    /// Forgets the streams that nobody uses; how many there were.
+    fn collect_streams(&self) -> usize {
+        let mut streams = self.inner.streams.lock();
+        let (now, before) = (Instant::now(), streams.len());
+        streams.values().for_each(|stream| stream.expire(Some(now)));
+        streams.retain(|_, stream| Arc::strong_count(stream) > 1 || stream.is_held());
+        before - streams.len()
     }
 }
 

@@ -1,12 +1,19 @@
 //! The application model: applications, instances, clients, requests and live streams. No sockets and no threads of
 //! its own: it talks to a connection by sending it [`peer::PeerCommand`]s.
 
+pub mod access;
 pub mod application;
+pub mod bandwidth;
+mod clear;
 pub mod client;
+pub mod config_file;
 pub mod dispatch;
 pub mod instance;
+pub mod methods;
+pub mod path_pattern;
 pub mod peer;
 pub mod request;
 pub mod shared_object;
 pub mod stats;
 pub mod stream;
+mod stream_files;

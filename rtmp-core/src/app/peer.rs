@@ -1,6 +1,7 @@
 //! What the application model may ask of a connection, wherever that connection lives.
 
 use crate::amf::{Object, Value};
+use crate::app::bandwidth::{BandwidthCheck, BandwidthReply, Direction};
 use crate::app::stream::Takeover;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
@@ -36,6 +37,20 @@ pub enum PeerCommand {
     },
     /// Measure the round-trip time: the reply is a number of milliseconds.
     Ping(Reply),
+    /// Measure the bandwidth to the client.
+    CheckBandwidth {
+        /// In which dialect.
+        kind: BandwidthCheck,
+        /// Takes the outcome.
+        reply: Option<BandwidthReply>,
+    },
+    /// Limit a direction, or lift its limit.
+    LimitBandwidth {
+        /// Which.
+        direction: Direction,
+        /// Bytes per second.
+        bytes_per_s: Option<u32>,
+    },
     /// Send a status on a message stream, 0 for the connection itself.
     Status {
         /// The message stream.
@@ -69,6 +84,8 @@ pub enum Answer {
     Publish(Option<Takeover>),
     /// Accept a play, under another stream name if one is given.
     Play(Option<String>),
+    /// The length of a stream, in seconds.
+    Length(f64),
     /// Return a value from a call.
     Return(Value),
     /// Refuse, whatever was asked.

@@ -111,6 +111,11 @@ request! {
     CallRequest, CallInner { method: String, args: Vec<Value>, wants_reply: bool }, Code::CallFailed
 }
 
+request! {
+    /// A client asks how long a stream is (`getStreamLength`).
+    StreamLengthRequest, StreamLengthInner { stream_name: String, query: String }, Code::CallFailed
+}
+
 impl ConnectRequest {
     /// The application as the client named it, with instance and query.
     pub fn app(&self) -> &str {
@@ -294,5 +299,22 @@ impl CallRequest {
     /// Fails the call because there is no such method.
     pub fn unknown_method(&self) -> bool {
         self.reject(&format!("Method not found ({}).", self.method()))
+    }
+}
+
+impl StreamLengthRequest {
+    /// The stream's name, without query.
+    pub fn stream_name(&self) -> &str {
+        &self.inner.stream_name
+    }
+
+    /// The part of the name after `?`, empty if there is none.
+    pub fn query(&self) -> &str {
+        &self.inner.query
+    }
+
+    /// Answers with a length in seconds; 0 for live streams and those that do not exist.
+    pub fn accept(&self, seconds: f64) -> bool {
+        self.inner.pending.answer(Answer::Length(seconds))
     }
 }

@@ -1,6 +1,7 @@
 //! Counters of connections, instances and streams, and what the host reads of them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -14,6 +15,10 @@ pub struct Traffic {
     messages_in: AtomicU64,
     messages_out: AtomicU64,
     messages_dropped: AtomicU64,
+    dropped: [[AtomicU64; 2]; 3],
+    queued: AtomicU64,
+    /// One more than the milliseconds of the last round trip; 0 before the first.
+    ping_rtt: AtomicU64,
     deviations: Mutex<Deviations>,
 }
 
@@ -30,6 +35,73 @@ pub struct TrafficStats {
     pub messages_out: u64,
     /// Media messages dropped because the receiver was too slow.
     pub messages_dropped: u64,
+}
+
+/// Media messages of one kind that a client did not get, because it was too slow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// How many.
+    pub messages: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
+/// Statistics of a client.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[non_exhaustive]
+pub struct ClientStats {
+    /// Bytes and messages so far.
+    pub traffic: TrafficStats,
+    /// Audio that the client did not get.
+    pub dropped_audio: Drops,
+    /// Video that the client did not get.
+    pub dropped_video: Drops,
+    /// Data messages of streams that the client did not get.
+    pub dropped_data: Drops,
+    /// Bytes that wait to be sent to the client.
+    pub queued_bytes: u64,
+    /// Milliseconds of the last round trip; `None` before the first ping was answered.
+    pub ping_rtt_ms: Option<u64>,
+    /// Bytes per second from the client, since these were last asked for (at least a second ago), or since it connected.
+    pub bytes_per_s_in: f64,
+    /// Bytes per second to the client.
+    pub bytes_per_s_out: f64,
+}
+
+/// How fast bytes come and go, measured between two readings.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    at: Instant,
+    bytes: [u64; 2],
+    per_s: [f64; 2],
+    is_first: bool,
+}
+
+impl Rates {
+    pub(crate) fn new() -> Self {
+        Self {
+            at: Instant::now(),
+            bytes: [0; 2],
+            per_s: [0.0; 2],
+            is_first: true,
+        }
+    }
+
+    /// Bytes per second in and out. Readings that follow each other within a second get the same.
+    pub(crate) fn read(&mut self, now: Instant, traffic: TrafficStats) -> [f64; 2] {
+        let bytes = [traffic.bytes_in, traffic.bytes_out];
+        let seconds = now.duration_since(self.at).as_secs_f64();
+        if seconds >= 1.0 || self.is_first {
+            #[allow(clippy::cast_precision_loss)] // Rates need no more digits.
+            let per_s =
+                |kind: usize| bytes[kind].saturating_sub(self.bytes[kind]) as f64 / seconds.max(0.001);
+            self.per_s = [per_s(0), per_s(1)];
+        }
+        if seconds >= 1.0 {
+            (self.at, self.bytes, self.is_first) = (now, bytes, false);
+        }
+        self.per_s
+    }
 }
 
 impl Traffic {
@@ -54,8 +126,45 @@ impl Traffic {
     }
 
     /// Counts media messages dropped.
-    pub fn dropped(&self, count: u64) {
-        self.messages_dropped.fetch_add(count, Relaxed);
+    pub fn dropped(&self, drops: &[Drops; 3]) {
+        for (counted, drops) in self
+            .dropped
+            .iter()
+            .zip(drops)
+            .filter(|(_, drops)| drops.messages > 0)
+        {
+            self.messages_dropped.fetch_add(drops.messages, Relaxed);
+            counted[0].fetch_add(drops.messages, Relaxed);
+            counted[1].fetch_add(drops.bytes, Relaxed);
+        }
+    }
+
+    /// Takes note of how many bytes wait to be sent.
+    pub fn set_queued(&self, bytes: usize) {
+        self.queued.store(bytes as u64, Relaxed);
+    }
+
+    /// Takes note of a round trip.
+    pub fn set_ping_rtt(&self, millis: u64) {
+        self.ping_rtt.store(millis.saturating_add(1), Relaxed);
+    }
+
+    /// Bytes that wait to be sent.
+    pub fn queued(&self) -> u64 {
+        self.queued.load(Relaxed)
+    }
+
+    /// The last round trip in milliseconds.
+    pub fn ping_rtt(&self) -> Option<u64> {
+        self.ping_rtt.load(Relaxed).checked_sub(1)
+    }
+
+    /// Media messages dropped: audio, video, data.
+    pub fn drops(&self) -> [Drops; 3] {
+        [0, 1, 2].map(|kind: usize| Drops {
+            messages: self.dropped[kind][0].load(Relaxed),
+            bytes: self.dropped[kind][1].load(Relaxed),
+        })
     }
 
     /// Takes a connection's counts of what its peer did against the specifications; returns what is new in them.

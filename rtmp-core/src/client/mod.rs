@@ -2,6 +2,7 @@
 
 mod net_connection;
 mod net_stream;
+mod proxy;
 mod remote_state;
 mod shared_object;
 

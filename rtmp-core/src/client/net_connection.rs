@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
-use crate::amf::Value;
+use crate::amf::{ClassRegistry, Value};
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
@@ -39,6 +39,9 @@ pub trait NetConnectionHandler: Send + Sync + 'static {
 pub struct NetConnectionConfig {
     /// Where handlers run, those of the connection's streams included. Default: on a worker of the library.
     pub dispatch: Dispatch,
+    /// Classes whose instances, in what the server sends, are completed or refused; see
+    /// [`Application::register_class`](crate::Application::register_class). Default: none but Flex's wrappers.
+    pub classes: Option<Arc<ClassRegistry>>,
     /// Settings of the protocol; application and URL in it are set by [`NetConnection::connect`].
     pub session: Option<ClientSessionConfig>,
 }

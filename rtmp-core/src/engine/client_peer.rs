@@ -116,8 +116,12 @@ impl ClientPeer {
         seed: [u8; 32],
         now: u64,
     ) -> Self {
+        let mut session = ClientSession::new(config, seed, now);
+        if let Some(classes) = &core.config.classes {
+            session.set_classes(Arc::clone(classes));
+        }
         Self {
-            session: ClientSession::new(config, seed, now),
+            session,
             core,
             streams: HashMap::new(),
             by_stream_id: HashMap::new(),

@@ -6,7 +6,6 @@ use std::os::fd::BorrowedFd;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::app::stats::Traffic;
 use crate::app::stream::Backlog;
 use crate::engine::client_peer::ClientPeer;
 use crate::engine::server_peer::ServerPeer;
@@ -40,6 +39,8 @@ pub(crate) struct Connection {
     writable: bool,
     /// Bytes that the peer allows to be sent now.
     room: usize,
+    /// Reading waits until the peer's limit lets more come.
+    held_back: bool,
     /// Since when the socket has taken nothing, while something waits.
     stalled_since: Option<u64>,
     stall_timeout: u64,
@@ -128,6 +129,7 @@ impl Connection {
             timer_at: u64::MAX,
             writable: matches!(state, State::Open),
             room: usize::MAX,
+            held_back: false,
             stalled_since: None,
             stall_timeout,
             state,
@@ -145,6 +147,10 @@ impl Connection {
             return Ok(false);
         }
         for _ in 0..READS {
+            if self.peer.read_room(context.now) == 0 {
+                self.held_back = true;
+                return Ok(false);
+            }
             let (data, full) = match buffer.read(&mut self.transport) {
                 Ok(Some(read)) => read,
                 Ok(None) => return Err(End::Closed),
@@ -258,7 +264,7 @@ impl Connection {
         // A send that stops short has filled the socket: it reports when there is room again.
         self.writable = count == sent.offered;
         self.peer.output().consume(count);
-        self.peer.traffic().sent(count);
+        self.peer.sent(count);
         self.written += count as u64;
         self.stalled_since = None;
         Ok(())
@@ -272,8 +278,9 @@ impl Connection {
         } else if self.stalled_since.is_none() {
             self.stalled_since = Some(now);
         }
-        if let Peer::Client(peer) = &mut self.peer {
-            peer.flushed();
+        match &mut self.peer {
+            Peer::Client(peer) => peer.flushed(),
+            Peer::Server(peer) => peer.traffic.set_queued(peer.session.pending_output().len()),
         }
         self.finish_if_over(now);
     }
@@ -312,7 +319,11 @@ impl Connection {
                 Peer::Client(peer) => peer.deadline(),
             },
         };
-        [of_state, self.stall_deadline()].into_iter().flatten().min()
+        let of_reading = self.peer.read_deadline().filter(|_| self.held_back);
+        [of_state, self.stall_deadline(), of_reading]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
@@ -337,6 +348,13 @@ impl Connection {
             Peer::Client(peer) => peer.timeout(context),
         }
         .map_err(End::Session)
+    }
+
+    /// Whether reading was put off, and may go on now.
+    pub(crate) fn may_read_again(&mut self, now: u64) -> bool {
+        let again = self.held_back && self.peer.read_room(now) > 0;
+        self.held_back &= !again;
+        again
     }
 
     /// Gives back what the peer held and tells the host why.
@@ -386,22 +404,38 @@ impl Peer {
 
     fn send_room(&mut self, now: u64) -> usize {
         match self {
-            Self::Server(peer) => peer.session.send_room(now),
+            Self::Server(peer) => peer.send_room(now),
             Self::Client(peer) => peer.session.send_room(now),
         }
     }
 
     fn lift_deadline(&self) -> Option<u64> {
         match self {
-            Self::Server(peer) => peer.session.lift_deadline(),
+            Self::Server(peer) => peer.lift_deadline(),
             Self::Client(peer) => peer.session.lift_deadline(),
         }
     }
 
-    fn traffic(&self) -> &Traffic {
+    fn sent(&mut self, count: usize) {
         match self {
-            Self::Server(peer) => &peer.traffic,
-            Self::Client(peer) => &peer.core.traffic,
+            Self::Server(peer) => peer.sent(count),
+            Self::Client(peer) => peer.core.traffic.sent(count),
+        }
+    }
+
+    /// How many bytes may be read now.
+    fn read_room(&mut self, now: u64) -> usize {
+        match self {
+            Self::Server(peer) => peer.read_room(now),
+            Self::Client(_) => usize::MAX,
+        }
+    }
+
+    /// When more may be read.
+    fn read_deadline(&self) -> Option<u64> {
+        match self {
+            Self::Server(peer) => peer.read_deadline(),
+            Self::Client(_) => None,
         }
     }
 

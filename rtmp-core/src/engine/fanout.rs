@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::app::stats::Drops;
 use crate::app::stream::{Delivery, Item, LiveMessage, LiveStream, Verdict};
 use crate::engine::connection::{Connection, Peer};
 use crate::engine::players::{Audience, Player};
@@ -67,7 +68,7 @@ impl Worker {
                 let Some(connection) = self.connections.get_mut(player.key) else {
                     continue;
                 };
-                give(player, connection, pending, stream.as_deref());
+                give(player, connection, pending, stream.as_deref(), self.now);
                 if !connection.dirty {
                     connection.dirty = true;
                     self.dirty.push(player.key);
@@ -184,8 +185,15 @@ fn wait(message: &LiveMessage, stream: &LiveStream, load: u8) -> u64 {
 }
 
 /// Queues pending events for one player.
-fn give(player: &mut Player, connection: &mut Connection, pending: &[Item], stream: Option<&LiveStream>) {
-    let (mut sent, mut dropped) = (0, 0);
+fn give(
+    player: &mut Player,
+    connection: &mut Connection,
+    pending: &[Item],
+    stream: Option<&LiveStream>,
+    now: u64,
+) {
+    let mut sent = 0;
+    let mut dropped = [Drops::default(); 3];
     for item in pending {
         let backlog = connection.backlog();
         let Peer::Server(peer) = &mut connection.peer else {
@@ -202,7 +210,11 @@ fn give(player: &mut Player, connection: &mut Connection, pending: &[Item], stre
                         sent += 1;
                     }
                 }
-                Verdict::Drop => dropped += 1,
+                Verdict::Drop => {
+                    let of_kind = &mut dropped[message.kind as usize];
+                    of_kind.messages += 1;
+                    of_kind.bytes += message.shared.payload.len() as u64;
+                }
                 Verdict::Skip => {}
             },
             Item::Published => peer.notify(player.stream_id, stream.map_or("", LiveStream::name), true),
@@ -212,9 +224,12 @@ fn give(player: &mut Player, connection: &mut Connection, pending: &[Item], stre
             }
         }
     }
-    if let Peer::Server(peer) = &connection.peer {
+    if let Peer::Server(peer) = &mut connection.peer {
         peer.traffic.messages_sent(sent);
-        peer.traffic.dropped(dropped);
+        peer.traffic.dropped(&dropped);
+        if player.flow.take_overrun() {
+            peer.too_slow(player.stream_id, now);
+        }
     }
 }
 

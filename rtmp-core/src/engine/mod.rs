@@ -11,6 +11,7 @@ mod players;
 mod queue;
 mod server;
 mod server_peer;
+mod shaper;
 mod timer;
 mod transport;
 mod worker;

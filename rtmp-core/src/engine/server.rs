@@ -194,6 +194,26 @@ impl Server {
         }
     }
 
+    /// The machine's name, as far as the system tells it; else `localhost`.
+    pub fn host_name() -> String {
+        let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let told = told.or_else(|| std::env::var("HOSTNAME").ok());
+        let name = told.map(|name| name.trim().to_owned());
+        name.filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "localhost".to_owned())
+    }
+
+    /// System and processor, for example `linux x86_64`.
+    pub fn platform() -> String {
+        format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+    }
+
+    /// The library's version, for example `0.1.0`. What clients are told is
+    /// [`server_version`](ServerSessionConfig::server_version).
+    pub fn version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
     /// Counts now.
     pub fn stats(&self) -> ServerStats {
         let core = &self.inner.core;

@@ -462,6 +462,14 @@ impl Worker {
             };
             connection.timer_at = u64::MAX;
             self.with(key, |connection, _, context| connection.timeout(context));
+            let now = self.now;
+            if let Some(connection) = self.connections.get_mut(key)
+                && connection.may_read_again(now)
+                && !connection.unread
+            {
+                connection.unread = true;
+                self.unread.push(key);
+            }
         }
         let now_and_then = self.next_collect <= self.now;
         self.serve_draining(now_and_then);

@@ -303,7 +303,7 @@ impl ClientSession {
             }
             MessageType::DATA | MessageType::DATA_AMF3 => self.data(&message),
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
-                if let Some(command) = self.link.load_command(&message, &self.config.limits.amf) {
+                if let Ok(command) = self.link.load_command(&message, &self.config.limits.amf) {
                     return self.command(message.stream_id, command);
                 }
             }

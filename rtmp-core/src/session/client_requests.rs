@@ -1,6 +1,6 @@
 //! What the host asks of the server: streams, publishing, playing, calls, media.
 
-use crate::amf::Value;
+use crate::amf::{ClassRegistry, Value};
 use crate::media::{MediaKind, MediaMessage};
 use crate::session::client::{AfterCreate, ClientSession, Purpose};
 use crate::session::client_events::PlayOptions;
@@ -11,11 +11,17 @@ use crate::wire::message::command::Command;
 use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
+use std::sync::Arc;
 
 /// The string in front of metadata that the server shall remember, as an AMF0 string.
 const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0d@setDataFrame";
 
 impl ClientSession {
+    /// Completes or refuses instances of these classes in commands from now on.
+    pub fn set_classes(&mut self, classes: Arc<ClassRegistry>) {
+        self.link.classes = Some(classes);
+    }
+
     /// Creates a message stream. `StreamCreated` or `StreamFailed` will carry the number returned; `None`, nothing being
     /// sent, when not connected or when too many calls wait.
     pub fn create_stream(&mut self) -> Option<f64> {

@@ -4,6 +4,7 @@ use crate::amf::{Object, Value};
 use crate::media::MediaMessage;
 use crate::session::capabilities::Capabilities;
 use crate::wire::chunk::Message;
+use crate::wire::message::command::CommandError;
 
 /// A client's `connect` (RTMP 1.0 7.2.1.1), taken apart.
 #[derive(Debug, Clone)]
@@ -187,6 +188,9 @@ pub enum ServerEvent {
         /// Stream name as sent.
         name: String,
     },
+    /// `_checkbw`, which is answered already: the client wants to know its bandwidth by `_onbwcheck` and `_onbwdone`, or goes
+    /// without.
+    CheckBandwidth,
     /// `receiveAudio`.
     ReceiveAudio {
         /// Message stream.
@@ -229,6 +233,8 @@ pub enum ServerEvent {
         /// Round trip in milliseconds.
         rtt_ms: u64,
     },
+    /// A command could not be read, and was ignored.
+    Unreadable(CommandError),
     /// A shared object message, untouched.
     SharedObject {
         /// Type 19 or 16.

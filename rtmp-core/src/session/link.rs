@@ -1,6 +1,6 @@
 //! What both sides of a connection do below commands: handshake, chunks, windows, pings.
 
-use crate::amf;
+use crate::amf::{self, ClassRegistry};
 use crate::session::config::{SessionLimits, SessionTimeouts};
 use crate::session::error::SessionError;
 use crate::session::ping::Ping;
@@ -11,12 +11,13 @@ use crate::wire::chunk::{ChunkReader, ChunkWriter, Output, csid};
 use crate::wire::deviation::{Deviation, Tally, Tolerance};
 use crate::wire::handshake::{Handshake, HandshakeKind, Swf};
 use crate::wire::message::aggregate::Aggregate;
-use crate::wire::message::command::{Command, ObjectEncoding};
+use crate::wire::message::command::{Command, CommandError, ObjectEncoding};
 use crate::wire::message::control::{Control, LimitType};
 use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// What the link does not settle by itself.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     swf_key: [u8; 32],
     #[cfg(feature = "rtmpe")]
     sealed: Option<Box<Sealed>>,
+    /// The classes the host knows.
+    pub(crate) classes: Option<Arc<ClassRegistry>>,
     /// The Window Acknowledgement Size we told the peer last.
     own_window: u32,
 }
@@ -67,6 +70,7 @@ impl Link {
             swf_key: [0; 32],
             #[cfg(feature = "rtmpe")]
             sealed: None,
+            classes: None,
             own_window: 0,
         }
     }
@@ -165,14 +169,18 @@ impl Link {
         }
     }
 
-    /// Reads a command, counting what is tolerated about it; `None` for what is not readable, which is ignored.
-    pub(crate) fn load_command(&mut self, message: &Message, limits: &amf::Limits) -> Option<Command> {
-        Command::load_counting(message, limits, &mut self.tally)
-            .inspect_err(|error| {
+    /// Reads a command, counting what is tolerated about it. One that is not readable is no reason to end the connection.
+    pub(crate) fn load_command(
+        &mut self,
+        message: &Message,
+        limits: &amf::Limits,
+    ) -> Result<Command, CommandError> {
+        Command::load_counting(message, limits, self.classes.as_deref(), &mut self.tally).inspect_err(
+            |error| {
                 log::debug!("a command was ignored: {error}");
                 self.tally.note(Deviation::Unreadable);
-            })
-            .ok()
+            },
+        )
     }
 
     pub(crate) fn is_ready(&self) -> bool {

@@ -299,8 +299,11 @@ impl ServerSession {
             }
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
                 match self.link.load_command(&message, &self.config.limits.amf) {
-                    Some(command) => self.command(message.stream_id, command),
-                    None => Ok(()),
+                    Ok(command) => self.command(message.stream_id, command),
+                    Err(error) => {
+                        self.events.push_back(ServerEvent::Unreadable(error));
+                        Ok(())
+                    }
                 }
             }
             MessageType::SHARED_OBJECT | MessageType::SHARED_OBJECT_AMF3 => {
@@ -317,7 +320,7 @@ impl ServerSession {
             MessageType::COMMAND | MessageType::COMMAND_AMF3 if message.payload.is_empty() => Ok(()),
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
                 let limits = &self.config.limits.amf;
-                let command = Command::load_counting(message, limits, &mut self.link.tally)?;
+                let command = Command::load_counting(message, limits, None, &mut self.link.tally)?;
                 if command.name != "connect" {
                     return Err(SessionError::NotConnected(printable(&command.name)));
                 }

@@ -47,7 +47,11 @@ impl ServerSession {
             "seek" => self.seek(stream_id, &command),
             "receiveAudio" => self.receive_audio(stream_id, command.arg(0)),
             "receiveVideo" | "receiveVideoFPS" => self.receive_video(stream_id, command.arg(0)),
-            "releaseStream" | "_checkbw" => self.acknowledge(command.transaction_id),
+            "releaseStream" => self.acknowledge(command.transaction_id),
+            "_checkbw" => {
+                self.acknowledge(command.transaction_id);
+                self.events.push_back(ServerEvent::CheckBandwidth);
+            }
             "FCPublish" => self.fc_publish(&command),
             "FCUnpublish" => self.fc_unpublish(&command),
             "FCSubscribe" => self.fc_subscribe(&command),

@@ -1,6 +1,6 @@
 //! What the host says to a connected client: answers, statuses, calls, media.
 
-use crate::amf::{Object, Value};
+use crate::amf::{ClassRegistry, Object, Value};
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::Role;
@@ -10,6 +10,7 @@ use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::{Code, Status};
+use std::sync::Arc;
 
 impl ServerSession {
     /// Accepts the publisher on `stream_id`. What it sent in the meantime is delivered now.
@@ -53,6 +54,11 @@ impl ServerSession {
     ///
     /// Does nothing when no `Play` event of that stream waits for its answer.
     pub fn accept_play(&mut self, stream_id: u32) {
+        self.accept_play_with(stream_id, self.config.sample_access);
+    }
+
+    /// Like [`accept_play`](Self::accept_play), with its own access to decoded audio and video (`|RtmpSampleAccess`).
+    pub fn accept_play_with(&mut self, stream_id: u32, (audio, video): (bool, bool)) {
         let Some(stream) = self.streams.get_mut(stream_id) else {
             return;
         };
@@ -66,7 +72,6 @@ impl ServerSession {
             self.send_named_status(stream_id, Code::PlayReset, &name);
         }
         self.send_named_status(stream_id, Code::PlayStart, &name);
-        let (audio, video) = self.config.sample_access;
         let access = vec![Value::Boolean(audio), Value::Boolean(video)];
         self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
         let start = Object::new().with("code", Code::DataStart.as_str());
@@ -210,7 +215,7 @@ impl ServerSession {
             timestamp,
             &DataMessage::new("onPlayStatus", vec![complete.into()]),
         );
-        self.send_named_status(stream_id, Code::PlayStop, &name);
+        self.send_play_stop(stream_id, &name);
         self.stream_eof(stream_id);
     }
 
@@ -218,6 +223,11 @@ impl ServerSession {
     pub fn ping(&mut self) {
         let now = self.now;
         self.link.send_ping(now);
+    }
+
+    /// Completes or refuses instances of these classes in commands from now on.
+    pub fn set_classes(&mut self, classes: Arc<ClassRegistry>) {
+        self.link.classes = Some(classes);
     }
 
     /// Changes the chunk size of what is sent from now on.
@@ -247,6 +257,11 @@ impl ServerSession {
             self.phase = Phase::Closed;
             self.events.push_back(ServerEvent::Close);
         }
+    }
+
+    pub(super) fn send_play_stop(&mut self, stream_id: u32, name: &str) {
+        let status = Status::for_stream(Code::PlayStop, name).with("reason", "");
+        self.send_info(stream_id, status.to_object());
     }
 
     pub(super) fn send_named_status(&mut self, stream_id: u32, code: Code, name: &str) {

@@ -13,6 +13,9 @@ pub(crate) enum Access {
 
 /// Whether a client may do that with the object of that name. The one place where this is decided. Called with the
 /// object's lock held: it must not call the host.
-pub(crate) fn permits(_client: &Client, _access: Access, _name: &str) -> bool {
-    true
+pub(crate) fn permits(client: &Client, access: Access, name: &str) -> bool {
+    match access {
+        Access::Read => client.read_access().permits(name),
+        Access::Write => client.write_access().permits(name),
+    }
 }

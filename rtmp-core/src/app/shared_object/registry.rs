@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::amf::Value;
 use crate::app::application::is_valid_name;
 use crate::app::dispatch::Dispatch;
+use crate::app::path_pattern::PathPattern;
 use crate::app::peer::Reply;
 use crate::app::shared_object::SharedObjectConfig;
 use crate::app::shared_object::core::ObjectCore;
@@ -105,6 +106,14 @@ impl SharedObjects {
         objects.is_empty()
     }
 
+    /// Lets go of the objects that nobody uses; returns how many.
+    pub(crate) fn collect(&self) -> usize {
+        let mut objects = self.objects.lock();
+        let before = objects.len();
+        objects.retain(|_, core| !is_unused(core));
+        before - objects.len()
+    }
+
     /// Stores what changed, if it is time to.
     pub(crate) fn autocommit(&self) {
         let Some(storage) = &self.storage else { return };
@@ -154,7 +163,7 @@ impl SharedObjects {
     /// Clears the objects that a path names, and deletes the stored ones; `reply` takes how many there were. `/` names
     /// all, `/a/` all below `a`; `*` and `?` in the last segment stand for any characters and for one.
     pub(crate) fn clear(self: &Arc<Self>, path: &str, reply: Option<Reply>) -> Result<()> {
-        let pattern = Pattern::new(path)?;
+        let pattern = PathPattern::new(path)?;
         let live: Vec<Arc<ObjectCore>> = self
             .live()
             .into_iter()
@@ -177,7 +186,7 @@ impl SharedObjects {
     }
 
     /// Deletes the stored objects that are not in memory.
-    fn delete_stored(&self, pattern: &Pattern, mut cleared: Vec<String>) -> Result<Value, Status> {
+    fn delete_stored(&self, pattern: &PathPattern, mut cleared: Vec<String>) -> Result<Value, Status> {
         let Some(storage) = &self.storage else {
             return Ok(count(cleared.len()));
         };
@@ -289,105 +298,5 @@ impl Drop for All {
             };
             self.dispatch.run(move || reply(result));
         }
-    }
-}
-
-/// Which objects a path names.
-#[derive(Debug)]
-struct Pattern {
-    /// Segments before the last, with their slashes.
-    folder: String,
-    /// `None` takes everything below the folder.
-    last: Option<Vec<char>>,
-}
-
-impl Pattern {
-    fn new(path: &str) -> Result<Self> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        let (folder, last) = match path.rfind('/') {
-            Some(at) => path.split_at(at + 1),
-            None => ("", path),
-        };
-        if folder.contains(['*', '?']) {
-            return Err(Error::InvalidArgument(format!(
-                "path {path:?}: wildcards stand in the last segment alone"
-            )));
-        }
-        Ok(Self {
-            folder: folder.to_owned(),
-            last: (!last.is_empty()).then(|| last.chars().collect()),
-        })
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        let Some(rest) = name.strip_prefix(&self.folder) else {
-            return false;
-        };
-        match &self.last {
-            None => true,
-            Some(pattern) => !rest.contains('/') && matches(pattern, &rest.chars().collect::<Vec<_>>()),
-        }
-    }
-}
-
-/// Whether `*` and `?` in the pattern can stand for what the text has there. Linear memory, no recursion: on a mismatch
-/// the last `*` takes one character more.
-fn matches(pattern: &[char], text: &[char]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(t) {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted == c => {
-                p += 1;
-                t += 1;
-            }
-            _ => match &mut star {
-                Some((at, taken)) => {
-                    *taken += 1;
-                    (p, t) = (*at + 1, *taken);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(p).all(|rest| *rest == '*')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Pattern;
-
-    #[test]
-    fn paths_name_objects_as_wildcards_say() {
-        let cases = [
-            ("/", "a", true),
-            ("/", "a/b", true),
-            ("/a", "a", true),
-            ("a", "a", true),
-            ("/a", "ab", false),
-            ("/a/b", "a/b", true),
-            ("/a/", "a/b/c", true),
-            ("/a/", "ab", false),
-            ("/a/*", "a/b", true),
-            ("/a/*", "a/b/c", false),
-            ("/*", "a/b", false),
-            ("/r*m?", "room1", true),
-            ("/r*m?", "rm", false),
-            ("/*a*b", "xaxxbb", true),
-            ("/*a*b", "xaxxbc", false),
-            ("/?", "é", true),
-        ];
-        for (path, name, expected) in cases {
-            assert_eq!(
-                Pattern::new(path).unwrap().matches(name),
-                expected,
-                "{path} {name}"
-            );
-        }
-        assert!(Pattern::new("/*/a").is_err());
     }
 }

@@ -56,6 +56,8 @@ pub struct PlayerFlow {
     audio: bool,
     video: bool,
     paused: bool,
+    /// The player could not keep up since this was asked last.
+    overrun: bool,
     /// (bytes written when this was queued last, its timestamp), oldest first, while something waits.
     marks: VecDeque<(u64, u32)>,
 }
@@ -76,6 +78,7 @@ impl PlayerFlow {
             audio: true,
             video: true,
             paused: false,
+            overrun: false,
             marks: VecDeque::new(),
         }
     }
@@ -112,6 +115,11 @@ impl PlayerFlow {
         self.needs_key = true;
     }
 
+    /// Whether messages were dropped, since this was called last, because the player could not keep up.
+    pub(crate) fn take_overrun(&mut self) -> bool {
+        std::mem::take(&mut self.overrun)
+    }
+
     /// Judges the stream's next message.
     pub(crate) fn judge(&mut self, message: &LiveMessage, backlog: Backlog) -> Verdict {
         if message.sequence < self.next_sequence {
@@ -133,6 +141,7 @@ impl PlayerFlow {
         }
         if self.is_full(message.shared.timestamp, backlog) {
             self.fall_behind();
+            self.overrun = true;
             return Verdict::Drop;
         }
         if message.kind == MediaKind::Video && self.needs_key {

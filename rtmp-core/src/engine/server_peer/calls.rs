@@ -1,8 +1,13 @@
 //! Calls both ways, and messages of shared objects.
 
 use crate::amf::Value;
+use crate::app::bandwidth::BandwidthCheck;
+use crate::app::methods::is_reserved;
 use crate::app::peer::Reply;
+use crate::app::request::{CallRequest, StreamLengthRequest};
 use crate::engine::server_peer::ServerPeer;
+use crate::engine::server_peer::requests::Asked;
+use crate::engine::worker::Context;
 use crate::wire::message::Message;
 use crate::wire::status::{Code, Status};
 
@@ -10,14 +15,84 @@ use crate::wire::status::{Code, Status};
 const MAX_MESSAGES_WAITING: usize = 64 << 20;
 
 impl ServerPeer {
+    /// The client calls a method: its own first, then the application's, then whatever the handler makes of it.
+    pub(super) fn called(
+        &mut self,
+        transaction_id: f64,
+        name: String,
+        args: Vec<Value>,
+        context: &Context<'_>,
+    ) {
+        let (Some(client), Some(application)) = (self.client.clone(), self.application.clone()) else {
+            return;
+        };
+        if is_reserved(&name) {
+            let description = Code::CallFailed.description_of(&name);
+            let status = Status::new(Code::CallFailed).with_description(description);
+            return self.session.reply_call(transaction_id, Err(status.into()));
+        }
+        let method = client.methods().find(&name);
+        let method = method.or_else(|| application.methods().find(&name));
+        if method.is_none() && name == "checkBandwidth" {
+            self.session.reply_call(transaction_id, Ok(Value::Undefined));
+            return self.check_bandwidth(BandwidthCheck::Native, None, context.now);
+        }
+        let Some(number) = self.ask(Asked::Call { transaction_id }, context) else {
+            return;
+        };
+        let request = CallRequest::new(client, number, name, args, transaction_id != 0.0);
+        application.event(move |handler| match method {
+            Some(method) => method(request),
+            None => handler.on_call(request),
+        });
+    }
+
+    /// The client answered a call, or did not in time.
+    pub(super) fn call_answered(&mut self, transaction_id: f64, result: Result<Value, Value>, now: u64) {
+        if self.probe_answered(transaction_id, &result, now) {
+            return;
+        }
+        if let Some(reply) = self.calls.remove(&transaction_id.to_bits()) {
+            reply(result.map_err(|value| failure(&value)));
+        }
+    }
+
+    /// The client wants to know how long a stream is; of what it may not play it learns nothing.
+    pub(super) fn stream_length(&mut self, transaction_id: f64, name: &str, context: &Context<'_>) {
+        let (name, query) = name.split_once('?').unwrap_or((name, ""));
+        let (Some(client), Some(application)) = (self.client.clone(), self.application.clone()) else {
+            return;
+        };
+        if !client.read_access().permits(name) {
+            return self.session.reply_call(transaction_id, Ok(Value::from(0.0)));
+        }
+        if let Some(number) = self.ask(Asked::Length { transaction_id }, context) {
+            let request = StreamLengthRequest::new(client, number, name.to_owned(), query.to_owned());
+            application.event(move |handler| handler.on_stream_length(request));
+        }
+    }
+
+    pub(super) fn ping_answered(&mut self, rtt_ms: u64) {
+        self.traffic.set_ping_rtt(rtt_ms);
+        for reply in self.pings.drain(..) {
+            #[allow(clippy::cast_precision_loss)] // Milliseconds.
+            reply(Ok(Value::from(rtt_ms as f64)));
+        }
+    }
+
     pub(super) fn shared_object(&mut self, message: &Message) {
         let Some(client) = self.client.clone().filter(|_| self.accepted) else {
             return;
         };
-        if let Err(error) = self.shared_objects.message(&client, message)
-            && let Some(application) = &self.application
-        {
-            let status = Status::new(Code::CallFailed).with_description(error.to_string());
+        if let Err(error) = self.shared_objects.message(&client, message) {
+            self.complain(Code::CallFailed, &error.to_string());
+        }
+    }
+
+    /// Tells the host that the client sent what cannot be processed.
+    pub(super) fn complain(&self, code: Code, what: &str) {
+        if let (Some(client), Some(application)) = (self.client.clone(), &self.application) {
+            let status = Status::new(code).with_description(what);
             application.event(move |handler| handler.on_error(&client, &status));
         }
     }

@@ -1,5 +1,6 @@
 //! One connection of a server: binds its session to the application model.
 
+mod bandwidth;
 mod calls;
 mod requests;
 mod streams;
@@ -10,21 +11,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::amf::Value;
 use crate::app::application::Application;
+use crate::app::bandwidth::BandwidthCheck;
 use crate::app::client::Client;
 use crate::app::peer::{Answer, PeerCommand, Reply};
-use crate::app::request::{CallRequest, PlayRequest, PublishRequest};
 use crate::app::shared_object::Subscriptions;
 use crate::app::stats::Traffic;
 use crate::engine::mailbox::Link;
 use crate::engine::server::ServerCore;
+use crate::engine::shaper::Shaper;
 use crate::engine::worker::Context;
 use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
+use bandwidth::Probe;
 pub(crate) use calls::failure;
-use requests::{Asked, Pending};
+use requests::{Pending, Wanted};
 use streams::{Playing, Publishing};
+
+/// What a host may ask for before it accepts a client.
+const MAX_EARLY: usize = 1024;
 
 /// The server's side of one connection.
 pub(crate) struct ServerPeer {
@@ -36,8 +41,12 @@ pub(crate) struct ServerPeer {
     client: Option<Client>,
     application: Option<Application>,
     accepted: bool,
-    /// What a refused client was told.
-    refusal: Option<Status>,
+    /// Why the client is refused or disconnected, if this side says so.
+    parting: Option<Status>,
+    /// What the host asked for before it accepted the client.
+    early: Vec<PeerCommand>,
+    /// When something of the client or for it was done last.
+    last_active: u64,
     publishing: HashMap<u32, Publishing>,
     playing: Vec<Playing>,
     shared_objects: Subscriptions,
@@ -45,6 +54,9 @@ pub(crate) struct ServerPeer {
     next_request: u64,
     calls: HashMap<u64, Reply>,
     pings: VecDeque<Reply>,
+    probe: Option<Probe>,
+    shaper_in: Option<Shaper>,
+    shaper_out: Option<Shaper>,
     events: VecDeque<ServerEvent>,
     /// How many deviations of the peer were told.
     deviations: u64,
@@ -69,7 +81,9 @@ impl ServerPeer {
             client: None,
             application: None,
             accepted: false,
-            refusal: None,
+            parting: None,
+            early: Vec::new(),
+            last_active: now,
             publishing: HashMap::new(),
             playing: Vec::new(),
             shared_objects: Subscriptions::default(),
@@ -77,6 +91,9 @@ impl ServerPeer {
             next_request: 1,
             calls: HashMap::new(),
             pings: VecDeque::new(),
+            probe: None,
+            shaper_in: None,
+            shaper_out: None,
             events: VecDeque::new(),
             deviations: 0,
         }
@@ -104,10 +121,25 @@ impl ServerPeer {
     /// When [`timeout`](Self::timeout) wants to be called.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let requests = self.requests.values().map(|pending| pending.deadline).min();
-        [self.session.poll_timeout(), requests]
+        let idle = self.publish_idle_deadline(self.publish_idle_ms());
+        [self.session.poll_timeout(), requests, self.idle_deadline(), idle]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When the client will have been idle for too long.
+    fn idle_deadline(&self) -> Option<u64> {
+        let patience = self.application.as_ref()?.config().idle_timeout_ms;
+        let is_busy = !self.publishing.is_empty() || !self.playing.is_empty() || !self.requests.is_empty();
+        let counts = patience > 0 && self.session.is_connected() && !is_busy;
+        counts.then(|| self.last_active.saturating_add(patience))
+    }
+
+    fn publish_idle_ms(&self) -> u64 {
+        self.application
+            .as_ref()
+            .map_or(0, |application| application.config().publish_idle_ms)
     }
 
     pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), SessionError> {
@@ -119,26 +151,54 @@ impl ServerPeer {
             let status = Status::new(code).with_description("The application did not answer in time.");
             self.answer(number, Answer::Refuse(status), context);
         }
+        self.tell_idle_publishers(self.publish_idle_ms(), context.now);
+        if self.idle_deadline().is_some_and(|due| due <= context.now) {
+            self.close(Some(Status::new(Code::ConnectIdleTimeout)));
+        }
         let result = self.session.handle_timeout(context.now);
         self.process(context);
         result
     }
 
-    /// Does what the application model asks.
+    /// Does what the application model asks. What a client cannot be told before it is accepted waits until then.
     pub(crate) fn command(&mut self, command: PeerCommand, context: &mut Context<'_>) {
+        let now_or_never = matches!(command, PeerCommand::Answer { .. } | PeerCommand::Close(_));
+        if self.accepted || now_or_never || self.early.len() >= MAX_EARLY {
+            self.obey(command, context);
+        } else {
+            self.early.push(command);
+        }
+        self.process(context);
+    }
+
+    fn obey(&mut self, command: PeerCommand, context: &mut Context<'_>) {
         match command {
-            PeerCommand::Answer { request, answer } => self.answer(request, answer, context),
+            PeerCommand::Answer { request, answer } => return self.answer(request, answer, context),
             PeerCommand::Message(message) => self.pass(&message),
             PeerCommand::Call { name, args, reply } => self.call(&name, args, reply),
             PeerCommand::Ping(reply) => {
                 self.pings.push_back(reply);
                 self.session.ping();
+                return;
             }
+            PeerCommand::CheckBandwidth { kind, reply } => self.check_bandwidth(kind, reply, context.now),
+            PeerCommand::LimitBandwidth {
+                direction,
+                bytes_per_s,
+            } => return self.limit_bandwidth(direction, bytes_per_s, context.now),
             PeerCommand::Status { stream_id, status } => self.session.send_status(stream_id, status),
             PeerCommand::Evict { stream_id, publisher } => self.evicted(stream_id, publisher),
-            PeerCommand::Close(status) => self.session.close(status),
+            PeerCommand::Close(status) => return self.close(status),
         }
-        self.process(context);
+        self.last_active = context.now;
+    }
+
+    /// Ends the connection, for a reason that the host is told too.
+    fn close(&mut self, status: Option<Status>) {
+        if self.parting.is_none() {
+            self.parting.clone_from(&status);
+        }
+        self.session.close(status);
     }
 
     /// Asks the client to reconnect, if it said that it can.
@@ -160,38 +220,51 @@ impl ServerPeer {
             self.stop_play(stream_id, context);
         }
         for (_, reply) in self.calls.drain() {
-            reply(Err(
-                Status::new(Code::CallFailed).with_description("The connection ended.")
-            ));
+            reply(Err(ended()));
         }
         for reply in self.pings.drain(..) {
             reply(Err(Status::new(Code::ConnectClosed)));
         }
+        self.end_probe(&ended());
+        self.fail_early();
         self.server.keep_traffic(&self.traffic);
         self.server.dismiss(self.address.ip());
         let (Some(client), Some(application)) = (self.client.take(), self.application.take()) else {
             return;
         };
         self.shared_objects.release_all(&client);
-        client.end(why);
-        let was_in = client.instance().remove_client(&client);
-        let why = why.clone();
-        if was_in {
+        let why = self.parting.take().unwrap_or_else(|| why.clone());
+        client.end(&why);
+        let instance = client.instance().clone();
+        if instance.remove_client(&client) {
             application.event(move |handler| handler.on_disconnect(&client, &why));
+            instance.end_if_empty(&application);
         } else if !self.accepted {
-            client.instance().count_rejected();
-            let why = self.refusal.take().unwrap_or(why);
-            application.event(move |handler| handler.on_reject(&client, &why));
+            instance.count_rejected();
+            instance.when_started(move || application.event(move |handler| handler.on_reject(&client, &why)));
+        }
+    }
+
+    /// Whoever waits for an answer of a client that was never accepted gets none.
+    fn fail_early(&mut self) {
+        for command in std::mem::take(&mut self.early) {
+            match command {
+                PeerCommand::Call {
+                    reply: Some(reply), ..
+                }
+                | PeerCommand::Ping(reply) => reply(Err(ended())),
+                PeerCommand::CheckBandwidth {
+                    reply: Some(reply), ..
+                } => reply(Err(ended())),
+                _ => {}
+            }
         }
     }
 
     /// Tells the host that the client sent what cannot be processed.
     pub(crate) fn report(&self, error: &SessionError) {
         log::info!("{}: disconnected: {error}", self.address);
-        if let (Some(client), Some(application)) = (self.client.clone(), &self.application) {
-            let status = Status::new(Code::StreamFailed).with_description(error.to_string());
-            application.event(move |handler| handler.on_error(&client, &status));
-        }
+        self.complain(Code::StreamFailed, &error.to_string());
     }
 
     fn process(&mut self, context: &mut Context<'_>) {
@@ -218,7 +291,7 @@ impl ServerPeer {
 
     fn event(&mut self, event: ServerEvent, context: &mut Context<'_>) {
         match event {
-            ServerEvent::Media { stream_id, message } => self.media(stream_id, message),
+            ServerEvent::Media { stream_id, message } => return self.media(stream_id, message, context.now),
             ServerEvent::DataFrame {
                 stream_id, message, ..
             } => {
@@ -232,21 +305,7 @@ impl ServerPeer {
                 name,
                 query,
                 mode,
-            } => {
-                let Some(number) = self.ask(
-                    Asked::Publish {
-                        stream_id,
-                        name: name.clone(),
-                    },
-                    context,
-                ) else {
-                    return;
-                };
-                self.request(number, move |client, number| {
-                    let request = PublishRequest::new(client, number, name, query, mode);
-                    move |handler| handler.on_publish(request)
-                });
-            }
+            } => self.ask_publish(stream_id, name, query, mode, context),
             ServerEvent::Play {
                 stream_id,
                 name,
@@ -255,20 +314,15 @@ impl ServerPeer {
                 duration,
                 reset,
             } => {
-                self.stop_play(stream_id, context);
-                let Some(number) = self.ask(
-                    Asked::Play {
-                        stream_id,
-                        name: name.clone(),
-                    },
-                    context,
-                ) else {
-                    return;
+                let wanted = Wanted {
+                    stream_id,
+                    name,
+                    query,
+                    start,
+                    duration,
+                    reset,
                 };
-                self.request(number, move |client, number| {
-                    let request = PlayRequest::new(client, number, name, query, start, duration, reset);
-                    move |handler| handler.on_play(request)
-                });
+                self.ask_play(wanted, context);
             }
             ServerEvent::SharedObject { message } => self.shared_object(&message),
             ServerEvent::Unpublish { stream_id } => self.unpublish(stream_id),
@@ -278,26 +332,16 @@ impl ServerPeer {
                 name,
                 args,
                 ..
-            } => {
-                let Some(number) = self.ask(Asked::Call { transaction_id }, context) else {
-                    return;
-                };
-                let wants_reply = transaction_id != 0.0;
-                self.request(number, move |client, number| {
-                    let request = CallRequest::new(client, number, name, args, wants_reply);
-                    move |handler| handler.on_call(request)
-                });
-            }
+            } => self.called(transaction_id, name, args, context),
             ServerEvent::CallReply {
                 transaction_id,
                 result,
-            } => {
-                if let Some(reply) = self.calls.remove(&transaction_id.to_bits()) {
-                    reply(result.map_err(|value| failure(&value)));
-                }
+            } => self.call_answered(transaction_id, result, context.now),
+            ServerEvent::CheckBandwidth => {
+                self.check_bandwidth(BandwidthCheck::Component, None, context.now);
             }
-            ServerEvent::StreamLength { transaction_id, .. } => {
-                self.session.reply_call(transaction_id, Ok(Value::from(0.0)));
+            ServerEvent::StreamLength { transaction_id, name } => {
+                self.stream_length(transaction_id, &name, context);
             }
             ServerEvent::ReceiveAudio { stream_id, on } => {
                 self.with_flow(stream_id, context, |flow| flow.set_audio(on));
@@ -311,13 +355,15 @@ impl ServerPeer {
                     Status::new(Code::SeekFailed).with_description("A live stream cannot be sought.");
                 self.session.send_status(stream_id, status);
             }
-            ServerEvent::PingReply { rtt_ms } => {
-                for reply in self.pings.drain(..) {
-                    #[allow(clippy::cast_precision_loss)] // Milliseconds.
-                    reply(Ok(Value::from(rtt_ms as f64)));
-                }
-            }
-            _ => {}
+            ServerEvent::Unreadable(error) => self.complain(Code::CallFailed, &error.to_string()),
+            // Pings are no sign of use.
+            ServerEvent::PingReply { rtt_ms } => return self.ping_answered(rtt_ms),
+            _ => return,
         }
+        self.last_active = context.now;
     }
+}
+
+fn ended() -> Status {
+    Status::new(Code::CallFailed).with_description("The connection ended.")
 }

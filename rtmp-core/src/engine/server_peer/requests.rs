@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use crate::amf::Value;
+use crate::app::access::AccessList;
 use crate::app::application::{ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
+use crate::app::instance::NO_ROOM;
 use crate::app::peer::Answer;
-use crate::app::request::ConnectRequest;
+use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::worker::Context;
-use crate::session::{self, ConnectReply};
+use crate::session::{self, ConnectReply, PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
 
 /// A request that waits for the host.
@@ -20,9 +22,31 @@ pub(super) struct Pending {
 
 pub(super) enum Asked {
     Connect,
-    Publish { stream_id: u32, name: String },
-    Play { stream_id: u32, name: String },
-    Call { transaction_id: f64 },
+    Publish {
+        stream_id: u32,
+        name: String,
+    },
+    Play {
+        stream_id: u32,
+        name: String,
+        start: PlayStart,
+    },
+    Length {
+        transaction_id: f64,
+    },
+    Call {
+        transaction_id: f64,
+    },
+}
+
+/// What a client wants to play.
+pub(super) struct Wanted {
+    pub(super) stream_id: u32,
+    pub(super) name: String,
+    pub(super) query: String,
+    pub(super) start: PlayStart,
+    pub(super) duration: Option<u64>,
+    pub(super) reset: bool,
 }
 
 impl Asked {
@@ -32,7 +56,7 @@ impl Asked {
             Self::Connect => Code::ConnectRejected,
             Self::Publish { .. } => Code::PublishBadName,
             Self::Play { .. } => Code::PlayFailed,
-            Self::Call { .. } => Code::CallFailed,
+            Self::Length { .. } | Self::Call { .. } => Code::CallFailed,
         }
     }
 }
@@ -51,24 +75,26 @@ impl ServerPeer {
                 .session
                 .reject_connect(Status::new(Code::ConnectInvalidApp).with_description(description));
         };
-        let Some(instance) = application.enter(&full_name).filter(|_| application.has_room()) else {
+        let Some(instance) = application.enter(&full_name) else {
             let status =
-                Status::new(Code::ConnectRejected).with_description("The application takes no more clients.");
+                Status::new(Code::ConnectRejected).with_description("The application is being shut down.");
             return self.session.reject_connect(status);
         };
-        let link = Arc::new(self.link.clone());
-        let traffic = Arc::clone(&self.traffic);
         let client = Client::new(
             self.link.id,
             self.address,
             false,
             command,
             instance.clone(),
-            link,
-            traffic,
+            Arc::new(self.link.clone()),
+            Arc::clone(&self.traffic),
+            self.server.session.sample_access,
         );
         self.client = Some(client.clone());
         self.application = Some(application.clone());
+        if !application.has_room() {
+            return self.refuse(Status::new(Code::ConnectRejected).with_description(NO_ROOM));
+        }
         let Some(number) = self.ask(Asked::Connect, context) else {
             return;
         };
@@ -76,6 +102,67 @@ impl ServerPeer {
             let request = ConnectRequest::new(client, number);
             application.event(move |handler| handler.on_connect(request));
         });
+    }
+
+    /// Asks the host about a publish, unless the client has no access.
+    pub(super) fn ask_publish(
+        &mut self,
+        stream_id: u32,
+        name: String,
+        query: String,
+        mode: PublishMode,
+        context: &mut Context<'_>,
+    ) {
+        if !self.permits(&name, Client::write_access) {
+            let status = Status::for_stream(Code::PublishBadName, &name)
+                .with_description(format!("Failed to publish {name}; access denied."));
+            return self.session.reject_publish(stream_id, status);
+        }
+        let asked = Asked::Publish {
+            stream_id,
+            name: name.clone(),
+        };
+        if let Some(number) = self.ask(asked, context) {
+            self.request(number, move |client, number| {
+                let request = PublishRequest::new(client, number, name, query, mode);
+                move |handler| handler.on_publish(request)
+            });
+        }
+    }
+
+    /// Asks the host about a play, unless the client has no access.
+    pub(super) fn ask_play(&mut self, wanted: Wanted, context: &mut Context<'_>) {
+        let Wanted {
+            stream_id,
+            name,
+            query,
+            start,
+            duration,
+            reset,
+        } = wanted;
+        self.stop_play(stream_id, context);
+        if !self.permits(&name, Client::read_access) {
+            let status = Status::for_stream(Code::PlayFailed, &name)
+                .with_description(format!("Failed to play {name}; access denied."));
+            return self.session.reject_play(stream_id, status);
+        }
+        let asked = Asked::Play {
+            stream_id,
+            name: name.clone(),
+            start,
+        };
+        if let Some(number) = self.ask(asked, context) {
+            self.request(number, move |client, number| {
+                let request = PlayRequest::new(client, number, name, query, start, duration, reset);
+                move |handler| handler.on_play(request)
+            });
+        }
+    }
+
+    /// Refuses the client, for a reason that the host is told too.
+    pub(super) fn refuse(&mut self, status: Status) {
+        self.session.reject_connect(status.clone());
+        self.parting = Some(status);
     }
 
     /// Notes that the host is asked; `None` before there is a client.
@@ -114,31 +201,41 @@ impl ServerPeer {
                     info,
                     max_chunk_size,
                 },
-            ) => self.accept(ConnectReply {
-                properties,
-                info,
-                max_chunk_size,
-            }),
-            (Asked::Connect, Answer::Refuse(status)) => {
-                self.refusal = Some(status.clone());
-                self.session.reject_connect(status);
+            ) => {
+                let reply = ConnectReply {
+                    properties,
+                    info,
+                    max_chunk_size,
+                };
+                self.accept(reply, context);
             }
+            (Asked::Connect, Answer::Refuse(status)) => self.refuse(status),
             (Asked::Publish { stream_id, name }, Answer::Publish(takeover)) => {
-                self.publish(stream_id, &name, takeover);
+                self.publish(stream_id, &name, takeover, context.now);
             }
             (Asked::Publish { stream_id, .. }, Answer::Refuse(status)) => {
                 self.session.reject_publish(stream_id, status);
             }
-            (Asked::Play { stream_id, name }, Answer::Play(other)) => {
-                self.play(stream_id, &other.unwrap_or(name), context);
+            (
+                Asked::Play {
+                    stream_id,
+                    name,
+                    start,
+                },
+                Answer::Play(other),
+            ) => {
+                self.play(stream_id, &other.unwrap_or(name), start, context);
             }
             (Asked::Play { stream_id, .. }, Answer::Refuse(status)) => {
                 self.session.reject_play(stream_id, status)
             }
+            (Asked::Length { transaction_id }, Answer::Length(seconds)) => {
+                self.session.reply_call(transaction_id, Ok(Value::from(seconds)));
+            }
             (Asked::Call { transaction_id }, Answer::Return(value)) => {
                 self.session.reply_call(transaction_id, Ok(value));
             }
-            (Asked::Call { transaction_id }, Answer::Refuse(status)) => {
+            (Asked::Call { transaction_id } | Asked::Length { transaction_id }, Answer::Refuse(status)) => {
                 self.session
                     .reply_call(transaction_id, Err(Value::from(status.to_object())));
             }
@@ -147,15 +244,30 @@ impl ServerPeer {
         }
     }
 
-    pub(super) fn accept(&mut self, reply: ConnectReply) {
-        self.accepted = true;
-        if let Some(client) = &self.client {
-            client.instance().add_client(client);
+    fn accept(&mut self, reply: ConnectReply, context: &mut Context<'_>) {
+        let (Some(client), Some(application)) = (self.client.clone(), self.application.clone()) else {
+            return;
+        };
+        if let Err(why) = client.instance().add_client(&client) {
+            return self.refuse(Status::new(Code::ConnectRejected).with_description(why));
         }
+        self.accepted = true;
+        self.last_active = context.now;
+        self.session.set_classes(application.classes());
         self.session.accept_connect(reply);
+        application.event(move |handler| handler.on_accept(&client));
         if let Some(request) = self.server.parting_request() {
             self.request_reconnect(&request);
         }
+        for command in std::mem::take(&mut self.early) {
+            self.obey(command, context);
+        }
+    }
+
+    fn permits(&self, name: &str, list: impl Fn(&Client) -> AccessList) -> bool {
+        self.client
+            .as_ref()
+            .is_some_and(|client| list(client).permits(name))
     }
 
     pub(super) fn forget_request(&mut self, is: impl Fn(&Asked) -> bool) {

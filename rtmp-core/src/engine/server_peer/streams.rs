@@ -10,6 +10,7 @@ use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage};
+use crate::session::PlayStart;
 use crate::wire::status::{Code, Status};
 
 pub(super) struct Publishing {
@@ -17,13 +18,22 @@ pub(super) struct Publishing {
     publisher: u64,
     /// The next data message is one that late joiners need.
     pub(super) metadata_follows: bool,
+    /// When it was published, or sent something last.
+    active_at: u64,
+    /// The publisher was told that it is idle.
+    idle_told: bool,
 }
 
 pub(super) struct Playing {
     pub(super) stream_id: u32,
     stream: Arc<LiveStream>,
     paused: bool,
+    /// When the player was told last that it gets too much.
+    warned_at: Option<u64>,
 }
+
+/// A player that is too slow is told so no more often than this.
+const WARN_EVERY_MS: u64 = 10_000;
 
 impl ServerPeer {
     /// Tells a player that its stream has, or lost, a publisher.
@@ -35,11 +45,13 @@ impl ServerPeer {
         }
     }
 
-    pub(super) fn media(&mut self, stream_id: u32, message: MediaMessage) {
+    pub(super) fn media(&mut self, stream_id: u32, message: MediaMessage, now: u64) {
         let Some(publishing) = self.publishing.get_mut(&stream_id) else {
             return;
         };
         self.traffic.messages_received(1);
+        publishing.active_at = now;
+        publishing.idle_told = false;
         let MediaMessage {
             kind,
             timestamp,
@@ -51,7 +63,7 @@ impl ServerPeer {
             .push(publishing.publisher, kind, timestamp, body, metadata);
     }
 
-    pub(super) fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>) {
+    pub(super) fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>, now: u64) {
         let (Some(client), Some(application)) = (&self.client, &self.application) else {
             return;
         };
@@ -78,6 +90,8 @@ impl ServerPeer {
                 stream,
                 publisher,
                 metadata_follows: false,
+                active_at: now,
+                idle_told: false,
             },
         );
         self.session.accept_publish(stream_id);
@@ -120,15 +134,20 @@ impl ServerPeer {
         }
     }
 
-    pub(super) fn play(&mut self, stream_id: u32, name: &str, context: &mut Context<'_>) {
+    pub(super) fn play(&mut self, stream_id: u32, name: &str, start: PlayStart, context: &mut Context<'_>) {
         let Some(client) = &self.client else { return };
-        if !is_valid_name(name) {
+        let recorded_only = matches!(start, PlayStart::Recorded(_));
+        if !is_valid_name(name) || (recorded_only && !client.instance().is_live(name)) {
             return self
                 .session
                 .reject_play(stream_id, Status::for_stream(Code::PlayStreamNotFound, name));
         }
         let stream = client.instance().live_stream(name);
-        self.session.accept_play(stream_id);
+        let samples = (
+            client.audio_sample_access().permits(name),
+            client.video_sample_access().permits(name),
+        );
+        self.session.accept_play_with(stream_id, samples);
         let joined = stream.join(context.port);
         let at_keyframe = joined.backlog.iter().any(|message| message.is_keyframe());
         let reduction = match self.server.config.reduce_for_players {
@@ -156,6 +175,7 @@ impl ServerPeer {
             stream_id,
             stream,
             paused: false,
+            warned_at: None,
         });
     }
 
@@ -213,6 +233,48 @@ impl ServerPeer {
         });
         if let Some(flow) = flow {
             change(flow);
+        }
+    }
+
+    /// Messages for a player were dropped because it does not keep up.
+    pub(crate) fn too_slow(&mut self, stream_id: u32, now: u64) {
+        let Some(playing) = self
+            .playing
+            .iter_mut()
+            .find(|playing| playing.stream_id == stream_id)
+        else {
+            return;
+        };
+        if playing
+            .warned_at
+            .is_none_or(|at| now >= at.saturating_add(WARN_EVERY_MS))
+        {
+            playing.warned_at = Some(now);
+            let status = Status::for_stream(Code::PlayInsufficientBw, playing.stream.name());
+            self.session.send_status(stream_id, status);
+        }
+    }
+
+    /// When the next publisher will have been silent for too long.
+    pub(super) fn publish_idle_deadline(&self, patience: u64) -> Option<u64> {
+        let waiting = self
+            .publishing
+            .values()
+            .filter(|publishing| patience > 0 && !publishing.idle_told);
+        waiting
+            .map(|publishing| publishing.active_at.saturating_add(patience))
+            .min()
+    }
+
+    /// Tells the publications that were silent for too long.
+    pub(super) fn tell_idle_publishers(&mut self, patience: u64, now: u64) {
+        for (stream_id, publishing) in &mut self.publishing {
+            let silent = now >= publishing.active_at.saturating_add(patience);
+            if patience > 0 && silent && !publishing.idle_told {
+                publishing.idle_told = true;
+                let status = Status::for_stream(Code::PublishIdle, publishing.stream.name());
+                self.session.send_status(*stream_id, status);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Command messages, types 20 and 17 (RTMP 1.0 7.1.1): a name, a transaction, a command object, arguments.
 
-use crate::amf::{self, AmfError, Limits, Value, amf0};
+use crate::amf::{self, AmfError, ClassRegistry, Limits, Value, amf0};
 use crate::wire::deviation::{Deviation, Tally};
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
@@ -79,13 +79,14 @@ impl Command {
     /// Reads a command message. Trailing fields may be missing: some servers send no more than the name. Padding zeros
     /// after the last value are ignored.
     pub fn load(message: &Message, limits: &Limits) -> Result<Self, CommandError> {
-        Self::load_counting(message, limits, &mut Tally::default())
+        Self::load_counting(message, limits, None, &mut Tally::default())
     }
 
-    /// Like [`load`](Self::load), counting what is tolerated.
+    /// Like [`load`](Self::load), with classes that are known, and counting what is tolerated.
     pub(crate) fn load_counting(
         message: &Message,
         limits: &Limits,
+        classes: Option<&ClassRegistry>,
         tally: &mut Tally,
     ) -> Result<Self, CommandError> {
         let body = match message.kind {
@@ -96,7 +97,7 @@ impl Command {
         let (name, rest) = split_name(&body).ok_or(CommandError::Name)?;
         tally.note_if(name.ends_with('\0'), Deviation::TrailingNul);
         let name = name.trim_end_matches('\0').to_owned();
-        let values = decode_values(rest, limits, tally)?;
+        let values = decode_values(rest, limits, classes, tally)?;
         tally.note_if(values.len() < 2, Deviation::CommandFieldsMissing);
         let mut values = values.into_iter();
         let transaction_id = match values.next() {
@@ -165,8 +166,16 @@ pub(crate) fn strip_selector(payload: &Bytes, tally: &mut Tally) -> Result<Bytes
 
 /// All values of `body`; zero bytes at the end that make no value are padding, and the last object may lack its end
 /// marker.
-pub(crate) fn decode_values(body: &[u8], limits: &Limits, tally: &mut Tally) -> Result<Vec<Value>, AmfError> {
+pub(crate) fn decode_values(
+    body: &[u8],
+    limits: &Limits,
+    classes: Option<&ClassRegistry>,
+    tally: &mut Tally,
+) -> Result<Vec<Value>, AmfError> {
     let mut decoder = amf0::Decoder::new(body, *limits).allow_open_end(true);
+    if let Some(classes) = classes {
+        decoder = decoder.with_registry(classes);
+    }
     let mut values = Vec::new();
     while !decoder.is_empty() {
         let at = decoder.position();

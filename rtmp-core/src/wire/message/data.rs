@@ -46,7 +46,7 @@ impl DataMessage {
         let (name, rest) = split_name(body).ok_or(CommandError::Name)?;
         Ok(Self {
             name: name.to_owned(),
-            args: decode_values(rest, limits, tally)?,
+            args: decode_values(rest, limits, None, tally)?,
         })
     }
 

@@ -1,0 +1,222 @@
+//! Measuring the bandwidth to the client, and keeping to limits of it.
+
+use std::time::Duration;
+
+use crate::amf::Value;
+use crate::app::bandwidth::{Bandwidth, BandwidthCheck, BandwidthReply, Direction};
+use crate::engine::server_peer::ServerPeer;
+use crate::engine::shaper::Shaper;
+use crate::wire::message::control::LimitType;
+use crate::wire::status::{Code, Status};
+
+/// A measurement under way: calls one after the other, each timed until its answer.
+pub(super) struct Probe {
+    kind: BandwidthCheck,
+    replies: Vec<BandwidthReply>,
+    /// The call that is waited for.
+    transaction: f64,
+    step: usize,
+    sent_at: u64,
+    latency_ms: u64,
+    kbit: f64,
+    millis: u64,
+}
+
+/// Payloads in bytes: empty ones tell the latency.
+const STEPS: [usize; 8] = [
+    0,
+    0,
+    16 << 10,
+    32 << 10,
+    64 << 10,
+    128 << 10,
+    256 << 10,
+    512 << 10,
+];
+/// A payload that took longer than this is the last.
+const LONG_ENOUGH: Duration = Duration::from_millis(500);
+/// Characters of payloads, in no order that a line could compress well.
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+impl ServerPeer {
+    /// Begins to measure; whoever asks while that goes on gets the same outcome.
+    pub(super) fn check_bandwidth(&mut self, kind: BandwidthCheck, reply: Option<BandwidthReply>, now: u64) {
+        if let Some(probe) = &mut self.probe {
+            return probe.replies.extend(reply);
+        }
+        self.probe = Some(Probe {
+            kind,
+            replies: reply.into_iter().collect(),
+            transaction: 0.0,
+            step: 0,
+            sent_at: now,
+            latency_ms: u64::MAX,
+            kbit: 0.0,
+            millis: 0,
+        });
+        self.next_probe(now);
+    }
+
+    /// Takes the answer to a call, if it was the probe's.
+    pub(super) fn probe_answered(
+        &mut self,
+        transaction: f64,
+        result: &Result<Value, Value>,
+        now: u64,
+    ) -> bool {
+        let Some(probe) = self
+            .probe
+            .as_mut()
+            .filter(|probe| probe.transaction.to_bits() == transaction.to_bits())
+        else {
+            return false;
+        };
+        if let Err(value) = result {
+            self.end_probe(&super::failure(value));
+            return true;
+        }
+        let took = now.saturating_sub(probe.sent_at);
+        let payload = STEPS[probe.step];
+        if payload == 0 {
+            probe.latency_ms = probe.latency_ms.min(took);
+        } else {
+            #[allow(clippy::cast_precision_loss)] // Less than a megabyte.
+            let kbit = payload as f64 * 8.0 / 1000.0;
+            probe.kbit += kbit;
+            probe.millis += took.saturating_sub(probe.latency_ms);
+        }
+        probe.step += 1;
+        if probe.step < STEPS.len() && u128::from(took) < LONG_ENOUGH.as_millis() {
+            self.next_probe(now);
+        } else {
+            self.finish_probe();
+        }
+        true
+    }
+
+    /// The measurement will not end.
+    pub(super) fn end_probe(&mut self, why: &Status) {
+        for reply in self.probe.take().into_iter().flat_map(|probe| probe.replies) {
+            reply(Err(why.clone()));
+        }
+    }
+
+    /// Sets or lifts a limit.
+    pub(super) fn limit_bandwidth(&mut self, direction: Direction, bytes_per_s: Option<u32>, now: u64) {
+        let shaper = bytes_per_s.map(|limit| Shaper::new(limit, now));
+        match direction {
+            Direction::Out => self.shaper_out = shaper,
+            Direction::In => {
+                self.shaper_in = shaper;
+                let config = &self.server.session;
+                let usual = (config.peer_bandwidth, config.peer_bandwidth_limit);
+                let (size, limit) = bytes_per_s.map_or(usual, |size| (size, LimitType::Hard));
+                self.session.set_peer_bandwidth(size, limit);
+            }
+        }
+    }
+
+    /// How many bytes may be sent now.
+    pub(crate) fn send_room(&mut self, now: u64) -> usize {
+        let room = self.session.send_room(now);
+        match &mut self.shaper_out {
+            // Last words are not kept waiting.
+            Some(shaper) if !self.session.is_closed() => room.min(shaper.room(now)),
+            _ => room,
+        }
+    }
+
+    /// When more may be sent, if anything waits.
+    pub(crate) fn lift_deadline(&self) -> Option<u64> {
+        let waiting = !self.session.pending_output().is_empty();
+        let of_shaper = self
+            .shaper_out
+            .as_ref()
+            .filter(|_| waiting)
+            .and_then(Shaper::next);
+        [self.session.lift_deadline(), of_shaper]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Takes note of bytes sent.
+    pub(crate) fn sent(&mut self, count: usize) {
+        self.traffic.sent(count);
+        if let Some(shaper) = &mut self.shaper_out {
+            shaper.take(count);
+        }
+    }
+
+    /// How many bytes may be read now.
+    pub(crate) fn read_room(&mut self, now: u64) -> usize {
+        self.shaper_in
+            .as_mut()
+            .map_or(usize::MAX, |shaper| shaper.room(now))
+    }
+
+    /// When more may be read.
+    pub(crate) fn read_deadline(&self) -> Option<u64> {
+        self.shaper_in.as_ref().and_then(Shaper::next)
+    }
+
+    fn next_probe(&mut self, now: u64) {
+        let Some(probe) = &mut self.probe else { return };
+        let text = || Value::from(payload(STEPS[probe.step], now));
+        let (method, args) = match probe.kind {
+            _ if STEPS[probe.step] == 0 => (probe.kind.method(), Vec::new()),
+            BandwidthCheck::Native => (probe.kind.method(), vec![text()]),
+            BandwidthCheck::Component => (probe.kind.method(), vec![Value::from(vec![text()])]),
+        };
+        probe.sent_at = now;
+        match self.session.call(method, args, true) {
+            Some(transaction) => probe.transaction = transaction,
+            None => self.end_probe(
+                &Status::new(Code::CallFailed).with_description("The client cannot be called now."),
+            ),
+        }
+    }
+
+    fn finish_probe(&mut self) {
+        let Some(probe) = self.probe.take() else { return };
+        #[allow(clippy::cast_precision_loss)] // Milliseconds of a call.
+        let (seconds, latency_ms) = (probe.millis.max(1) as f64 / 1000.0, probe.latency_ms as f64);
+        let found = Bandwidth {
+            kbit_per_s: (probe.kbit / seconds).round(),
+            kbit: probe.kbit,
+            seconds,
+            latency_ms,
+        };
+        let args = [found.kbit_per_s, found.kbit, found.seconds, found.latency_ms].map(Value::from);
+        self.session.call(probe.kind.done(), args.to_vec(), false);
+        for reply in probe.replies {
+            reply(Ok(found));
+        }
+    }
+}
+
+impl BandwidthCheck {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Native => "onBWCheck",
+            Self::Component => "_onbwcheck",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Native => "onBWDone",
+            Self::Component => "_onbwdone",
+        }
+    }
+}
+
+fn payload(bytes: usize, seed: u64) -> String {
+    let mut state = seed | 1;
+    let mut letter = || {
+        // A multiplicative generator: its high bits are good enough to be no pattern.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(LETTERS[(state >> 58) as usize])
+    };
+    (0..bytes).map(|_| letter()).collect()
+}
