@@ -307,6 +307,13 @@ impl ConnectionCore {
         }
     }
 
+    /// The server is gone; what the host has to be told comes before the connection may be made again.
+    pub(crate) fn set_disconnected(&self) {
+        if let Phase::Open { connected, .. } = &mut self.state.lock().phase {
+            *connected = false;
+        }
+    }
+
     /// Runs the status handler where it belongs.
     pub(crate) fn status(self: &Arc<Self>, status: Status) {
         let core = Arc::clone(self);

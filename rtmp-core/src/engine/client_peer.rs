@@ -190,6 +190,7 @@ impl ClientPeer {
 
     /// The connection is over: ends its streams and tells the host.
     pub(crate) fn end(&mut self, why: &Status) {
+        self.core.set_disconnected();
         for (_, stream) in self.streams.drain() {
             stream.core.ended();
         }

@@ -329,6 +329,8 @@ impl Connection {
     /// Does what is due.
     pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), End> {
         let now = context.now;
+        // What may be sent by now counts from here, or the deadline would not move on.
+        self.refresh_room(now);
         match &self.state {
             State::Opening { deadline, .. } if *deadline <= now => {
                 return Err(End::Io(ErrorKind::TimedOut.into()));

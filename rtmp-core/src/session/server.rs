@@ -300,6 +300,7 @@ impl ServerSession {
             MessageType::COMMAND | MessageType::COMMAND_AMF3 => {
                 match self.link.load_command(&message, &self.config.limits.amf) {
                     Ok(command) => self.command(message.stream_id, command),
+                    Err(_) if message.payload.is_empty() => Ok(()),
                     Err(error) => {
                         self.events.push_back(ServerEvent::Unreadable(error));
                         Ok(())

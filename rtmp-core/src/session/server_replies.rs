@@ -215,7 +215,7 @@ impl ServerSession {
             timestamp,
             &DataMessage::new("onPlayStatus", vec![complete.into()]),
         );
-        self.send_play_stop(stream_id, &name);
+        self.send_named_status(stream_id, Code::PlayStop, &name);
         self.stream_eof(stream_id);
     }
 
@@ -257,11 +257,6 @@ impl ServerSession {
             self.phase = Phase::Closed;
             self.events.push_back(ServerEvent::Close);
         }
-    }
-
-    pub(super) fn send_play_stop(&mut self, stream_id: u32, name: &str) {
-        let status = Status::for_stream(Code::PlayStop, name).with("reason", "");
-        self.send_info(stream_id, status.to_object());
     }
 
     pub(super) fn send_named_status(&mut self, stream_id: u32, code: Code, name: &str) {

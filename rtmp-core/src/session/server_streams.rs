@@ -104,7 +104,7 @@ impl ServerSession {
         let stopped = playing.map(|stream| stream.name.clone());
         self.leave(id);
         if let Some(name) = stopped {
-            self.send_play_stop(id, &name);
+            self.send_named_status(id, Code::PlayStop, &name);
         }
     }
 

@@ -1,6 +1,9 @@
 //! The engine over real sockets: server and client of the library against each other on the loopback interface.
 #![cfg(feature = "engine")]
 
+mod application;
+mod client;
+mod codes;
 mod connect;
 mod enhanced;
 mod hostile;
@@ -13,3 +16,4 @@ mod shared_object_crash;
 mod support;
 mod takeover;
 mod window;
+mod wire;

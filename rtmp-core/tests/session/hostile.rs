@@ -391,7 +391,13 @@ fn unreadable_commands_are_ignored() {
         raw.peer.message(MessageType::COMMAND_AMF3, 1, 0, payload);
     }
     raw.feed().unwrap();
-    assert!(raw.events().is_empty());
+    let events = raw.events();
+    assert_eq!(events.len(), 8, "the host hears of each that is not empty");
+    assert!(
+        events
+            .iter()
+            .all(|event| matches!(event, ServerEvent::Unreadable(_)))
+    );
     assert!(raw.replies().is_empty());
 }
 

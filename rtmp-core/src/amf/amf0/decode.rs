@@ -152,6 +152,7 @@ impl<'a> Decoder<'a> {
             None => Object::new(),
         };
         self.members(&mut object, top)?;
+        self.registry.complete(&mut object)?;
         self.graph
             .close(&mut self.budget, slot, &Value::Object(object.clone()));
         Ok(object)
