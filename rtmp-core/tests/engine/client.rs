@@ -223,6 +223,10 @@ fn c6_a_limit_slows_what_is_sent_and_what_is_received() {
     for direction in [Direction::Out, Direction::In] {
         client.set_bandwidth_limit(direction, Some(100_000)).unwrap();
         assert_eq!(client.bandwidth_limit(direction), Some(100_000));
+        // The limit is there once what was asked for after it is done.
+        let (taking, answer) = reply();
+        client.ping(taking);
+        answered(&answer).unwrap();
         let begin = Instant::now();
         let (taking, answer) = reply();
         match direction {

@@ -148,6 +148,14 @@ impl ServerPeer {
         }
     }
 
+    /// Takes note of bytes received.
+    pub(super) fn received(&mut self, count: usize) {
+        self.traffic.received(count);
+        if let Some(shaper) = &mut self.shaper_in {
+            shaper.take(count);
+        }
+    }
+
     /// How many bytes may be read now.
     pub(crate) fn read_room(&mut self, now: u64) -> usize {
         self.shaper_in

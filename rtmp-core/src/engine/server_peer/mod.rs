@@ -101,7 +101,7 @@ impl ServerPeer {
 
     /// Takes bytes from the socket.
     pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
-        self.traffic.received(data.len());
+        self.received(data.len());
         let result = self.session.input(data, context.now);
         self.tell_deviations();
         self.process(context);
