@@ -70,8 +70,7 @@ fn every_test_that_the_conformance_page_names_exists() {
     }) {
         let found = TESTS.iter().any(|folder| {
             let stem = workspace().join(folder).join(file);
-            let text =
-                kinds.map(|kind| fs::read_to_string(stem.with_extension(kind)).unwrap_or_default());
+            let text = kinds.map(|kind| fs::read_to_string(stem.with_extension(kind)).unwrap_or_default());
             text.iter().any(|text| text.contains(&format!("{function}(")))
         });
         assert!(found, "no test {file}::{function}");

@@ -1,6 +1,7 @@
 //! The shared objects behind `rtmpkit.SharedObject` and `rtmpkit.aio.SharedObject`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -19,6 +20,7 @@ use crate::value;
 pub(crate) struct RawSharedObject {
     core: Core,
     joined: Arc<Monitor<Joined>>,
+    wanted: Arc<AtomicU8>,
 }
 
 enum Core {
@@ -36,7 +38,11 @@ struct Handler {
     /// Where Python runs, unless the library calls there already.
     dispatch: Option<core::Dispatch>,
     joined: Arc<Monitor<Joined>>,
+    /// A bit for each of `EVENTS` that Python listens to.
+    wanted: Arc<AtomicU8>,
 }
+
+const EVENTS: [&str; 4] = ["on_sync", "on_message", "on_status", "on_clear"];
 
 macro_rules! both {
     ($self:ident, $object:ident => $work:expr) => {
@@ -57,13 +63,15 @@ impl RawSharedObject {
         deliver: Py<PyAny>,
     ) -> PyResult<Self> {
         let joined = Arc::new(Monitor::new(Some(Ok(()))));
-        let handler = Handler::shared(deliver, None, &joined);
+        let wanted = Arc::new(AtomicU8::new(u8::MAX));
+        let handler = Handler::shared(deliver, None, &joined, &wanted);
         // A persistent one is read from disk.
         let core = py.detach(|| instance.shared_object(name, persistent, handler));
         let core = core.or_raise()?;
         Ok(Self {
             core: Core::Host(core),
             joined,
+            wanted,
         })
     }
 
@@ -76,11 +84,13 @@ impl RawSharedObject {
         dispatch: Option<core::Dispatch>,
     ) -> PyResult<Self> {
         let joined = Arc::default();
-        let handler = Handler::shared(deliver, dispatch, &joined);
+        let wanted = Arc::new(AtomicU8::new(u8::MAX));
+        let handler = Handler::shared(deliver, dispatch, &joined, &wanted);
         let core = connection.shared_object(name, persistent, handler).or_raise()?;
         Ok(Self {
             core: Core::Remote(core, connection.clone()),
             joined,
+            wanted,
         })
     }
 
@@ -107,6 +117,15 @@ impl RawSharedObject {
 
 #[pymethods]
 impl RawSharedObject {
+    /// Says which events are to be delivered; at first all are.
+    #[pyo3(signature = (*events))]
+    fn listen(&self, events: Vec<String>) {
+        let bit =
+            |(number, name): (usize, &&str)| u8::from(events.iter().any(|event| event == name)) << number;
+        let wanted = EVENTS.iter().enumerate().map(bit).sum();
+        self.wanted.store(wanted, Relaxed);
+    }
+
     /// Its name.
     #[getter]
     fn name(&self) -> &str {
@@ -263,6 +282,7 @@ impl Handler {
         deliver: Py<PyAny>,
         dispatch: Option<core::Dispatch>,
         joined: &Arc<Monitor<Joined>>,
+        wanted: &Arc<AtomicU8>,
     ) -> Arc<dyn core::SharedObjectHandler<O>>
     where
         Self: core::SharedObjectHandler<O>,
@@ -271,11 +291,16 @@ impl Handler {
             deliver: Target::new(Some(deliver)),
             dispatch,
             joined: Arc::clone(joined),
+            wanted: Arc::clone(wanted),
         })
     }
 
-    /// Calls `deliver(event, ...)` in Python.
-    fn tell(&self, event: Event) {
+    /// Calls `deliver(event, ...)` in Python, if anybody listens there.
+    fn tell(&self, number: u8, event: impl FnOnce() -> Event) {
+        if self.wanted.load(Relaxed) & (1 << number) == 0 {
+            return;
+        }
+        let event = event();
         let deliver = self.deliver.clone();
         let run = move || Python::attach(|py| event.deliver(py, &deliver));
         match &self.dispatch {
@@ -290,11 +315,13 @@ impl<O> core::SharedObjectHandler<O> for Handler {
         self.joined.update(|joined| {
             joined.get_or_insert(Ok(()));
         });
-        self.tell(Event::Sync(changes.to_vec()));
+        self.tell(0, || Event::Sync(changes.to_vec()));
     }
 
     fn on_message(&self, _object: &O, sender: Option<&core::Client>, handler: &str, args: &[core::Value]) {
-        self.tell(Event::Message(sender.cloned(), handler.to_owned(), args.to_vec()));
+        self.tell(1, || {
+            Event::Message(sender.cloned(), handler.to_owned(), args.to_vec())
+        });
     }
 
     fn on_status(&self, _object: &O, status: &core::Status) {
@@ -303,11 +330,11 @@ impl<O> core::SharedObjectHandler<O> for Handler {
                 joined.get_or_insert_with(|| Err(status.clone()));
             });
         }
-        self.tell(Event::Status(status.clone()));
+        self.tell(2, || Event::Status(status.clone()));
     }
 
     fn on_clear(&self, _object: &O) {
-        self.tell(Event::Clear);
+        self.tell(3, || Event::Clear);
     }
 }
 

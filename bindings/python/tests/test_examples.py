@@ -15,7 +15,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "python"
 
 def start(name: str, *args: object) -> subprocess.Popen[str]:
     command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
 def test_a_file_goes_through_two_servers_unchanged(tmp_path: Path) -> None:

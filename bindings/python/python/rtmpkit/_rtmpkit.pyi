@@ -1003,6 +1003,9 @@ class RawStream:
 class RawSharedObject:
     """A shared object, of this process's server or of another."""
 
+    def listen(self, *events: str) -> None:
+        """Says which events are to be delivered; at first all are."""
+
     @property
     def name(self) -> str:
         """Its name."""

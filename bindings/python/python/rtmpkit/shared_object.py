@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from rtmpkit._rtmpkit import Instance, RawSharedObject
 
 __all__ = ["BaseSharedObject", "SharedObject", "SlotChange"]
 
-T = TypeVar("T", bound="BaseSharedObject")
+EVENTS = ("on_sync", "on_message", "on_status", "on_clear")
 Deliver = Callable[..., None]
 Open = Callable[[Deliver], RawSharedObject]
 
@@ -43,6 +43,7 @@ class BaseSharedObject(Mapping[str, Any]):
         self._handlers: dict[str, Callable[..., Any]] = {}
         # The library must not keep the object: one that nobody refers to is closed.
         self._raw = open(_deliver_to(weakref.ref(self)))
+        self._listen()
 
     @property
     def name(self) -> str:
@@ -146,9 +147,15 @@ class BaseSharedObject(Mapping[str, Any]):
     def _handle(self, event: str, args: tuple[Any, ...]) -> Any:
         if len(args) == 1 and callable(args[0]):
             self._handlers[event] = args[0]
+            self._listen()
             return args[0]
         handler = self._handlers.get(event)
         return None if handler is None else handler(*args)
+
+    def _listen(self) -> None:
+        """Tells the library what anybody here listens to: a copy that nobody watches costs nothing in Python."""
+        own, usual = type(self), BaseSharedObject
+        self._raw.listen(*self._handlers, *(event for event in EVENTS if getattr(own, event) is not getattr(usual, event)))
 
     def _deliver(self, event: str, args: tuple[Any, ...]) -> None:
         getattr(self, event)(*args)

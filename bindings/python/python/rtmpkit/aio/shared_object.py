@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import EllipsisType, TracebackType
@@ -11,7 +12,7 @@ from typing import Any, Self
 
 from rtmpkit.aio._pump import Pump
 from rtmpkit.exceptions import Full
-from rtmpkit.shared_object import BaseSharedObject, Open, SlotChange
+from rtmpkit.shared_object import EVENTS, BaseSharedObject, Open, SlotChange
 
 __all__ = ["Changes", "SharedObject"]
 
@@ -41,7 +42,7 @@ class Changes(AsyncIterator[SlotChange]):
     async def __anext__(self) -> SlotChange:
         change = await self._owner._pump.until(self._next, None, "waiting for a change")
         if change is None:
-            self._owner._listeners.discard(self)
+            self._owner._ignore(self)
             raise StopAsyncIteration
         return change
 
@@ -49,7 +50,7 @@ class Changes(AsyncIterator[SlotChange]):
         if self._waiting:
             return self._waiting.popleft()
         if self._behind:
-            self._owner._listeners.discard(self)
+            self._owner._ignore(self)
             raise Full(f"more than {self._capacity} changes waited: read the object anew")
         return None if self._owner.closed else ...
 
@@ -69,7 +70,7 @@ class SharedObject(BaseSharedObject):
         """Not for programs: see `NetConnection.shared_object` and `Server.shared_object`."""
         self._pump = pump
         self._closed = False
-        self._listeners: set[Changes] = set()
+        self._listeners: weakref.WeakSet[Changes] = weakref.WeakSet()
         self._tasks: set[asyncio.Future[Any]] = set()
         super().__init__(open)
 
@@ -104,6 +105,7 @@ class SharedObject(BaseSharedObject):
         """
         changes = Changes(self, capacity)
         self._listeners.add(changes)
+        self._listen()
         return changes
 
     @property
@@ -134,6 +136,16 @@ class SharedObject(BaseSharedObject):
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(RETRY)
+
+    def _ignore(self, changes: Changes) -> None:
+        self._listeners.discard(changes)
+        self._listen()
+
+    def _listen(self) -> None:
+        if self._listeners:
+            self._raw.listen(*EVENTS)
+        else:
+            super()._listen()
 
     def _deliver(self, event: str, args: tuple[Any, ...]) -> None:
         if event in ("on_sync", "on_clear"):
