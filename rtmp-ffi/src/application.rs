@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rtmp_core::{
     Application, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance, PlayRequest,
-    PublishRequest, Status, Stream,
+    PublishRequest, Status, Stream, StreamLengthRequest,
 };
 
 use crate::application_config::{rtmpkit_application_config, settings};
@@ -61,9 +61,21 @@ pub struct rtmpkit_application_events {
     /// An instance came to life, by its first client or by the host.
     pub on_instance_start:
         Option<unsafe extern "C" fn(user_data: *mut c_void, instance: *mut rtmpkit_instance)>,
+    /// Nobody has used an instance for `instance_idle_ms`: may it go? False keeps it for a minute at least. NULL: it may.
+    pub on_instance_idle:
+        Option<unsafe extern "C" fn(user_data: *mut c_void, instance: *mut rtmpkit_instance) -> bool>,
     /// An instance is about to go.
     pub on_instance_stop:
         Option<unsafe extern "C" fn(user_data: *mut c_void, instance: *mut rtmpkit_instance)>,
+    /// Something happened to an instance: `Application.Shutdown` before its clients are disconnected, `Application.GC`
+    /// before it goes because nobody uses it, `NetStream.Clear.Success` and `.Failed`.
+    pub on_status: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            instance: *mut rtmpkit_instance,
+            status: *const rtmpkit_status,
+        ),
+    >,
     /// A client asks to connect. NULL: accept.
     pub on_connect: Option<
         unsafe extern "C" fn(
@@ -72,7 +84,9 @@ pub struct rtmpkit_application_events {
             client: *mut rtmpkit_client,
         ),
     >,
-    /// A connection attempt was refused, by the host or by a time limit.
+    /// A client was accepted, and told so: what is sent to it here comes after that.
+    pub on_accept: Option<unsafe extern "C" fn(user_data: *mut c_void, client: *mut rtmpkit_client)>,
+    /// A connection attempt was refused: by the host, by a limit, by a time limit, or given up by the client.
     pub on_reject: Option<
         unsafe extern "C" fn(user_data: *mut c_void, client: *mut rtmpkit_client, why: *const rtmpkit_status),
     >,
@@ -109,7 +123,15 @@ pub struct rtmpkit_application_events {
     pub on_stop: Option<
         unsafe extern "C" fn(user_data: *mut c_void, client: *mut rtmpkit_client, stream_name: *const c_char),
     >,
-    /// A client calls a method that the protocol does not define. NULL: NetConnection.Call.Failed.
+    /// A client asks how long a stream is: accept with a number of seconds. NULL: 0, as for every live stream.
+    pub on_stream_length: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            request: *mut rtmpkit_request,
+            client: *mut rtmpkit_client,
+        ),
+    >,
+    /// A client calls a method that the protocol does not define and nobody registered. NULL: NetConnection.Call.Failed.
     pub on_call: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
@@ -135,14 +157,18 @@ unsafe impl Growing for rtmpkit_application_events {
         Self {
             struct_size: 0,
             on_instance_start: None,
+            on_instance_idle: None,
             on_instance_stop: None,
+            on_status: None,
             on_connect: None,
+            on_accept: None,
             on_reject: None,
             on_disconnect: None,
             on_publish: None,
             on_unpublish: None,
             on_play: None,
             on_stop: None,
+            on_stream_length: None,
             on_call: None,
             on_error: None,
             on_release: None,
@@ -256,6 +282,48 @@ impl ApplicationHandler for Handler {
             self.events.on_instance_start,
             self.user_data.0,
             self.instance(instance).as_ptr()
+        );
+    }
+
+    fn on_instance_idle(&self, instance: &Instance) -> bool {
+        ask_host!(
+            true,
+            self.events.on_instance_idle,
+            self.user_data.0,
+            self.instance(instance).as_ptr()
+        )
+    }
+
+    fn on_status(&self, instance: &Instance, status: &Status) {
+        let status = LentStatus::new(status);
+        call_host!(
+            self.events.on_status,
+            self.user_data.0,
+            self.instance(instance).as_ptr(),
+            status.as_ptr()
+        );
+    }
+
+    fn on_accept(&self, client: &Client) {
+        call_host!(
+            self.events.on_accept,
+            self.user_data.0,
+            self.client(client).as_ptr()
+        );
+    }
+
+    fn on_stream_length(&self, request: StreamLengthRequest) {
+        if self.events.on_stream_length.is_none() {
+            request.accept(0.0);
+            return;
+        }
+        let client = self.client(request.client());
+        let request = Lent::new(rtmpkit_request::stream_length(request, client.clone()));
+        call_host!(
+            self.events.on_stream_length,
+            self.user_data.0,
+            request.as_ptr(),
+            client.as_ptr()
         );
     }
 

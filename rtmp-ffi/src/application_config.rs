@@ -32,6 +32,17 @@ pub struct rtmpkit_application_config {
     pub request_timeout_ms: u32,
     /// Clients in all instances together; 0, the default, is no limit.
     pub max_clients: u32,
+    /// Milliseconds in which a client neither publishes nor plays, and no call or shared object's message comes or goes,
+    /// after which it gets NetConnection.Connect.IdleTimeout and is disconnected; 0, the default, is no limit.
+    pub idle_timeout_ms: u32,
+    /// Milliseconds in which a publisher sends nothing after which it gets NetStream.Publish.Idle; 0, the default, is never.
+    pub publish_idle_ms: u32,
+    /// Milliseconds without client, stream or handle after which an instance goes. Default: 0.
+    pub instance_idle_ms: u32,
+    /// The application's configuration file, TOML; one that does not exist is empty. NULL, the default: none.
+    pub config_file: *const c_char,
+    /// The application's folder: recorded streams are in `streams/<instance>` in it. NULL, the default: there are none.
+    pub directory: *const c_char,
     /// Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB.
     pub gop_cache_bytes: u64,
     /// What a second publisher of a stream may do, one of `rtmpkit_takeovers`. Default: `RTMPKIT_TAKEOVER_REFUSE`.
@@ -69,6 +80,11 @@ unsafe impl Growing for rtmpkit_application_config {
             queue: ptr::null_mut(),
             request_timeout_ms: 30_000,
             max_clients: 0,
+            idle_timeout_ms: 0,
+            publish_idle_ms: 0,
+            instance_idle_ms: 0,
+            config_file: ptr::null(),
+            directory: ptr::null(),
             gop_cache_bytes: 32 << 20,
             takeover: rtmpkit_takeovers::RTMPKIT_TAKEOVER_REFUSE as i32,
             hold_ms: 0,
@@ -105,6 +121,12 @@ pub(crate) fn settings(
     settings.request_timeout_ms = config.request_timeout_ms.into();
     settings.max_clients = config.max_clients as usize;
     settings.gop_cache_bytes = usize::try_from(config.gop_cache_bytes).unwrap_or(usize::MAX);
+    settings.idle_timeout_ms = config.idle_timeout_ms.into();
+    settings.publish_idle_ms = config.publish_idle_ms.into();
+    settings.instance_idle_ms = config.instance_idle_ms.into();
+    let path = |text, what| Ok::<_, Failure>(host.optional_text(text, what)?.map(PathBuf::from));
+    settings.file = path(config.config_file, "config_file")?;
+    settings.directory = path(config.directory, "directory")?;
     settings.takeover = Takeover {
         replace: replaces(config.takeover)?,
         hold_ms: config.hold_ms,
@@ -115,9 +137,7 @@ pub(crate) fn settings(
         load_wait_ms: config.load_wait_ms,
     };
     let objects = &mut settings.shared_objects;
-    objects.directory = host
-        .optional_text(config.shared_object_directory, "shared_object_directory")?
-        .map(PathBuf::from);
+    objects.directory = path(config.shared_object_directory, "shared_object_directory")?;
     objects.autocommit_ms = config.shared_object_autocommit_ms;
     objects.max_per_client = config.shared_object_max_per_client as usize;
     objects.max_slots = config.shared_object_max_slots as usize;

@@ -18,8 +18,8 @@ use crate::value::rtmpkit_value;
 
 /// A client connected, or connecting, to an application instance. Dropping the handle never disconnects it. Since 0.1.
 pub struct rtmpkit_client {
-    client: Client,
-    home: Home,
+    pub(crate) client: Client,
+    pub(crate) home: Home,
     texts: OnceLock<Texts>,
 }
 
@@ -116,7 +116,7 @@ unsafe impl Growing for rtmpkit_client_details {
     }
 }
 
-/// What a connection counts; `rtmpkit_client_counters_init` sets the size. Since 0.1.
+/// What a connection counts; of an outgoing one the traffic alone. `rtmpkit_client_counters_init` sets the size. Since 0.1.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtmpkit_client_counters {
@@ -124,6 +124,36 @@ pub struct rtmpkit_client_counters {
     pub struct_size: usize,
     /// Bytes and messages so far.
     pub traffic: rtmpkit_traffic,
+    /// Audio messages that the client did not get, because it was too slow.
+    pub dropped_audio_messages: u64,
+    /// Bytes of their bodies.
+    pub dropped_audio_bytes: u64,
+    /// Video messages that the client did not get.
+    pub dropped_video_messages: u64,
+    /// Bytes of their bodies.
+    pub dropped_video_bytes: u64,
+    /// Data messages of streams that the client did not get.
+    pub dropped_data_messages: u64,
+    /// Bytes of their bodies.
+    pub dropped_data_bytes: u64,
+    /// Bytes that wait to be sent to it.
+    pub queued_bytes: u64,
+    /// Milliseconds of the last round trip; -1 before the first.
+    pub ping_rtt_ms: i64,
+    /// Bytes per second from it, since these were last read (at least a second ago), or since it connected.
+    pub bytes_per_s_in: f64,
+    /// Bytes per second to it.
+    pub bytes_per_s_out: f64,
+}
+
+impl rtmpkit_client_counters {
+    /// Those of an outgoing connection.
+    pub(crate) fn of_traffic(traffic: rtmpkit_traffic) -> Self {
+        Self {
+            traffic,
+            ..Self::defaults()
+        }
+    }
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers.
@@ -132,6 +162,16 @@ unsafe impl Growing for rtmpkit_client_counters {
         Self {
             struct_size: 0,
             traffic: rtmpkit_traffic::default(),
+            dropped_audio_messages: 0,
+            dropped_audio_bytes: 0,
+            dropped_video_messages: 0,
+            dropped_video_bytes: 0,
+            dropped_data_messages: 0,
+            dropped_data_bytes: 0,
+            queued_bytes: 0,
+            ping_rtt_ms: -1,
+            bytes_per_s_in: 0.0,
+            bytes_per_s_out: 0.0,
         }
     }
 }
@@ -209,15 +249,25 @@ pub unsafe extern "C" fn rtmpkit_client_stats(
     counters: *mut rtmpkit_client_counters,
 ) -> rtmpkit_result {
     entry!(|host| {
-        let traffic = host.handle(client)?.client.stats().into();
-        host.fill(
-            counters,
-            rtmpkit_client_counters {
-                struct_size: 0,
-                traffic,
-            },
-            "counters",
-        )
+        let stats = host.handle(client)?.client.client_stats();
+        let rtt = stats
+            .ping_rtt_ms
+            .map_or(-1, |millis| i64::try_from(millis).unwrap_or(i64::MAX));
+        let value = rtmpkit_client_counters {
+            struct_size: 0,
+            traffic: stats.traffic.into(),
+            dropped_audio_messages: stats.dropped_audio.messages,
+            dropped_audio_bytes: stats.dropped_audio.bytes,
+            dropped_video_messages: stats.dropped_video.messages,
+            dropped_video_bytes: stats.dropped_video.bytes,
+            dropped_data_messages: stats.dropped_data.messages,
+            dropped_data_bytes: stats.dropped_data.bytes,
+            queued_bytes: stats.queued_bytes,
+            ping_rtt_ms: rtt,
+            bytes_per_s_in: stats.bytes_per_s_in,
+            bytes_per_s_out: stats.bytes_per_s_out,
+        };
+        host.fill(counters, value, "counters")
     })
 }
 
@@ -322,7 +372,8 @@ pub unsafe extern "C" fn rtmpkit_client_unref(client: *mut rtmpkit_client) {
     entry!(|host| unref(&host, client));
 }
 
-fn connected(
+/// The handle of a client that is still here.
+pub(crate) fn connected(
     host: &Host,
     client: *mut rtmpkit_client,
 ) -> Result<std::sync::Arc<crate::handle::Handle<rtmpkit_client>>, Failure> {

@@ -41,6 +41,8 @@ pub enum rtmpkit_results {
     RTMPKIT_ERR_URL = -12,
     /// An AMF value could not be read.
     RTMPKIT_ERR_AMF = -13,
+    /// A configuration file, or a key or value of one, is not right.
+    RTMPKIT_ERR_CONFIG = -14,
     /// A bug in the library; it was contained. Please report it with the log.
     RTMPKIT_ERR_PANIC = -100,
     /// The handle was made before a `fork` and is dead in the child.
@@ -139,6 +141,7 @@ fn text_of(result: i32) -> &'static CStr {
         -11 => c"the peer broke the protocol",
         -12 => c"not a usable URL",
         -13 => c"not readable as AMF",
+        -14 => c"not right in a configuration file",
         PANIC => c"bug in rtmpkit",
         FORKED => c"made before a fork",
         _ => c"unknown error",

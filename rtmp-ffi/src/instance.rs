@@ -1,6 +1,6 @@
 //! Application instances.
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 
 use rtmp_core::Instance;
 
@@ -11,6 +11,8 @@ use crate::handle::{Castable, add_ref, give, unref};
 use crate::host::Growing;
 use crate::release::Home;
 use crate::server::rtmpkit_traffic;
+use crate::status::rtmpkit_reply_fn;
+use crate::stream::rtmpkit_stream;
 use crate::string::c_string;
 use crate::value::rtmpkit_value;
 
@@ -147,6 +149,92 @@ pub unsafe extern "C" fn rtmpkit_instance_clients(
         }
         Ok(0)
     })
+}
+
+/// Lists the streams that have a publisher, a player or a handle, as `rtmpkit_instance_clients` lists clients.
+/// Ownership: one reference in each. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_streams(
+    instance: *mut rtmpkit_instance,
+    out: *mut *mut rtmpkit_stream,
+    capacity: usize,
+    count: *mut usize,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let instance = host.handle(instance)?;
+        let streams = instance.instance.streams();
+        host.put(count, streams.len(), "count")?;
+        if capacity > 0 {
+            host.want(out, "out")?;
+            let handles = streams.into_iter().take(capacity);
+            let handles = handles.map(|stream| give(rtmpkit_stream::new(stream, instance.home.clone())));
+            host.put_all(out, handles.collect(), "out")?;
+        }
+        Ok(0)
+    })
+}
+
+/// Clears a stream: takes it from whoever publishes it, and deletes the files of its name; with a type prefix (`flv:`,
+/// `mp4:`, `mp3:`) the file of that kind alone. `reply` takes how many streams and files there were, or
+/// `NetStream.Clear.Failed`; NULL asks for none.
+/// Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`, `RTMPKIT_ERR_CLOSED`; `reply` is then not called. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_clear_stream(
+    instance: *mut rtmpkit_instance,
+    name: *const c_char,
+    reply: rtmpkit_reply_fn,
+    user_data: *mut c_void,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (handle, name) = (host.handle(instance)?, host.text(name, "name")?);
+        let instance = &handle.instance;
+        handle
+            .home
+            .asked(reply, user_data, |reply| instance.clear_stream(name, reply))
+    })
+}
+
+/// Clears the streams that a path names, live and recorded: `/` all, `/a/b` one, `/a/` all below `a`; in the last segment
+/// `*` stands for any characters and `?` for one. That there is none is no failure. Otherwise as
+/// `rtmpkit_instance_clear_stream`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_clear_streams(
+    instance: *mut rtmpkit_instance,
+    path: *const c_char,
+    reply: rtmpkit_reply_fn,
+    user_data: *mut c_void,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (handle, path) = (host.handle(instance)?, host.text(path, "path")?);
+        let instance = &handle.instance;
+        handle
+            .home
+            .asked(reply, user_data, |reply| instance.clear_streams(path, reply))
+    })
+}
+
+/// Lets go of the streams and shared objects that nobody uses, and stores the shared objects that changed. They go by
+/// themselves within seconds: this is for a host that cannot wait. Returns how many were let go. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_collect(instance: *mut rtmpkit_instance) -> rtmpkit_result {
+    entry!(|host| {
+        let gone = host.handle(instance)?.instance.collect();
+        Ok(i32::try_from(gone).unwrap_or(i32::MAX))
+    })
+}
+
+/// Ends an instance: its clients get NetConnection.Connect.AppShutdown and are disconnected, shared objects are stored, and
+/// `on_instance_stop` follows. Who connects next starts a new instance of the name. Returns 1, or 0 if it was unloaded
+/// before. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_unload(instance: *mut rtmpkit_instance) -> rtmpkit_result {
+    entry!(|host| Ok(host.handle(instance)?.instance.unload().into()))
+}
+
+/// Whether `rtmpkit_instance_unload` was called, or the application closed. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_is_unloaded(instance: *mut rtmpkit_instance) -> bool {
+    entry!(|host| Ok(host.handle(instance)?.instance.is_unloaded()))
 }
 
 /// Reads counters. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.

@@ -44,9 +44,13 @@ mod application_config;
 
 mod application;
 
+mod config_file;
+
 mod instance;
 
 mod client;
+
+mod client_control;
 
 mod request;
 
@@ -62,16 +66,21 @@ mod shared_object;
 
 mod slots;
 
+mod methods;
+
 pub use application::*;
 pub use application_config::*;
 pub use buffer::*;
 pub use client::*;
+pub use client_control::*;
+pub use config_file::*;
 pub use engine::*;
 pub use error::*;
 pub use instance::*;
 pub use library::*;
 pub use log::*;
 pub use media::*;
+pub use methods::*;
 pub use net_connection::*;
 pub use net_stream::*;
 #[cfg(debug_assertions)]

@@ -1,6 +1,11 @@
 //! The library as a whole: its version and what it was built with.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, CString, c_char};
+use std::sync::OnceLock;
+
+use rtmp_core::Server;
+
+use crate::string::c_string;
 
 const fn number(text: &str) -> u32 {
     let (bytes, mut at, mut value) = (text.as_bytes(), 0, 0);
@@ -32,8 +37,26 @@ pub extern "C" fn rtmpkit_version_string() -> *const c_char {
     }
 }
 
-/// Whether the library was built with a feature: `"rtmp"`. Unknown names and NULL are no. Since 0.1.
+/// Whether the library was built with a feature: `"rtmp"`, `"rtmpe"`. Unknown names and NULL are no. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_has_feature(name: *const c_char) -> bool {
-    entry!(|host| Ok(host.text(name, "name")? == "rtmp"))
+    entry!(|host| Ok(match host.text(name, "name")? {
+        "rtmp" => true,
+        "rtmpe" => cfg!(feature = "rtmpe"),
+        _ => false,
+    }))
+}
+
+/// The name of the machine, as far as the system tells it; else `localhost`. Never NULL; static. Since 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn rtmpkit_host_name() -> *const c_char {
+    static NAME: OnceLock<CString> = OnceLock::new();
+    crate::panic::boundary(|| Ok(NAME.get_or_init(|| c_string(&Server::host_name())).as_ptr()))
+}
+
+/// System and processor that the library runs on, for example `linux x86_64`. Never NULL; static. Since 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn rtmpkit_platform() -> *const c_char {
+    static NAME: OnceLock<CString> = OnceLock::new();
+    crate::panic::boundary(|| Ok(NAME.get_or_init(|| c_string(&Server::platform())).as_ptr()))
 }

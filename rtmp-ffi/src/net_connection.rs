@@ -16,6 +16,7 @@ use crate::host::{Growing, Host};
 use crate::queue::rtmpkit_queue;
 use crate::release::{Home, Release, UserData, rtmpkit_release_fn};
 use crate::request::rtmpkit_request;
+use crate::server::tolerance;
 use crate::status::{LentStatus, rtmpkit_reply_fn, rtmpkit_status};
 use crate::string::c_string;
 use crate::value::rtmpkit_value;
@@ -64,6 +65,8 @@ pub struct rtmpkit_net_connection_config {
     pub connect_timeout_ms: u32,
     /// Chunk size of what is sent, 128 to 16,777,215. Default: 4,096.
     pub chunk_size: u32,
+    /// 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0.
+    pub strict: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -77,6 +80,7 @@ unsafe impl Growing for rtmpkit_net_connection_config {
             page_url: ptr::null(),
             connect_timeout_ms: 10_000,
             chunk_size: 4096,
+            strict: 0,
         }
     }
 }
@@ -255,14 +259,7 @@ pub unsafe extern "C" fn rtmpkit_net_connection_stats(
 ) -> rtmpkit_result {
     entry!(|host| {
         let traffic = host.handle(connection)?.connection.stats().into();
-        host.fill(
-            counters,
-            rtmpkit_client_counters {
-                struct_size: 0,
-                traffic,
-            },
-            "counters",
-        )
+        host.fill(counters, rtmpkit_client_counters::of_traffic(traffic), "counters")
     })
 }
 
@@ -312,6 +309,7 @@ fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<Client
     session.timeouts.handshake_ms = config.connect_timeout_ms.into();
     session.timeouts.connect_ms = config.connect_timeout_ms.into();
     session.chunk_size = config.chunk_size;
+    session.tolerance = tolerance(config.strict);
     Ok(session)
 }
 

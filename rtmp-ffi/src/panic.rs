@@ -30,6 +30,17 @@ macro_rules! call_host {
     };
 }
 
+/// As `call_host!`, for a function that returns something; `$default` if there is none.
+macro_rules! ask_host {
+    ($default:expr, $function:expr $(, $argument:expr)* $(,)?) => {
+        match $function {
+            // SAFETY: the host gave the function for these arguments and promises that it returns normally.
+            Some(function) => unsafe { function($($argument),*) },
+            None => $default,
+        }
+    };
+}
+
 /// What an entry point returns when it fails.
 pub(crate) trait Outcome {
     /// The return value for a failure with this number.

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rtmp_core::{Dispatch, Engine, Reply, Status, Value};
+use rtmp_core::{Dispatch, Engine, Error, Reply, Status, Value};
 
+use crate::error::Failure;
 use crate::status::{ReplyTo, rtmpkit_reply_fn};
 
 /// The last call with a `user_data`: nothing will be called with it again. Since 0.1.
@@ -80,6 +81,22 @@ impl Home {
         });
         let asked = Arc::clone(&question);
         (question, Box::new(move |answer| asked.settle(Some(answer))))
+    }
+
+    /// Makes a call of the core that takes a reply, or none.
+    pub(crate) fn asked(
+        &self,
+        function: rtmpkit_reply_fn,
+        user_data: *mut c_void,
+        call: impl FnOnce(Option<Reply>) -> Result<(), Error>,
+    ) -> Result<i32, Failure> {
+        if function.is_none() {
+            call(None)?;
+            return Ok(0);
+        }
+        let (question, reply) = self.ask(function, user_data);
+        call(Some(reply)).inspect_err(|_| question.forget())?;
+        Ok(0)
     }
 }
 

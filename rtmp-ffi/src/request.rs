@@ -6,7 +6,7 @@ use std::ptr;
 use parking_lot::Mutex;
 use rtmp_core::{
     CallRequest, Code, ConnectRequest, Error, Level, Object, PlayRequest, PlayStart, PublishMode,
-    PublishRequest, Status, Takeover, Value,
+    PublishRequest, Status, StreamLengthRequest, Takeover, Value,
 };
 
 use crate::client::rtmpkit_client;
@@ -26,6 +26,8 @@ pub enum rtmpkit_request_kinds {
     RTMPKIT_REQUEST_PLAY = 3,
     /// A peer calls a method.
     RTMPKIT_REQUEST_CALL = 4,
+    /// A client asks how long a stream is.
+    RTMPKIT_REQUEST_STREAM_LENGTH = 5,
 }
 
 /// Names of ways to publish. Since 0.1.
@@ -64,6 +66,7 @@ enum Ask {
     Publish(PublishRequest),
     Play(PlayRequest),
     Call(CallRequest),
+    Length(StreamLengthRequest),
     /// A call by the server of an outgoing connection; answered before its callback returns.
     Peer(Mutex<PeerAnswer>),
 }
@@ -130,6 +133,18 @@ impl rtmpkit_request {
         }
     }
 
+    pub(crate) fn stream_length(request: StreamLengthRequest, client: Lent<rtmpkit_client>) -> Self {
+        let (name, query) = (c_string(request.stream_name()), c_string(request.query()));
+        Self {
+            client: Some(client),
+            name,
+            query,
+            args: LentValues::new(&[]),
+            ask: Ask::Length(request),
+            options: Mutex::default(),
+        }
+    }
+
     pub(crate) fn peer(method: &str, args: &[Value]) -> Self {
         let (name, args) = (c_string(method), LentValues::new(args));
         let ask = Ask::Peer(Mutex::new(PeerAnswer::Open));
@@ -177,6 +192,10 @@ impl rtmpkit_request {
                 }
             },
             Ask::Call(request) => request.accept(result.unwrap_or(Value::Null)),
+            Ask::Length(request) => match result.map_or(Some(0.0), |result| result.as_f64()) {
+                Some(seconds) => request.accept(seconds),
+                None => return Err(Failure::invalid("the result is the stream's length in seconds")),
+            },
             Ask::Peer(answer) => answer_peer(answer, Ok(result.unwrap_or(Value::Null))),
         })
     }
@@ -201,6 +220,7 @@ impl rtmpkit_request {
             Ask::Publish(request) => request.reject_with(status.with("details", request.stream_name())),
             Ask::Play(request) => request.reject_with(status.with("details", request.stream_name())),
             Ask::Call(request) => request.reject_with(status),
+            Ask::Length(request) => request.reject_with(status),
             Ask::Peer(answer) => answer_peer(answer, Err(status)),
         }
     }
@@ -210,7 +230,7 @@ impl rtmpkit_request {
             Ask::Connect(_) => Code::ConnectRejected,
             Ask::Publish(_) => Code::PublishBadName,
             Ask::Play(_) => Code::PlayFailed,
-            Ask::Call(_) | Ask::Peer(_) => Code::CallFailed,
+            Ask::Call(_) | Ask::Length(_) | Ask::Peer(_) => Code::CallFailed,
         }
     }
 }
@@ -224,6 +244,7 @@ pub unsafe extern "C" fn rtmpkit_request_kind(request: *mut rtmpkit_request) -> 
             Ask::Publish(_) => rtmpkit_request_kinds::RTMPKIT_REQUEST_PUBLISH,
             Ask::Play(_) => rtmpkit_request_kinds::RTMPKIT_REQUEST_PLAY,
             Ask::Call(_) | Ask::Peer(_) => rtmpkit_request_kinds::RTMPKIT_REQUEST_CALL,
+            Ask::Length(_) => rtmpkit_request_kinds::RTMPKIT_REQUEST_STREAM_LENGTH,
         };
         Ok(kind as i32)
     })
@@ -346,7 +367,8 @@ pub unsafe extern "C" fn rtmpkit_request_set_option(
 }
 
 /// Accepts. `result` may be NULL; otherwise it is for a connect an object whose members are added to the information
-/// object, for a play the name of the stream to play instead, for a call what it returns (NULL returns null).
+/// object, for a play the name of the stream to play instead, for a call what it returns (NULL returns null), for
+/// a stream's length a number of seconds.
 /// Errors: `RTMPKIT_ERR_WRONG_STATE` if the request was answered before or timed out. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_request_accept(
@@ -417,6 +439,7 @@ pub unsafe extern "C" fn rtmpkit_request_is_answered(request: *mut rtmpkit_reque
             Ask::Publish(request) => request.is_answered(),
             Ask::Play(request) => request.is_answered(),
             Ask::Call(request) => request.is_answered(),
+            Ask::Length(request) => request.is_answered(),
             Ask::Peer(answer) => !matches!(*answer.lock(), PeerAnswer::Open),
         })
     })

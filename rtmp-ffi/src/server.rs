@@ -5,7 +5,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rtmp_core::{Error, FlowLimits, Server, ServerConfig, TrafficStats};
+use rtmp_core::{
+    Deviations, Error, FlowLimits, Object, Server, ServerConfig, Tolerance, TrafficStats, Value,
+};
 
 use crate::engine::rtmpkit_engine;
 use crate::error::{Failure, rtmpkit_result};
@@ -13,6 +15,7 @@ use crate::handle::{Castable, Slot, add_ref, give, unref};
 use crate::host::{Growing, Host};
 use crate::queue::rtmpkit_queue;
 use crate::release::{Home, Release, UserData, rtmpkit_release_fn};
+use crate::value::rtmpkit_value;
 
 /// A server of RTMP applications. Since 0.1.
 pub struct rtmpkit_server {
@@ -63,6 +66,11 @@ pub struct rtmpkit_server_config {
     pub connect_timeout_ms: u32,
     /// Chunk size of what the server sends, 128 to 16,777,215. Default: 65,536.
     pub chunk_size: u32,
+    /// 1 ends connections at the first harmless violation of the specifications; 0, the default, accepts and counts them:
+    /// `rtmpkit_server_deviations`.
+    pub strict: i32,
+    /// 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`. Default: 0.
+    pub accept_rtmpe: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and a raw pointer.
@@ -78,6 +86,8 @@ unsafe impl Growing for rtmpkit_server_config {
             stall_timeout_ms: 15_000,
             connect_timeout_ms: 10_000,
             chunk_size: 65_536,
+            strict: 0,
+            accept_rtmpe: 0,
         }
     }
 }
@@ -284,6 +294,25 @@ pub unsafe extern "C" fn rtmpkit_server_stats(
     })
 }
 
+/// Counts what clients did against the specifications without harm, since the start.
+/// Ownership: one reference in `*out`, to an object: the name of each violation, and how often. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_server_deviations(
+    server: *mut rtmpkit_server,
+    out: *mut *mut rtmpkit_value,
+) -> rtmpkit_result {
+    entry!(|host| {
+        host.want(out, "out")?;
+        let deviations = host.handle(server)?.server()?.deviations();
+        host.put(
+            out,
+            give(rtmpkit_value::new(deviations_object(&deviations))),
+            "out",
+        )?;
+        Ok(0)
+    })
+}
+
 /// Adds a reference and returns `server`. NULL does nothing. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_server_ref(server: *mut rtmpkit_server) -> *mut rtmpkit_server {
@@ -294,6 +323,23 @@ pub unsafe extern "C" fn rtmpkit_server_ref(server: *mut rtmpkit_server) -> *mut
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_server_unref(server: *mut rtmpkit_server) {
     entry!(|host| unref(&host, server));
+}
+
+/// The core's form of a `strict` setting.
+pub(crate) fn tolerance(strict: i32) -> Tolerance {
+    match strict {
+        0 => Tolerance::Lenient,
+        _ => Tolerance::Strict,
+    }
+}
+
+/// Counts of violations as an object of numbers.
+pub(crate) fn deviations_object(deviations: &Deviations) -> Value {
+    let counts = deviations.iter();
+    let object = counts.fold(Object::new(), |object, (deviation, count)| {
+        object.with(deviation.name(), count)
+    });
+    object.into()
 }
 
 fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
@@ -315,5 +361,8 @@ fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
     settings.session.timeouts.handshake_ms = config.connect_timeout_ms.into();
     settings.session.timeouts.connect_ms = config.connect_timeout_ms.into();
     settings.session.chunk_size = config.chunk_size;
+    settings.session.tolerance = tolerance(config.strict);
+    #[cfg(feature = "rtmpe")]
+    (settings.session.accept_encryption = config.accept_rtmpe != 0);
     Ok(settings)
 }

@@ -2,13 +2,12 @@
 
 use std::ffi::{c_char, c_void};
 
-use rtmp_core::{Error, Reply, SharedObject, Value};
+use rtmp_core::{Error, SharedObject, Value};
 
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::give;
 use crate::host::Host;
 use crate::instance::rtmpkit_instance;
-use crate::release::Home;
 use crate::shared_object::{Side, rtmpkit_shared_object};
 use crate::status::rtmpkit_reply_fn;
 use crate::value::rtmpkit_value;
@@ -169,7 +168,7 @@ pub unsafe extern "C" fn rtmpkit_shared_object_flush(
     entry!(|host| {
         let home = host.handle(object)?.home.clone();
         let object = local(&host, object)?;
-        asked(&home, reply, user_data, |reply| object.flush(reply))
+        home.asked(reply, user_data, |reply| object.flush(reply))
     })
 }
 
@@ -231,7 +230,7 @@ pub unsafe extern "C" fn rtmpkit_shared_object_destroy(
 ) -> rtmpkit_result {
     entry!(|host| {
         let (instance, path) = (host.handle(instance)?, host.text(path, "path")?);
-        asked(&instance.home, reply, user_data, |reply| {
+        instance.home.asked(reply, user_data, |reply| {
             instance.instance.clear_shared_objects(path, reply)
         })
     })
@@ -249,7 +248,7 @@ pub unsafe extern "C" fn rtmpkit_shared_object_commit(
 ) -> rtmpkit_result {
     entry!(|host| {
         let (instance, name) = (host.handle(instance)?, host.optional_text(name, "name")?);
-        asked(&instance.home, reply, user_data, |reply| {
+        instance.home.asked(reply, user_data, |reply| {
             instance.instance.commit_shared_objects(name, reply)
         })
     })
@@ -263,20 +262,4 @@ fn local(host: &Host, object: *mut rtmpkit_shared_object) -> Result<SharedObject
             Err(Error::WrongState(text.to_owned()).into())
         }
     }
-}
-
-/// Makes a call that takes a reply, or none.
-fn asked(
-    home: &Home,
-    reply: rtmpkit_reply_fn,
-    user_data: *mut c_void,
-    call: impl FnOnce(Option<Reply>) -> Result<(), Error>,
-) -> Result<rtmpkit_result, Failure> {
-    if reply.is_none() {
-        call(None)?;
-        return Ok(0);
-    }
-    let (question, reply) = home.ask(reply, user_data);
-    call(Some(reply)).inspect_err(|_| question.forget())?;
-    Ok(0)
 }
