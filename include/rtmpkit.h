@@ -97,6 +97,8 @@ typedef enum rtmpkit_results {
   RTMPKIT_ERR_URL = -12,
   /** An AMF value could not be read. */
   RTMPKIT_ERR_AMF = -13,
+  /** A configuration file, or a key or value of one, is not right. */
+  RTMPKIT_ERR_CONFIG = -14,
   /** A bug in the library; it was contained. Please report it with the log. */
   RTMPKIT_ERR_PANIC = -100,
   /** The handle was made before a `fork` and is dead in the child. */
@@ -225,6 +227,8 @@ typedef enum rtmpkit_request_kinds {
   RTMPKIT_REQUEST_PLAY = 3,
   /** A peer calls a method. */
   RTMPKIT_REQUEST_CALL = 4,
+  /** A client asks how long a stream is. */
+  RTMPKIT_REQUEST_STREAM_LENGTH = 5,
 } rtmpkit_request_kinds;
 
 /** Names of ways to publish. Since 0.1. */
@@ -246,6 +250,22 @@ typedef enum rtmpkit_takeovers {
   /** It takes the stream; players go on without a break. */
   RTMPKIT_TAKEOVER_REPLACE = 1,
 } rtmpkit_takeovers;
+
+/** Names of the dialects of bandwidth detection. Since 0.1. */
+typedef enum rtmpkit_bandwidth_checks {
+  /** By `onBWCheck` and `onBWDone`. */
+  RTMPKIT_BANDWIDTH_NATIVE = 0,
+  /** By `_onbwcheck` and `_onbwdone`, as Adobe's communication components do. */
+  RTMPKIT_BANDWIDTH_COMPONENT = 1,
+} rtmpkit_bandwidth_checks;
+
+/** Names of directions, as the server sees them. Since 0.1. */
+typedef enum rtmpkit_directions {
+  /** From the client. */
+  RTMPKIT_DIRECTION_IN = 0,
+  /** To the client. */
+  RTMPKIT_DIRECTION_OUT = 1,
+} rtmpkit_directions;
 
 /** Names of what became of a slot. Since 0.1. */
 typedef enum rtmpkit_slot_changes {
@@ -419,6 +439,13 @@ typedef struct rtmpkit_server_config {
   uint32_t connect_timeout_ms;
   /** Chunk size of what the server sends, 128 to 16,777,215. Default: 65,536. */
   uint32_t chunk_size;
+  /**
+   * 1 ends connections at the first harmless violation of the specifications; 0, the default, accepts and counts them:
+   * `rtmpkit_server_deviations`.
+   */
+  int32_t strict;
+  /** 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`. Default: 0. */
+  int32_t accept_rtmpe;
 } rtmpkit_server_config;
 
 /** What happens to a server. NULL members do nothing. Since 0.1. */
@@ -467,6 +494,19 @@ typedef struct rtmpkit_application_config {
   uint32_t request_timeout_ms;
   /** Clients in all instances together; 0, the default, is no limit. */
   uint32_t max_clients;
+  /**
+   * Milliseconds in which a client neither publishes nor plays, and no call or shared object's message comes or goes,
+   * after which it gets NetConnection.Connect.IdleTimeout and is disconnected; 0, the default, is no limit.
+   */
+  uint32_t idle_timeout_ms;
+  /** Milliseconds in which a publisher sends nothing after which it gets NetStream.Publish.Idle; 0, the default, is never. */
+  uint32_t publish_idle_ms;
+  /** Milliseconds without client, stream or handle after which an instance goes. Default: 0. */
+  uint32_t instance_idle_ms;
+  /** The application's configuration file, TOML; one that does not exist is empty. NULL, the default: none. */
+  const char *config_file;
+  /** The application's folder: recorded streams are in `streams/<instance>` in it. NULL, the default: there are none. */
+  const char *directory;
   /** Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB. */
   uint64_t gop_cache_bytes;
   /** What a second publisher of a stream may do, one of `rtmpkit_takeovers`. Default: `RTMPKIT_TAKEOVER_REFUSE`. */
@@ -528,11 +568,20 @@ typedef struct rtmpkit_application_events {
   size_t struct_size;
   /** An instance came to life, by its first client or by the host. */
   void (*on_instance_start)(void *user_data, struct rtmpkit_instance *instance);
+  /** Nobody has used an instance for `instance_idle_ms`: may it go? False keeps it for a minute at least. NULL: it may. */
+  bool (*on_instance_idle)(void *user_data, struct rtmpkit_instance *instance);
   /** An instance is about to go. */
   void (*on_instance_stop)(void *user_data, struct rtmpkit_instance *instance);
+  /**
+   * Something happened to an instance: `Application.Shutdown` before its clients are disconnected, `Application.GC`
+   * before it goes because nobody uses it, `NetStream.Clear.Success` and `.Failed`.
+   */
+  void (*on_status)(void *user_data, struct rtmpkit_instance *instance, const struct rtmpkit_status *status);
   /** A client asks to connect. NULL: accept. */
   void (*on_connect)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
-  /** A connection attempt was refused, by the host or by a time limit. */
+  /** A client was accepted, and told so: what is sent to it here comes after that. */
+  void (*on_accept)(void *user_data, struct rtmpkit_client *client);
+  /** A connection attempt was refused: by the host, by a limit, by a time limit, or given up by the client. */
   void (*on_reject)(void *user_data, struct rtmpkit_client *client, const struct rtmpkit_status *why);
   /** An accepted client is gone: the last event of this client. */
   void (*on_disconnect)(void *user_data, struct rtmpkit_client *client, const struct rtmpkit_status *why);
@@ -547,7 +596,9 @@ typedef struct rtmpkit_application_events {
   void (*on_play)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
   /** A client stopped playing. */
   void (*on_stop)(void *user_data, struct rtmpkit_client *client, const char *stream_name);
-  /** A client calls a method that the protocol does not define. NULL: NetConnection.Call.Failed. */
+  /** A client asks how long a stream is: accept with a number of seconds. NULL: 0, as for every live stream. */
+  void (*on_stream_length)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
+  /** A client calls a method that the protocol does not define and nobody registered. NULL: NetConnection.Call.Failed. */
   void (*on_call)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
   /** A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows. */
   void (*on_error)(void *user_data, struct rtmpkit_client *client, const struct rtmpkit_status *status);
@@ -570,6 +621,14 @@ typedef struct rtmpkit_instance_counters {
   /** Sums over all clients, those that left included. */
   struct rtmpkit_traffic traffic;
 } rtmpkit_instance_counters;
+
+/**
+ * Takes the answer to a call: exactly one of `result` and `error` is not NULL, and both belong to the library. It is
+ * called once per call that was taken, also when no answer comes. Since 0.1.
+ */
+typedef void (*rtmpkit_reply_fn)(void *user_data,
+                                 const struct rtmpkit_value *result,
+                                 const struct rtmpkit_status *error);
 
 /**
  * Who a client is; `rtmpkit_client_details_init` sets the size. The texts belong to the client's handle and are never
@@ -602,21 +661,33 @@ typedef struct rtmpkit_client_details {
   int32_t connected;
 } rtmpkit_client_details;
 
-/** What a connection counts; `rtmpkit_client_counters_init` sets the size. Since 0.1. */
+/** What a connection counts; of an outgoing one the traffic alone. `rtmpkit_client_counters_init` sets the size. Since 0.1. */
 typedef struct rtmpkit_client_counters {
   /** Set by `rtmpkit_client_counters_init`. */
   size_t struct_size;
   /** Bytes and messages so far. */
   struct rtmpkit_traffic traffic;
+  /** Audio messages that the client did not get, because it was too slow. */
+  uint64_t dropped_audio_messages;
+  /** Bytes of their bodies. */
+  uint64_t dropped_audio_bytes;
+  /** Video messages that the client did not get. */
+  uint64_t dropped_video_messages;
+  /** Bytes of their bodies. */
+  uint64_t dropped_video_bytes;
+  /** Data messages of streams that the client did not get. */
+  uint64_t dropped_data_messages;
+  /** Bytes of their bodies. */
+  uint64_t dropped_data_bytes;
+  /** Bytes that wait to be sent to it. */
+  uint64_t queued_bytes;
+  /** Milliseconds of the last round trip; -1 before the first. */
+  int64_t ping_rtt_ms;
+  /** Bytes per second from it, since these were last read (at least a second ago), or since it connected. */
+  double bytes_per_s_in;
+  /** Bytes per second to it. */
+  double bytes_per_s_out;
 } rtmpkit_client_counters;
-
-/**
- * Takes the answer to a call: exactly one of `result` and `error` is not NULL, and both belong to the library. It is
- * called once per call that was taken, also when no answer comes. Since 0.1.
- */
-typedef void (*rtmpkit_reply_fn)(void *user_data,
-                                 const struct rtmpkit_value *result,
-                                 const struct rtmpkit_status *error);
 
 /** What a stream counts; `rtmpkit_stream_counters_init` sets the size. Since 0.1. */
 typedef struct rtmpkit_stream_counters {
@@ -676,6 +747,8 @@ typedef struct rtmpkit_net_connection_config {
   uint32_t connect_timeout_ms;
   /** Chunk size of what is sent, 128 to 16,777,215. Default: 4,096. */
   uint32_t chunk_size;
+  /** 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0. */
+  int32_t strict;
 } rtmpkit_net_connection_config;
 
 /**
@@ -783,6 +856,19 @@ typedef struct rtmpkit_shared_object_events {
   rtmpkit_release_fn on_release;
 } rtmpkit_shared_object_events;
 
+/** A method that clients may call: it answers the request, at once or later. Both handles are lent. Since 0.1. */
+typedef void (*rtmpkit_method_fn)(void *user_data,
+                                  struct rtmpkit_request *request,
+                                  struct rtmpkit_client *client);
+
+/**
+ * Completes an object of a class that a client sent, by changing it, or refuses it by a negative return value, which
+ * fails the whole message. `object` is lent.
+ * Threads: one of the library's, in the middle of reading, whatever the application's queue; it may be called for
+ * several clients at once. Since 0.1.
+ */
+typedef int32_t (*rtmpkit_class_fn)(void *user_data, struct rtmpkit_value *object);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -806,8 +892,14 @@ uint32_t rtmpkit_version(void);
 /** The version of the library that runs, as text. Never NULL; static. Since 0.1. */
 const char *rtmpkit_version_string(void);
 
-/** Whether the library was built with a feature: `"rtmp"`. Unknown names and NULL are no. Since 0.1. */
+/** Whether the library was built with a feature: `"rtmp"`, `"rtmpe"`. Unknown names and NULL are no. Since 0.1. */
 bool rtmpkit_has_feature(const char *name);
+
+/** The name of the machine, as far as the system tells it; else `localhost`. Never NULL; static. Since 0.1. */
+const char *rtmpkit_host_name(void);
+
+/** System and processor that the library runs on, for example `linux x86_64`. Never NULL; static. Since 0.1. */
+const char *rtmpkit_platform(void);
 
 /**
  * Writes a message into the log of the engine that this thread belongs to, or whose queue it dispatches; elsewhere it is
@@ -837,6 +929,12 @@ struct rtmpkit_value *rtmpkit_value_date(double millis);
 
 /** Makes an object without members. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_object(void);
+
+/**
+ * Makes an object of a class without members: `alias` is the class's name on the wire.
+ * Errors: NULL if `alias` is NULL or not UTF-8. Since 0.1.
+ */
+struct rtmpkit_value *rtmpkit_value_typed_object(const char *alias);
 
 /** Makes an empty array. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_array(void);
@@ -891,6 +989,12 @@ rtmpkit_result rtmpkit_value_get_bytes(const struct rtmpkit_value *value,
 
 /** How many members an object has; 0 for everything else. Since 0.1. */
 size_t rtmpkit_value_object_len(const struct rtmpkit_value *object);
+
+/**
+ * The name of the class that an object has on the wire, or NULL if it has none or `object` is no object.
+ * Ownership: the text belongs to `object`. Since 0.1.
+ */
+const char *rtmpkit_value_object_class(const struct rtmpkit_value *object);
 
 /**
  * The member of that name, or NULL if there is none or `object` is no object. Ownership: it belongs to `object`.
@@ -1084,6 +1188,13 @@ rtmpkit_result rtmpkit_server_close(struct rtmpkit_server *server);
 /** Reads counters. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
 rtmpkit_result rtmpkit_server_stats(struct rtmpkit_server *server, struct rtmpkit_server_counters *counters);
 
+/**
+ * Counts what clients did against the specifications without harm, since the start.
+ * Ownership: one reference in `*out`, to an object: the name of each violation, and how often. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_server_deviations(struct rtmpkit_server *server,
+                                         struct rtmpkit_value **out);
+
 /** Adds a reference and returns `server`. NULL does nothing. Since 0.1. */
 struct rtmpkit_server *rtmpkit_server_ref(struct rtmpkit_server *server);
 
@@ -1123,6 +1234,40 @@ struct rtmpkit_application *rtmpkit_application_ref(struct rtmpkit_application *
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_application_unref(struct rtmpkit_application *application);
 
+/**
+ * Reads a key of the application's configuration file (`config_file` in its settings), which is TOML: dotted as there,
+ * `limits.clients`; NULL for the whole file as an object. Tables are objects, dates are strings.
+ * Ownership: one reference in `*out`. Errors: `RTMPKIT_ERR_NOT_FOUND` if there is no such key, `RTMPKIT_ERR_WRONG_STATE`
+ * without a configuration file, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_get_config(struct rtmpkit_application *application,
+                                              const char *key,
+                                              struct rtmpkit_value **out);
+
+/**
+ * Gives a key a value, making the tables on its way; comments stay. It is on disk after
+ * `rtmpkit_application_save_config`. Errors: `RTMPKIT_ERR_CONFIG` for a key or a value that TOML has no form for;
+ * otherwise as `rtmpkit_application_get_config`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_set_config(struct rtmpkit_application *application,
+                                              const char *key,
+                                              const struct rtmpkit_value *value);
+
+/** Removes a key. Returns 1, or 0 if there was none. Errors: as `rtmpkit_application_set_config`. Since 0.1. */
+rtmpkit_result rtmpkit_application_remove_config(struct rtmpkit_application *application, const char *key);
+
+/**
+ * Writes the configuration file, wholly or not at all. Threads: writes on this one.
+ * Errors: `RTMPKIT_ERR_CONFIG` with what the system says; otherwise as `rtmpkit_application_get_config`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_save_config(struct rtmpkit_application *application);
+
+/**
+ * Reads the configuration file anew; what was set and not saved is lost, unless there is an error.
+ * Threads and errors: as `rtmpkit_application_save_config`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_reload_config(struct rtmpkit_application *application);
+
 /** Sets the size. Pass `sizeof *counters`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
 rtmpkit_result rtmpkit_instance_counters_init(struct rtmpkit_instance_counters *counters, size_t struct_size);
 
@@ -1155,6 +1300,52 @@ rtmpkit_result rtmpkit_instance_clients(struct rtmpkit_instance *instance,
                                         struct rtmpkit_client **out,
                                         size_t capacity,
                                         size_t *count);
+
+/**
+ * Lists the streams that have a publisher, a player or a handle, as `rtmpkit_instance_clients` lists clients.
+ * Ownership: one reference in each. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_streams(struct rtmpkit_instance *instance,
+                                        struct rtmpkit_stream **out,
+                                        size_t capacity,
+                                        size_t *count);
+
+/**
+ * Clears a stream: takes it from whoever publishes it, and deletes the files of its name; with a type prefix (`flv:`,
+ * `mp4:`, `mp3:`) the file of that kind alone. `reply` takes how many streams and files there were, or
+ * `NetStream.Clear.Failed`; NULL asks for none.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`, `RTMPKIT_ERR_CLOSED`; `reply` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_clear_stream(struct rtmpkit_instance *instance,
+                                             const char *name,
+                                             rtmpkit_reply_fn reply,
+                                             void *user_data);
+
+/**
+ * Clears the streams that a path names, live and recorded: `/` all, `/a/b` one, `/a/` all below `a`; in the last segment
+ * `*` stands for any characters and `?` for one. That there is none is no failure. Otherwise as
+ * `rtmpkit_instance_clear_stream`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_clear_streams(struct rtmpkit_instance *instance,
+                                              const char *path,
+                                              rtmpkit_reply_fn reply,
+                                              void *user_data);
+
+/**
+ * Lets go of the streams and shared objects that nobody uses, and stores the shared objects that changed. They go by
+ * themselves within seconds: this is for a host that cannot wait. Returns how many were let go. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_collect(struct rtmpkit_instance *instance);
+
+/**
+ * Ends an instance: its clients get NetConnection.Connect.AppShutdown and are disconnected, shared objects are stored, and
+ * `on_instance_stop` follows. Who connects next starts a new instance of the name. Returns 1, or 0 if it was unloaded
+ * before. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_unload(struct rtmpkit_instance *instance);
+
+/** Whether `rtmpkit_instance_unload` was called, or the application closed. Since 0.1. */
+bool rtmpkit_instance_is_unloaded(struct rtmpkit_instance *instance);
 
 /** Reads counters. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1. */
 rtmpkit_result rtmpkit_instance_stats(struct rtmpkit_instance *instance,
@@ -1225,6 +1416,58 @@ struct rtmpkit_client *rtmpkit_client_ref(struct rtmpkit_client *client);
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_client_unref(struct rtmpkit_client *client);
 
+/**
+ * Sets what the client may read (streams it plays, shared objects it joins) and write (streams it publishes, shared
+ * objects it creates and changes) from now on: paths separated by semicolons, `/` for everything, as at first, "" for
+ * nothing. A path permits what it names and all below it. NULL leaves a list as it is. What the client plays and
+ * publishes already goes on. Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_set_access(struct rtmpkit_client *client,
+                                         const char *read,
+                                         const char *write);
+
+/**
+ * Sets which streams' decoded audio and video the client's program may look at (`|RtmpSampleAccess`), in the form of
+ * `rtmpkit_client_set_access`; it holds for what is played from now on. Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_set_sample_access(struct rtmpkit_client *client,
+                                                const char *audio,
+                                                const char *video);
+
+/**
+ * Reads the lists that `rtmpkit_client_set_access` and `rtmpkit_client_set_sample_access` set.
+ * Ownership: one reference in `*out`, to an object with the members `read`, `write`, `audio`, `video`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_get_access(struct rtmpkit_client *client,
+                                         struct rtmpkit_value **out);
+
+/**
+ * Counts what the client did against the specifications without harm; works after it has gone, too.
+ * Ownership: one reference in `*out`, to an object: the name of each violation, and how often. Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_deviations(struct rtmpkit_client *client, struct rtmpkit_value **out);
+
+/**
+ * Measures the bandwidth to the client by calls with growing payloads, about a megabyte in all, in a dialect of
+ * `rtmpkit_bandwidth_checks`; the client is told the outcome too. `reply` takes an object: `kbit_per_s`, `kbit` (what was
+ * sent), `seconds`, `latency_ms`; an error if the client does not know the dialect. NULL asks for none.
+ * Errors: `RTMPKIT_ERR_CLOSED` if the client is gone, `RTMPKIT_ERR_INVALID_ARGUMENT`; `reply` is then not called.
+ * Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_check_bandwidth(struct rtmpkit_client *client,
+                                              int32_t kind,
+                                              rtmpkit_reply_fn reply,
+                                              void *user_data);
+
+/**
+ * Limits a direction, one of `rtmpkit_directions`, to so many bytes per second, at least 4,096; 0 takes the limit away.
+ * Players that get too much fall behind and lose frames. From the client no more is read, and it is told by Set Peer
+ * Bandwidth. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1. Spec: RTMP 1.0 5.4.5.
+ */
+rtmpkit_result rtmpkit_client_set_bandwidth_limit(struct rtmpkit_client *client,
+                                                  int32_t direction,
+                                                  uint32_t bytes_per_s);
+
 /** What the request is for, one of `rtmpkit_request_kinds`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
 int32_t rtmpkit_request_kind(struct rtmpkit_request *request);
 
@@ -1276,7 +1519,8 @@ rtmpkit_result rtmpkit_request_set_option(struct rtmpkit_request *request,
 
 /**
  * Accepts. `result` may be NULL; otherwise it is for a connect an object whose members are added to the information
- * object, for a play the name of the stream to play instead, for a call what it returns (NULL returns null).
+ * object, for a play the name of the stream to play instead, for a call what it returns (NULL returns null), for
+ * a stream's length a number of seconds.
  * Errors: `RTMPKIT_ERR_WRONG_STATE` if the request was answered before or timed out. Since 0.1.
  */
 rtmpkit_result rtmpkit_request_accept(struct rtmpkit_request *request,
@@ -1728,6 +1972,77 @@ rtmpkit_result rtmpkit_shared_object_commit(struct rtmpkit_instance *instance,
                                             const char *name,
                                             rtmpkit_reply_fn reply,
                                             void *user_data);
+
+/**
+ * Lets clients call a method. `on_call` gets what nobody registered. One registered before under the name is replaced.
+ * `release`, which may be NULL, is the last call with `user_data`: when the method is replaced or taken away, or the
+ * application closed.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for commands of the protocol and names that begin with `_`, `@` or `|`,
+ * `RTMPKIT_ERR_CLOSED`; `release` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_register_method(struct rtmpkit_application *application,
+                                                   const char *name,
+                                                   rtmpkit_method_fn method,
+                                                   void *user_data,
+                                                   rtmpkit_release_fn release);
+
+/** Takes a method away. Returns 1, or 0 if there was none. Since 0.1. */
+rtmpkit_result rtmpkit_application_unregister_method(struct rtmpkit_application *application,
+                                                     const char *name);
+
+/**
+ * Lets one client call a method, which comes before the application's of that name; it goes with the client. Otherwise
+ * as `rtmpkit_application_register_method`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_client_register_method(struct rtmpkit_client *client,
+                                              const char *name,
+                                              rtmpkit_method_fn method,
+                                              void *user_data,
+                                              rtmpkit_release_fn release);
+
+/** Takes a client's method away. Returns 1, or 0 if there was none. Since 0.1. */
+rtmpkit_result rtmpkit_client_unregister_method(struct rtmpkit_client *client, const char *name);
+
+/**
+ * Passes calls of a method on over a connection, under `remote_name` (NULL: the same name); the answer goes back to the
+ * caller, or NetConnection.Proxy.NotResponding. Connecting it, anew if need be, is the host's to do; the method keeps it
+ * open. Errors: as `rtmpkit_application_register_method`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_proxy_method(struct rtmpkit_application *application,
+                                                const char *name,
+                                                struct rtmpkit_net_connection *connection,
+                                                const char *remote_name);
+
+/**
+ * As `rtmpkit_application_proxy_method`, over a connection of the method's own to `url`: made with the first call, and
+ * again when it was lost. Errors: `RTMPKIT_ERR_URL` besides. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_proxy_method_to_url(struct rtmpkit_application *application,
+                                                       const char *name,
+                                                       const char *url,
+                                                       const char *remote_name);
+
+/** As `rtmpkit_application_proxy_method`, to a client, usually another server. Since 0.1. */
+rtmpkit_result rtmpkit_application_proxy_method_to_client(struct rtmpkit_application *application,
+                                                          const char *name,
+                                                          struct rtmpkit_client *target,
+                                                          const char *remote_name);
+
+/**
+ * Gives objects of a class, in what clients send that are accepted from now on, to `decoded`. `alias` is the class's
+ * name on the wire. `release`, which may be NULL, is the last call with `user_data`: when the class is replaced or
+ * forgotten and the clients that know it are gone.
+ * Errors: `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT`; `release` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_register_class(struct rtmpkit_application *application,
+                                                  const char *alias,
+                                                  rtmpkit_class_fn decoded,
+                                                  void *user_data,
+                                                  rtmpkit_release_fn release);
+
+/** Forgets a class. Returns 1, or 0 if nothing was known of it. Since 0.1. */
+rtmpkit_result rtmpkit_application_unregister_class(struct rtmpkit_application *application,
+                                                    const char *alias);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -198,6 +198,16 @@ pub extern "C" fn rtmpkit_value_object() -> *mut rtmpkit_value {
     make(|| Ok(Value::Object(Object::new())))
 }
 
+/// Makes an object of a class without members: `alias` is the class's name on the wire.
+/// Errors: NULL if `alias` is NULL or not UTF-8. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_value_typed_object(alias: *const c_char) -> *mut rtmpkit_value {
+    entry!(|host| {
+        let object = Object::new().with_class(host.text(alias, "alias")?);
+        Ok(give(rtmpkit_value::new(Value::Object(object))))
+    })
+}
+
 /// Makes an empty array. Since 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtmpkit_value_array() -> *mut rtmpkit_value {
@@ -324,6 +334,21 @@ pub unsafe extern "C" fn rtmpkit_value_get_bytes(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_value_object_len(object: *const rtmpkit_value) -> usize {
     entry!(|host| Ok(host.handle(object)?.to_value().as_object().map_or(0, Object::len)))
+}
+
+/// The name of the class that an object has on the wire, or NULL if it has none or `object` is no object.
+/// Ownership: the text belongs to `object`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_value_object_class(object: *const rtmpkit_value) -> *const c_char {
+    entry!(|host| {
+        let handle = host.handle(object)?;
+        let value = handle.to_value();
+        let class = value.as_object().and_then(Object::class_name);
+        // Objects have no text of their own, so the place is free.
+        Ok(class.map_or(ptr::null(), |class| {
+            handle.text.get_or_init(|| c_string(class)).as_ptr()
+        }))
+    })
 }
 
 /// The member of that name, or NULL if there is none or `object` is no object. Ownership: it belongs to `object`.
