@@ -46,6 +46,8 @@ fn real() -> BTreeMap<String, u64> {
         ServerConfig::max_connections = server;
         ServerConfig::max_connections_per_address = server;
         ApplicationConfig::max_clients = application;
+        ApplicationConfig::idle_timeout_ms = application;
+        ApplicationConfig::publish_idle_ms = application;
         SharedObjectConfig::max_per_client = application.shared_objects;
         SharedObjectConfig::max_slots = application.shared_objects;
         SharedObjectConfig::max_value_bytes = application.shared_objects;

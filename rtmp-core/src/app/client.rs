@@ -27,7 +27,7 @@ pub struct Client {
 struct ClientInner {
     id: u64,
     address: SocketAddr,
-    secure: bool,
+    protocol: &'static str,
     connect: ConnectCommand,
     instance: Instance,
     link: Arc<dyn PeerLink>,
@@ -45,7 +45,7 @@ impl Client {
     pub(crate) fn new(
         id: u64,
         address: SocketAddr,
-        secure: bool,
+        protocol: &'static str,
         connect: ConnectCommand,
         instance: Instance,
         link: Arc<dyn PeerLink>,
@@ -55,7 +55,7 @@ impl Client {
         let inner = ClientInner {
             id,
             address,
-            secure,
+            protocol,
             connect,
             instance,
             link,
@@ -121,14 +121,14 @@ impl Client {
         &self.inner.connect.swf_url
     }
 
-    /// The transport: `rtmp` or `rtmps`.
+    /// The protocol: `rtmp`, `rtmpe` for one with its own encryption, `rtmps` over TLS.
     pub fn protocol(&self) -> &'static str {
-        if self.inner.secure { "rtmps" } else { "rtmp" }
+        self.inner.protocol
     }
 
     /// Whether the connection is encrypted by TLS.
     pub fn is_secure(&self) -> bool {
-        self.inner.secure
+        self.inner.protocol.ends_with('s')
     }
 
     /// Everything that the client said in its connect command (`RTMP 1.0 7.2.1.1`).

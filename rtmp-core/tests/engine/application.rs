@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
-use rtmp_core::amf::ClassHook;
+use rtmp_core::amf::{ClassHook, ClassRegistry};
 use rtmp_core::wire::chunk::MessageType;
 use rtmp_core::{
     AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, FourCc, Frame,
@@ -15,7 +15,8 @@ use rtmp_core::{
 };
 
 use crate::support::{
-    PATIENCE, Served, code, connect, connected, serve, serve_with, stream, subscriber, wait_status,
+    PATIENCE, Served, code, connect, connect_with, connected, serve, serve_with, stream, subscriber,
+    wait_status,
 };
 use crate::wire::{Wire, assert_info, members};
 
@@ -503,6 +504,20 @@ fn a27_a_class_is_completed_when_it_is_read() {
     wire.command(0, "length", 3.0, &[point(Object::new())]);
     assert_eq!(until(&events, "error"), "error NetConnection.Call.Failed");
     assert!(application.unregister_class("org.example.Point"));
+
+    let mut classes = ClassRegistry::new();
+    classes.register_class("org.example.Point", Arc::new(Point));
+    let mut config = NetConnectionConfig::default();
+    config.classes = Some(Arc::new(classes));
+    let (_connection, statuses) = connect_with(&served.engine, &served.url, config);
+    assert_eq!(code(&statuses), "NetConnection.Connect.Success");
+    let connected = |client: &Client| client.agent().contains("rtmpkit");
+    let clients = instance(&served).clients();
+    let client = clients.iter().find(|client| connected(client)).unwrap();
+    let (taking, answer) = reply();
+    client.call_with_reply("echo", vec![point(Object::new().with("x", 4.0))], taking);
+    let back = answered(&answer).unwrap();
+    assert_eq!(back.get("length"), Some(&Value::from(4.0)));
 }
 
 /// A server whose methods others' are proxied to.

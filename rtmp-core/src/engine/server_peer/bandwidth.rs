@@ -38,7 +38,21 @@ const LONG_ENOUGH: Duration = Duration::from_millis(500);
 /// Characters of payloads, in no order that a line could compress well.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// A client that asks for its bandwidth sooner again is not answered: each answer costs a megabyte.
+const ASK_EVERY_MS: u64 = 5_000;
+
 impl ServerPeer {
+    /// The client asks for its bandwidth.
+    pub(super) fn bandwidth_wanted(&mut self, kind: BandwidthCheck, now: u64) {
+        if self
+            .probed_at
+            .is_none_or(|at| now >= at.saturating_add(ASK_EVERY_MS))
+        {
+            self.probed_at = Some(now);
+            self.check_bandwidth(kind, None, now);
+        }
+    }
+
     /// Begins to measure; whoever asks while that goes on gets the same outcome.
     pub(super) fn check_bandwidth(&mut self, kind: BandwidthCheck, reply: Option<BandwidthReply>, now: u64) {
         if let Some(probe) = &mut self.probe {

@@ -35,7 +35,7 @@ impl ServerPeer {
         let method = method.or_else(|| application.methods().find(&name));
         if method.is_none() && name == "checkBandwidth" {
             self.session.reply_call(transaction_id, Ok(Value::Undefined));
-            return self.check_bandwidth(BandwidthCheck::Native, None, context.now);
+            return self.bandwidth_wanted(BandwidthCheck::Native, context.now);
         }
         let Some(number) = self.ask(Asked::Call { transaction_id }, context) else {
             return;

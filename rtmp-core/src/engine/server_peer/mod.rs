@@ -55,6 +55,8 @@ pub(crate) struct ServerPeer {
     calls: HashMap<u64, Reply>,
     pings: VecDeque<Reply>,
     probe: Option<Probe>,
+    /// When the client asked for its bandwidth last.
+    probed_at: Option<u64>,
     shaper_in: Option<Shaper>,
     shaper_out: Option<Shaper>,
     events: VecDeque<ServerEvent>,
@@ -92,6 +94,7 @@ impl ServerPeer {
             calls: HashMap::new(),
             pings: VecDeque::new(),
             probe: None,
+            probed_at: None,
             shaper_in: None,
             shaper_out: None,
             events: VecDeque::new(),
@@ -338,7 +341,7 @@ impl ServerPeer {
                 result,
             } => self.call_answered(transaction_id, result, context.now),
             ServerEvent::CheckBandwidth => {
-                self.check_bandwidth(BandwidthCheck::Component, None, context.now);
+                self.bandwidth_wanted(BandwidthCheck::Component, context.now);
             }
             ServerEvent::StreamLength { transaction_id, name } => {
                 self.stream_length(transaction_id, &name, context);

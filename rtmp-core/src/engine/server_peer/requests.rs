@@ -83,7 +83,11 @@ impl ServerPeer {
         let client = Client::new(
             self.link.id,
             self.address,
-            false,
+            if self.session.is_encrypted() {
+                "rtmpe"
+            } else {
+                "rtmp"
+            },
             command,
             instance.clone(),
             Arc::new(self.link.clone()),
