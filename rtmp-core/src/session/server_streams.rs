@@ -3,7 +3,7 @@
 use crate::amf::Value;
 use crate::session::events::{PlayStart, PublishMode, ServerEvent};
 use crate::session::server::ServerSession;
-use crate::session::streams::Role;
+use crate::session::streams::{Role, Stream};
 use crate::wire::deviation::Deviation;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
@@ -171,20 +171,33 @@ impl ServerSession {
     }
 
     pub(super) fn receive_audio(&mut self, stream_id: u32, value: &Value) {
-        if let Some(stream_id) = self.known(stream_id) {
-            self.events.push_back(ServerEvent::ReceiveAudio {
-                stream_id,
-                on: is_on(value),
-            });
-        }
+        let Some(stream_id) = self.known(stream_id) else {
+            return;
+        };
+        let on = is_on(value);
+        self.confirm_receive(stream_id, on);
+        self.events.push_back(ServerEvent::ReceiveAudio { stream_id, on });
     }
 
     pub(super) fn receive_video(&mut self, stream_id: u32, value: &Value) {
-        if let Some(stream_id) = self.known(stream_id) {
-            self.events.push_back(ServerEvent::ReceiveVideo {
-                stream_id,
-                on: is_on(value),
-            });
+        let Some(stream_id) = self.known(stream_id) else {
+            return;
+        };
+        let on = is_on(value);
+        self.confirm_receive(stream_id, on);
+        self.events.push_back(ServerEvent::ReceiveVideo { stream_id, on });
+    }
+
+    /// Audio or video that begins again is announced like a jump in time (RTMP 1.0 7.2.2.4 and 7.2.2.5); its end is not.
+    fn confirm_receive(&mut self, stream_id: u32, on: bool) {
+        let playing = |stream: &&Stream| stream.role == Role::Playing;
+        let Some(stream) = self.streams.get(stream_id).filter(playing) else {
+            return;
+        };
+        if on {
+            let name = stream.name.clone();
+            self.send_named_status(stream_id, Code::SeekNotify, &name);
+            self.send_named_status(stream_id, Code::PlayStart, &name);
         }
     }
 

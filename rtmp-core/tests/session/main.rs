@@ -9,6 +9,7 @@ mod connection;
 mod exchanges;
 mod hostile;
 mod joined;
+mod memo_7_2;
 mod mutations;
 mod raw;
 #[cfg(feature = "rtmpe")]

@@ -5,6 +5,8 @@ mod chunk_hostile;
 mod chunk_round_trip;
 mod control_messages;
 mod handshake;
+mod memo_5;
+mod memo_6;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod transcripts;
