@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use rtmp_tests::programs::workspace;
 
 /// Where the tests live that `docs/conformance.md` names by file and function.
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 6] = [
     "rtmp-core/tests",
+    "rtmp-core/src",
     "tests/tests",
     "tests/c",
     "tests/cpp",
