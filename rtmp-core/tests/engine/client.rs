@@ -404,7 +404,7 @@ fn c16_methods_of_a_client_come_before_those_of_its_application() {
 #[test]
 fn an_idle_client_is_told_and_disconnected_and_pings_do_not_help() {
     let mut config = ApplicationConfig::default();
-    config.idle_timeout_ms = 300;
+    config.idle_timeout_ms = 1_000;
     let (served, _clients) = giving_with("/", "/", config);
     let (busy, _busy_statuses) = connected(&served.engine, &served.url);
     let (out, events) = stream(&busy);

@@ -252,6 +252,9 @@ impl ServerPeer {
         let (Some(client), Some(application)) = (self.client.clone(), self.application.clone()) else {
             return;
         };
+        if self.session.is_closed() {
+            return;
+        }
         if let Err(why) = client.instance().add_client(&client) {
             return self.refuse(Status::new(Code::ConnectRejected).with_description(why));
         }
