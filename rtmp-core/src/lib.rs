@@ -99,7 +99,8 @@ pub use app::{
 };
 #[cfg(feature = "engine")]
 pub use client::{
-    NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, RemoteSharedObject,
+    NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, Reconnect,
+    RemoteSharedObject,
 };
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};

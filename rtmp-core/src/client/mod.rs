@@ -3,6 +3,7 @@
 mod net_connection;
 mod net_stream;
 mod proxy;
+pub(crate) mod reconnect;
 mod remote_state;
 mod shared_object;
 
@@ -10,5 +11,6 @@ pub(crate) use net_connection::ConnectionCore;
 pub use net_connection::{NetConnection, NetConnectionConfig, NetConnectionHandler};
 pub(crate) use net_stream::StreamCore;
 pub use net_stream::{NetStream, NetStreamHandler};
+pub use reconnect::Reconnect;
 pub use shared_object::RemoteSharedObject;
 pub(crate) use shared_object::{RemoteCore, RemoteObjects};

@@ -1,7 +1,7 @@
 //! A connection to another RTMP server.
 
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -11,12 +11,15 @@ use crate::amf::{ClassRegistry, Value};
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
-use crate::client::RemoteObjects;
-use crate::engine::{ClientCommand, ClientStart, Engine, Mailbox, Post};
+use crate::client::reconnect::parse_server;
+use crate::client::{Reconnect, RemoteObjects};
+use crate::engine::{ClientCommand, ClientStart, Engine, Link, Mailbox, Post};
 use crate::error::{Error, Result};
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::status::{Code, Status};
-use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
+use crate::wire::url::RtmpUrl;
+#[cfg(feature = "rtmpe")]
+use crate::wire::url::Scheme;
 
 /// What happens on a connection. Functions come one at a time and in order, on a worker or where the configuration's
 /// [`Dispatch`] says; they must not block. The handle they are given may be cloned; clones do not keep the connection
@@ -24,7 +27,7 @@ use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
 #[allow(unused_variables)]
 pub trait NetConnectionHandler: Send + Sync + 'static {
     /// The connection's state changed: NetConnection.Connect.Success, .Rejected, .Failed, and .Closed last; or the server
-    /// asks for something, see [`NetConnection::reconnect_target`].
+    /// asks for something, see [`Reconnect`].
     fn on_status(&self, connection: &NetConnection, status: &Status) {}
 
     /// The server calls a method. Default: NetConnection.Call.Failed.
@@ -44,6 +47,8 @@ pub struct NetConnectionConfig {
     pub classes: Option<Arc<ClassRegistry>>,
     /// Settings of the protocol; application and URL in it are set by [`NetConnection::connect`].
     pub session: Option<ClientSessionConfig>,
+    /// What is done when the server asks to reconnect elsewhere. Default: it is reported.
+    pub reconnect: Reconnect,
 }
 
 /// A connection to another server. Clones name the same connection; dropping the last one that the host made closes
@@ -65,7 +70,7 @@ pub(crate) struct ConnectionCore {
     pub(crate) output: AtomicUsize,
     /// Bytes written by the host that the session does not have yet.
     written: AtomicUsize,
-    engine: Engine,
+    pub(super) engine: Engine,
     handler: Arc<dyn NetConnectionHandler>,
     state: Mutex<State>,
 }
@@ -136,13 +141,7 @@ impl NetConnection {
     /// Connects to `rtmp://host[:port]/app[/instance][?query]` with user arguments; the outcome comes as a status. The
     /// whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
-        let parsed = RtmpUrl::parse(url)?.with_app_segments(usize::MAX);
-        if !is_spoken(parsed.scheme) {
-            return Err(Error::InvalidArgument(format!(
-                "{}: this build does not speak it: use rtmp://",
-                parsed.scheme
-            )));
-        }
+        let parsed: RtmpUrl = parse_server(url)?;
         let mut session = self
             .core
             .config
@@ -157,30 +156,11 @@ impl NetConnection {
             session.encrypted = parsed.scheme == Scheme::Rtmpe;
         }
         self.core.begin(session.tc_url.clone())?;
-        let core = Arc::clone(&self.core);
-        let queued = self.core.engine.run_blocking(move || {
-            match resolve(&parsed) {
-                Ok(addresses) => core.start(session, addresses),
-                Err(error) => core.fail(&error.to_string()),
-            };
+        let queued = self.core.look_up(parsed, move |core, addresses| match addresses {
+            Ok(addresses) => core.start(session, addresses),
+            Err(error) => core.fail(&error.to_string()),
         });
         queued.inspect_err(|_| self.core.reset())
-    }
-
-    /// Where to connect instead, when `status` is the server's request to reconnect (NetConnection.Connect.ReconnectRequest,
-    /// E-RTMP v2 "Reconnect Request"); `None` for any other status. A relative URL is resolved against the one connected
-    /// to, and without one it is that. An error if the target is no RTMP URL or protects less than the present
-    /// connection does.
-    ///
-    /// The library reports the request and stays connected: go on to the next keyframe, open a second connection to the
-    /// target, then close this one. The server chose the target, so mind whether to trust it, and limit how often you
-    /// follow.
-    pub fn reconnect_target(&self, status: &Status) -> Result<Option<String>> {
-        if !status.is(Code::ConnectReconnectRequest) {
-            return Ok(None);
-        }
-        let reference = status.info.get("tcUrl").and_then(Value::as_str);
-        redirected(&self.uri(), reference.unwrap_or_default()).map(Some)
     }
 
     /// Calls a method of the server; `reply` takes its result, or the status that took its place.
@@ -225,10 +205,6 @@ impl NetConnection {
     pub(crate) fn core(&self) -> &Arc<ConnectionCore> {
         &self.core
     }
-}
-
-fn is_spoken(scheme: Scheme) -> bool {
-    scheme == Scheme::Rtmp || (cfg!(feature = "rtmpe") && scheme == Scheme::Rtmpe)
 }
 
 impl Drop for Closer {
@@ -298,6 +274,21 @@ impl ConnectionCore {
         std::mem::take(&mut state.waiting)
     }
 
+    /// Another connection has taken the place of the one before: commands go there.
+    pub(crate) fn moved(&self, to: &Link, uri: String, connected: Option<Capabilities>) {
+        let mut state = self.state.lock();
+        if let Phase::Open { .. } = state.phase {
+            state.phase = Phase::Open {
+                mailbox: Arc::clone(&to.mailbox),
+                key: to.key,
+                id: to.id,
+                connected: connected.is_some(),
+            };
+            state.uri = uri;
+            state.enhanced = connected.unwrap_or_default();
+        }
+    }
+
     /// The server accepted the connection.
     pub(crate) fn set_connected(&self, enhanced: Capabilities) {
         let mut state = self.state.lock();
@@ -340,7 +331,6 @@ impl ConnectionCore {
         let lost = std::mem::take(&mut state.waiting);
         drop(state);
         self.written.store(0, Relaxed);
-        self.output.store(0, Relaxed);
         for command in lost {
             command.fail();
         }
@@ -364,6 +354,7 @@ impl ConnectionCore {
             core: Arc::clone(self),
             session,
             addresses,
+            replaces: None,
         };
         self.engine.next_worker().post(Post::Connect(Box::new(start)));
     }
@@ -379,51 +370,8 @@ impl ConnectionCore {
     }
 }
 
-/// Resolves the target of a request to reconnect; an error if it protects less than the present URL.
-fn redirected(current: &str, reference: &str) -> Result<String> {
-    let target = resolve_reference(current, reference);
-    let (from, to) = (RtmpUrl::parse(current)?.scheme, RtmpUrl::parse(&target)?.scheme);
-    if protection(to) < protection(from) {
-        let text = format!("the server asks to reconnect by {to}, which protects less than {from}");
-        return Err(Error::InvalidArgument(text));
-    }
-    Ok(target)
-}
-
-/// How well a scheme keeps others from listening.
-const fn protection(scheme: Scheme) -> u8 {
-    match scheme {
-        scheme if scheme.is_tls() => 2,
-        scheme if scheme.is_encrypted() => 1,
-        _ => 0,
-    }
-}
-
-fn resolve(url: &RtmpUrl) -> Result<Vec<SocketAddr>> {
-    let what = || format!("look up {}", url.host);
-    let found = (url.host.as_str(), url.port)
-        .to_socket_addrs()
-        .map_err(|error| Error::io(what(), error))?;
-    Ok(found.collect())
-}
-
 impl fmt::Debug for NetConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NetConnection({})", self.uri())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::redirected;
-
-    #[test]
-    fn requests_to_reconnect_never_lower_the_protection() {
-        let secure = "rtmps://host/live";
-        assert_eq!(redirected(secure, "//other/live").unwrap(), "rtmps://other/live");
-        assert!(redirected(secure, "rtmp://other/live").is_err());
-        assert!(redirected(secure, "rtmpe://other/live").is_err());
-        assert!(redirected("rtmpe://host/live", "rtmpt://other/live").is_err());
-        assert_eq!(redirected("rtmp://host/live", secure).unwrap(), secure);
     }
 }

@@ -50,6 +50,10 @@ pub(crate) struct StreamCore {
     behind: Mutex<Option<TrackSet>>,
     dropped: AtomicU64,
     closed: AtomicBool,
+    /// Which of the connections that followed each other serves the stream, counted from 0.
+    generation: AtomicU64,
+    /// The stream has shown video.
+    has_video: AtomicBool,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -65,6 +69,8 @@ impl NetStream {
             behind: Mutex::default(),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            has_video: AtomicBool::new(false),
         });
         connection
             .core()
@@ -176,6 +182,7 @@ impl StreamCore {
 
     /// Gives a message that was played to the handler.
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage) {
+        self.saw(message.kind);
         let timestamp = self.time.lock().unwrap(message.timestamp);
         for frame in Frame::split(message.kind, timestamp, message.body) {
             self.frame(frame);
@@ -200,6 +207,25 @@ impl StreamCore {
             self.dropped.fetch_add(1, Relaxed);
             *self.behind.lock() = Some(TrackSet::default());
         }
+    }
+
+    /// Takes note of what the stream carries.
+    pub(crate) fn saw(&self, kind: MediaKind) {
+        if kind == MediaKind::Video {
+            self.has_video.store(true, Relaxed);
+        }
+    }
+
+    pub(crate) fn has_video(&self) -> bool {
+        self.has_video.load(Relaxed)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
+    }
+
+    pub(crate) fn set_generation(&self, generation: u64) {
+        self.generation.store(generation, Relaxed);
     }
 
     /// Whether a frame's track waits for a keyframe, and this is none.

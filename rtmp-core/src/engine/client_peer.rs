@@ -1,5 +1,8 @@
 //! One outgoing connection: binds its session to the host's NetConnection and NetStreams.
 
+mod follow;
+mod memory;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -20,12 +23,16 @@ use crate::session::{
 };
 use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
+pub(crate) use follow::{Follow, Replaces, Step};
+use memory::{Moving, StreamMemory};
 
 /// An outgoing connection to open.
 pub(crate) struct ClientStart {
     pub(crate) core: Arc<ConnectionCore>,
     pub(crate) session: ClientSessionConfig,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// The connection whose place it takes once it is accepted.
+    pub(crate) replaces: Option<Replaces>,
 }
 
 /// What the host asks of a connection.
@@ -47,10 +54,13 @@ pub(crate) enum ClientCommand {
         stream: u64,
         command: StreamCommand,
     },
+    /// Moves to another server.
+    Reconnect(String),
     Close,
 }
 
 /// What the host asks of a stream.
+#[derive(Clone)]
 pub(crate) enum StreamCommand {
     Publish { name: String, mode: PublishMode },
     Play(PlayOptions),
@@ -77,6 +87,9 @@ pub(crate) struct ClientPeer {
     events: VecDeque<ClientEvent>,
     /// How many deviations of the server were told.
     deviations: u64,
+    /// Bytes that were told to wait for the socket.
+    output: usize,
+    follow: Follow,
 }
 
 struct ClientStream {
@@ -84,6 +97,9 @@ struct ClientStream {
     creation: Creation,
     /// Commands that wait for the message stream.
     waiting: Vec<StreamCommand>,
+    memory: StreamMemory,
+    /// A connection before this one still serves the stream.
+    moving: Option<Moving>,
 }
 
 enum Creation {
@@ -113,6 +129,7 @@ impl ClientPeer {
     pub(crate) fn new(
         core: Arc<ConnectionCore>,
         config: ClientSessionConfig,
+        follow: Follow,
         seed: [u8; 32],
         now: u64,
     ) -> Self {
@@ -130,6 +147,8 @@ impl ClientPeer {
             answered: false,
             events: VecDeque::new(),
             deviations: 0,
+            output: 0,
+            follow,
         }
     }
 
@@ -139,6 +158,7 @@ impl ClientPeer {
     }
 
     pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
+        self.follow.now = context.now;
         self.core.traffic.received(data.len());
         let result = self.session.input(data, context.now);
         let deviations = self.session.deviations();
@@ -163,12 +183,15 @@ impl ClientPeer {
     /// Does what the host asks, once the server has accepted the connection.
     pub(crate) fn command(&mut self, command: ClientCommand, _context: &mut Context<'_>) {
         match command {
-            ClientCommand::Close => self.session.close(),
+            ClientCommand::Close => self.quit(),
             ClientCommand::OpenStream(core) => {
+                core.set_generation(self.follow.generation);
                 let stream = ClientStream {
                     core,
                     creation: Creation::NotYet,
                     waiting: Vec::new(),
+                    memory: StreamMemory::default(),
+                    moving: None,
                 };
                 self.streams.insert(stream.core.id, stream);
             }
@@ -180,7 +203,13 @@ impl ClientPeer {
 
     /// Tells the host how much waits to be sent.
     pub(crate) fn flushed(&mut self) {
-        self.core.output.store(self.session.output().len(), Relaxed);
+        self.count_output(self.session.pending_output().len());
+    }
+
+    /// Several connections may have output for one host: each adds its change, modulo 2^64.
+    fn count_output(&mut self, waiting: usize) {
+        let change = waiting.wrapping_sub(std::mem::replace(&mut self.output, waiting));
+        self.core.output.fetch_add(change, Relaxed);
     }
 
     /// The connection could not be opened.
@@ -190,15 +219,15 @@ impl ClientPeer {
 
     /// The connection is over: ends its streams and tells the host.
     pub(crate) fn end(&mut self, why: &Status) {
+        self.count_output(0);
+        if self.end_aside(why) {
+            return;
+        }
         self.core.set_disconnected();
         for (_, stream) in self.streams.drain() {
             stream.core.ended();
         }
-        for (_, reply) in self.calls.drain() {
-            reply(Err(
-                Status::new(Code::CallFailed).with_description("The connection ended.")
-            ));
-        }
+        self.fail_calls();
         self.waiting.drain(..).for_each(ClientCommand::fail);
         for object in self.core.shared_objects.all() {
             object.disconnected();
@@ -209,6 +238,14 @@ impl ClientPeer {
             status = Status::new(Code::ConnectFailed).with_description(status.description);
         }
         self.core.status(status);
+    }
+
+    fn fail_calls(&mut self) {
+        for (_, reply) in self.calls.drain() {
+            reply(Err(
+                Status::new(Code::CallFailed).with_description("The connection ended.")
+            ));
+        }
     }
 
     fn process(&mut self) {
@@ -223,39 +260,39 @@ impl ClientPeer {
             }
         }
         self.events = events;
+        self.leave_if_done();
     }
 
     fn event(&mut self, event: ClientEvent) {
         match event {
             ClientEvent::Media { stream_id, message } => {
                 self.core.traffic.messages_received(1);
-                if let Some(stream) = self.stream(stream_id) {
-                    stream.media(message);
-                }
+                self.media(stream_id, message);
             }
             ClientEvent::Connected { status, enhanced, .. } => {
-                self.answered = true;
-                self.core.set_connected(enhanced);
-                self.core.status(status);
-                for object in self.core.shared_objects.all() {
-                    self.use_object(&object);
+                self.follow.accepted_at = self.follow.now;
+                if self.follow.is_candidate() {
+                    return self.candidate_accepted(status, enhanced);
                 }
+                self.core.set_connected(enhanced);
+                self.accepted(status);
                 for command in std::mem::take(&mut self.waiting) {
                     self.run(command);
                 }
             }
             ClientEvent::SharedObject { message } => self.shared_object(&message),
+            ClientEvent::Rejected(status) if self.follow.is_candidate() => {
+                self.follow.refused = Some(status);
+            }
             ClientEvent::Rejected(status) => {
                 self.answered = true;
                 self.core.status(status);
             }
             ClientEvent::StreamCreated { request, stream_id } => self.created(request, stream_id),
             ClientEvent::StreamFailed { request, status } => self.not_created(request, status),
-            ClientEvent::Status { stream_id: 0, status } => self.core.status(status),
+            ClientEvent::Status { stream_id: 0, status } => self.connection_status(status),
             ClientEvent::Status { stream_id, status } | ClientEvent::PlayStatus { stream_id, status } => {
-                if let Some(stream) = self.stream(stream_id) {
-                    stream.status(status);
-                }
+                self.stream_status(stream_id, status);
             }
             ClientEvent::Call {
                 transaction_id,
@@ -263,13 +300,12 @@ impl ClientPeer {
                 args,
                 ..
             } => {
-                let core = Arc::clone(&self.core);
+                let asked_by = self.follow.link().clone();
                 let answer = move |result| {
-                    // The caller may be gone by now.
-                    let _ = core.send(ClientCommand::Answer {
+                    asked_by.follow(Step::Command(ClientCommand::Answer {
                         transaction_id,
                         result,
-                    });
+                    }));
                 };
                 self.core.call(name, args, Box::new(answer));
             }
@@ -282,6 +318,25 @@ impl ClientPeer {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn accepted(&mut self, status: Status) {
+        self.answered = true;
+        self.core.status(status);
+        for object in self.core.shared_objects.all() {
+            self.use_object(&object);
+        }
+    }
+
+    fn connection_status(&mut self, status: Status) {
+        if self.follow.has_left() || self.follow.is_candidate() {
+            return;
+        }
+        let asked = status.is(Code::ConnectReconnectRequest);
+        self.core.status(status.clone());
+        if asked {
+            self.asked_to_reconnect(&status);
         }
     }
 
@@ -314,6 +369,7 @@ impl ClientPeer {
                 self.pass(&message);
             }
             ClientCommand::Stream { stream, command } => self.stream_command(stream, command),
+            ClientCommand::Reconnect(target) => self.reconnect(&target),
             ClientCommand::OpenStream(_) | ClientCommand::Close => {}
         }
     }
@@ -331,6 +387,9 @@ impl ClientPeer {
     }
 
     fn shared_object(&self, message: &Message) {
+        if self.follow.has_left() {
+            return;
+        }
         let limits = crate::amf::Limits::default();
         match SharedObjectMessage::load(message, &limits, MAX_EVENTS_FROM_SERVER) {
             Ok(message) => {
@@ -343,6 +402,15 @@ impl ClientPeer {
     }
 
     fn stream_command(&mut self, id: u64, command: StreamCommand) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            if let StreamCommand::Write(message) = &command {
+                stream.core.saw(message.kind);
+            }
+            stream.memory.note(&command);
+        }
+        let Some(command) = self.divert(id, command) else {
+            return;
+        };
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
@@ -430,7 +498,14 @@ impl ClientPeer {
     }
 
     fn write(&mut self, stream_id: u32, message: &MediaMessage) {
-        self.core.release(message.body.len());
+        // What another connection passes on is counted no more.
+        if !self.follow.has_left() {
+            self.core.release(message.body.len());
+        }
+        self.transmit(stream_id, message);
+    }
+
+    fn transmit(&mut self, stream_id: u32, message: &MediaMessage) {
         let sent = if message.kind == MediaKind::Data && is_bare_metadata(&message.body) {
             self.session.set_data_frame(stream_id, message)
         } else {
@@ -441,11 +516,6 @@ impl ClientPeer {
         } else {
             log::warn!("a message longer than RTMP allows was dropped");
         }
-    }
-
-    fn stream(&self, stream_id: u32) -> Option<&Arc<StreamCore>> {
-        let id = self.by_stream_id.get(&stream_id)?;
-        self.streams.get(id).map(|stream| &stream.core)
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost};
-use crate::engine::client_peer::{ClientCommand, ClientStart};
+use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::server::ServerCore;
@@ -45,6 +45,8 @@ pub(crate) enum Post {
         id: u64,
         command: ClientCommand,
     },
+    /// What an outgoing connection does for another.
+    Follow { to: Link, step: Step },
     /// An event of a stream that has players here.
     Delivery(Delivery),
     /// A subscription of the host begins or ends.
@@ -57,8 +59,12 @@ impl Post {
     /// Tells whoever waits for this post's outcome that there will be none.
     fn discard(self) {
         match self {
-            Self::Client { command, .. } => command.fail(),
-            Self::Connect(start) => start.core.reset(),
+            Self::Client { command, .. }
+            | Self::Follow {
+                step: Step::Command(command),
+                ..
+            } => command.fail(),
+            Self::Connect(start) if start.replaces.is_none() => start.core.reset(),
             Self::Accepted { address, server, .. } => server.dismiss(address.ip()),
             _ => {}
         }

@@ -29,7 +29,7 @@ use crate::app::stream::{Ports, StreamPort};
 use crate::error::{Error, Result};
 use blocking::{BlockingPool, EngineDisk};
 pub(crate) use client_peer::{ClientCommand, ClientStart, StreamCommand};
-pub(crate) use mailbox::{Mailbox, Post, on_library_thread};
+pub(crate) use mailbox::{Link, Mailbox, Post, on_library_thread};
 pub use queue::Queue;
 pub(crate) use server::ServerCore;
 pub use server::{Server, ServerConfig, ServerStats};

@@ -16,7 +16,7 @@ use slab::Slab;
 
 use crate::app::stream::{StreamPort, SubscriptionPost};
 use crate::engine::Shared;
-use crate::engine::client_peer::{ClientPeer, ClientStart};
+use crate::engine::client_peer::{ClientCommand, ClientPeer, ClientStart, Follow};
 use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
 use crate::engine::drain::Draining;
 use crate::engine::fanout::{Load, Sender};
@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     pub(crate) load: Load,
     unread: Vec<usize>,
     pub(crate) draining: Vec<Draining>,
+    /// Where commands for a connection that was just replaced go.
+    pub(crate) forwards: HashMap<u64, Link>,
     paused_listeners: bool,
     next_collect: u64,
     hasher: RandomState,
@@ -101,6 +103,7 @@ impl Worker {
             load: Load::default(),
             unread: Vec::new(),
             draining: Vec::new(),
+            forwards: HashMap::new(),
             paused_listeners: false,
             next_collect: COLLECT_MS,
             hasher: RandomState::new(),
@@ -313,22 +316,8 @@ impl Worker {
                     });
                 }
             }
-            Post::Client { key, id, command } => {
-                if self
-                    .connections
-                    .get(key)
-                    .is_some_and(|connection| connection.id == id)
-                {
-                    self.with(key, |connection, _, context| {
-                        if let Peer::Client(peer) = &mut connection.peer {
-                            peer.command(command, context);
-                        }
-                        Ok(())
-                    });
-                } else {
-                    command.fail();
-                }
-            }
+            Post::Client { key, id, command } => self.client_command(key, id, command),
+            Post::Follow { to, step } => self.follow(&to, step),
             Post::Accepted {
                 socket,
                 address,
@@ -378,33 +367,68 @@ impl Worker {
         self.touch(key);
     }
 
+    fn client_command(&mut self, key: usize, id: u64, command: ClientCommand) {
+        let mut link = Link {
+            mailbox: Arc::clone(&self.mailbox),
+            key,
+            id,
+        };
+        while let Some(next) = self.forwards.get(&link.id) {
+            link = next.clone();
+        }
+        let mut command = Some(command);
+        self.with_client(&link, |peer, context| {
+            if let Some(command) = command.take() {
+                peer.command(command, context);
+            }
+        });
+        if let Some(command) = command {
+            command.fail();
+        }
+    }
+
     fn add_outgoing(&mut self, start: ClientStart) {
         let ClientStart {
             core,
             session,
             addresses,
+            replaces,
         } = start;
+        if let Some(replaces) = &replaces
+            && !self.awaits_candidate(replaces)
+        {
+            return;
+        }
         let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
-        let peer = ClientPeer::new(Arc::clone(&core), session, seed(&self.hasher, id), self.now);
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        match open_next(self.poll.registry(), Token(key), addresses) {
-            Ok((transport, others)) => {
+        let link = Link {
+            mailbox: Arc::clone(&self.mailbox),
+            key,
+            id,
+        };
+        let follow = Follow::new(link.clone(), replaces.clone());
+        let seed = seed(&self.hasher, id);
+        let mut peer = ClientPeer::new(Arc::clone(&core), session, follow, seed, self.now);
+        let opened = open_next(self.poll.registry(), Token(key), addresses);
+        match (opened, replaces) {
+            (Ok((transport, others)), replaces) => {
                 entry.insert(Connection::opening(id, transport, peer, others, self.now));
+                self.touch(key);
+                if let Some(replaces) = &replaces {
+                    return self.candidate_opens(replaces, link);
+                }
                 let waiting = core.opened(&self.mailbox, key, id);
-                self.with(key, |connection, _, context| {
-                    if let Peer::Client(peer) = &mut connection.peer {
-                        waiting
-                            .into_iter()
-                            .for_each(|command| peer.command(command, context));
-                    }
-                    Ok(())
+                self.with_client(&link, |peer, context| {
+                    waiting
+                        .into_iter()
+                        .for_each(|command| peer.command(command, context));
                 });
             }
-            Err(error) => {
-                let mut peer = peer;
+            (Err(error), Some(replaces)) => self.candidate_fails(&replaces, error.to_string()),
+            (Err(error), None) => {
                 let waiting = core.opened(&self.mailbox, key, id);
-                waiting.into_iter().for_each(super::ClientCommand::fail);
+                waiting.into_iter().for_each(ClientCommand::fail);
                 peer.fail(&error);
             }
         }
@@ -500,6 +524,7 @@ impl Worker {
             log::debug!("last bytes were not sent: {error}");
         }
         connection.transport.deregister(self.poll.registry());
+        self.succeed(&mut connection);
         let mut context = Context {
             now: self.now,
             port: &self.port,
@@ -519,7 +544,7 @@ impl Worker {
             self.with(key, |connection, _, _| {
                 match &mut connection.peer {
                     Peer::Server(peer) => peer.session.close(None),
-                    Peer::Client(peer) => peer.session.close(),
+                    Peer::Client(peer) => peer.quit(),
                 }
                 Ok(())
             });

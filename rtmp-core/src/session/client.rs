@@ -202,6 +202,11 @@ impl ClientSession {
         self.link.window.total_peer_acknowledged()
     }
 
+    /// The settings it was made with.
+    pub(crate) fn config(&self) -> &ClientSessionConfig {
+        &self.config
+    }
+
     /// What the server did against the specifications, without harm.
     pub fn deviations(&self) -> &Deviations {
         self.link.tally.counts()

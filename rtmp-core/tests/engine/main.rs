@@ -9,6 +9,7 @@ mod enhanced;
 mod hostile;
 mod live;
 mod reconnect;
+mod reconnect_follow;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;

@@ -8,17 +8,9 @@ use std::time::{Duration, Instant};
 use rtmp_core::session::{ClientEvent, ClientSession, ClientSessionConfig, redirect_target};
 use rtmp_core::{AcceptAll, Capabilities, Code, Error, NetConnection, NetConnectionConfig, Server, Status};
 
-use crate::support::{PATIENCE, Served, code, connect_with, serve};
+use crate::support::{PATIENCE, Served, code, connect_with, serve, wait_until};
 
 const REQUEST: &str = "NetConnection.Connect.ReconnectRequest";
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !done() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
-}
 
 /// A connection that tells of requests and stays; `able` announces Enhanced RTMP.
 fn staying(served: &Served, able: bool) -> (NetConnection, Receiver<Status>) {

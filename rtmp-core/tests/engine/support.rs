@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rtmp_core::{
     ApplicationConfig, ApplicationHandler, Code, Engine, EngineConfig, Frame, NetConnection,
@@ -216,4 +216,13 @@ pub fn seen(events: &Receiver<Seen>) -> Seen {
     events
         .recv_timeout(PATIENCE)
         .expect("an event of the subscription")
+}
+
+/// Waits for something that nobody reports.
+pub fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
 }

@@ -11,6 +11,7 @@ mod takeover;
 
 pub(crate) use flow::Backlog;
 pub use flow::{FlowLimits, PlayerFlow, Verdict};
+pub use gop_cache::GopCache;
 pub use handle::{Publication, Stream};
 pub use latency::Latency;
 pub(crate) use live::publisher_id;

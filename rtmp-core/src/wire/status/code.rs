@@ -69,6 +69,7 @@ codes! {
     ConnectIdleTimeout = "NetConnection.Connect.IdleTimeout", Status, "The connection was idle for too long.";
     ConnectNetworkChange = "NetConnection.Connect.NetworkChange", Status, "The network has changed.";
     ConnectReconnectRequest = "NetConnection.Connect.ReconnectRequest", Status, "The client is asked to reconnect.";
+    ConnectReconnectFailed = "NetConnection.Connect.ReconnectFailed", Warning, "The connection stays where it is.";
     CallFailed = "NetConnection.Call.Failed", Error, "The call failed.", "Method not found ({}).";
     CallBadVersion = "NetConnection.Call.BadVersion", Error, "The packet's encoding is not supported.";
     CallProhibited = "NetConnection.Call.Prohibited", Error, "The call is not permitted.";
