@@ -35,6 +35,7 @@ struct seen {
   uint64_t last_time;
   unsigned sum;
   double number;
+  char codes[2048]; /* all that came, a line each */
   char code[128], name[128], query[128], text[128];
   rtmpkit_request *kept;
   rtmpkit_buffer *payload;
@@ -209,6 +210,8 @@ static inline void take_status(struct seen *seen, const rtmpkit_status *status) 
   if (strcmp(status->code, "NetConnection.Connect.Closed") == 0) {
     count(seen, &seen->closes);
   } else {
+    size_t used = strlen(seen->codes);
+    snprintf(seen->codes + used, sizeof seen->codes - used, "%s\n", status->code);
     note(seen->code, status->code);
     note(seen->text, status->description);
     rtmpkit_value_get_string(
