@@ -10,7 +10,9 @@ use rtmp_core as core;
 
 use crate::instance::{Instance, Stream};
 use crate::peer::Peer;
-use crate::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, Question};
+use crate::request::{
+    CallRequest, ConnectRequest, PlayRequest, PublishRequest, Question, StreamLengthRequest,
+};
 use crate::status::Status;
 
 /// An object of Python's that the library refers to until it is let go of. Python's collector does not see through the
@@ -52,7 +54,7 @@ impl PythonHandler {
     }
 
     /// Asks the application. Accepts what it accepts, refuses when it fails, and leaves a request alone that it kept.
-    fn ask<R>(&self, method: &str, request: R)
+    pub(crate) fn ask<R>(&self, method: &str, request: R)
     where
         R: Question + PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync,
         R: Into<PyClassInitializer<R>>,
@@ -82,6 +84,26 @@ impl PythonHandler {
         });
     }
 
+    /// Asks the application something that it answers at once; a failure and no answer mean yes.
+    fn agrees<A>(&self, method: &str, args: A) -> bool
+    where
+        A: for<'py> IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    {
+        Python::attach(|py| {
+            let Some(target) = self.target.get(py) else {
+                return true;
+            };
+            let told = args
+                .into_pyobject(py)
+                .and_then(|args| target.call_method1(PyString::new(py, method), args))
+                .and_then(|answer| Ok(answer.is_none() || answer.is_truthy()?));
+            told.unwrap_or_else(|error| {
+                error.write_unraisable(py, Some(&target));
+                true
+            })
+        })
+    }
+
     /// Tells the application; what it returns does not matter.
     fn tell<A>(&self, method: &str, args: A)
     where
@@ -106,6 +128,25 @@ impl core::ApplicationHandler for PythonHandler {
 
     fn on_instance_stop(&self, instance: &core::Instance) {
         self.tell("on_instance_stop", (Instance::from(instance),));
+    }
+
+    fn on_instance_idle(&self, instance: &core::Instance) -> bool {
+        self.agrees("on_instance_idle", (Instance::from(instance),))
+    }
+
+    fn on_status(&self, instance: &core::Instance, status: &core::Status) {
+        self.tell(
+            "on_status",
+            (Instance::from(instance), Status::from(status.clone())),
+        );
+    }
+
+    fn on_accept(&self, client: &core::Client) {
+        self.tell("on_accept", (Peer::from(client),));
+    }
+
+    fn on_stream_length(&self, request: core::StreamLengthRequest) {
+        self.ask("on_stream_length", StreamLengthRequest::from(request));
     }
 
     fn on_connect(&self, request: core::ConnectRequest) {

@@ -1,5 +1,6 @@
 //! The connection behind `rtmpkit.NetConnection` and `rtmpkit.aio.NetConnection`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -14,7 +15,7 @@ use crate::monitor::{Monitor, seconds};
 use crate::peer::{Waiting, reply_to};
 use crate::queue::{Queue, dispatch_to};
 use crate::shared_object::RawSharedObject;
-use crate::stats::TrafficStats;
+use crate::stats::{TrafficStats, deviations};
 use crate::status::Status;
 use crate::stream::RawStream;
 use crate::value;
@@ -190,6 +191,11 @@ impl RawConnection {
     /// Bytes and messages so far.
     fn stats(&self) -> TrafficStats {
         self.core.stats().into()
+    }
+
+    /// What the server did against the specifications without harm, by name, with how often.
+    fn deviations(&self) -> BTreeMap<&'static str, u32> {
+        deviations(&self.core.deviations())
     }
 
     /// Closes the connection after sending what is queued, without waiting.

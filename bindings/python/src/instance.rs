@@ -143,6 +143,50 @@ impl Instance {
         self.core.commit_shared_objects(name, Some(reply)).or_raise()
     }
 
+    /// Clears a stream: takes it from whoever publishes it and deletes the files of its name; with a type prefix (`flv:`)
+    /// the file alone. Returns how many streams and files there were; `StreamError` if there was none.
+    #[pyo3(signature = (name, *, timeout = Some(10.0)), text_signature = "($self, name, *, timeout=10.0)")]
+    fn clear_stream<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Waiting::CLEAR.wait(py, timeout, |reply| {
+            self.core.clear_stream(name, Some(reply)).or_raise()
+        })
+    }
+
+    /// Clears the streams that a path names, `/` for all, and returns how many streams and files there were.
+    #[pyo3(signature = (path = "/", *, timeout = Some(10.0)), text_signature = "($self, path='/', *, timeout=10.0)")]
+    fn clear_streams<'py>(
+        &self,
+        py: Python<'py>,
+        path: &str,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Waiting::CLEAR.wait(py, timeout, |reply| {
+            self.core.clear_streams(path, Some(reply)).or_raise()
+        })
+    }
+
+    /// Takes the instance out of its application: clients are disconnected, shared objects stored. Who connects next
+    /// starts a new one of the name. False if it was unloaded before.
+    fn unload(&self) -> bool {
+        self.core.unload()
+    }
+
+    /// Whether `unload()` was called, or the application closed.
+    #[getter]
+    fn unloaded(&self) -> bool {
+        self.core.is_unloaded()
+    }
+
+    /// Lets go of streams and shared objects that nobody uses; how many there were.
+    fn collect(&self) -> usize {
+        self.core.collect()
+    }
+
     /// Counts since the instance started.
     fn stats(&self) -> InstanceStats {
         self.core.stats().into()

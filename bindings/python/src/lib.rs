@@ -7,6 +7,7 @@
 
 mod application;
 mod buffer;
+mod config_file;
 mod connection;
 mod engine;
 mod errors;
@@ -38,6 +39,7 @@ mod _rtmpkit {
     #[pymodule_export]
     use crate::{
         buffer::Payload,
+        config_file::ConfigFile,
         connection::RawConnection,
         engine::Engine,
         flv::{FlvReader, FlvWriter},
@@ -46,10 +48,10 @@ mod _rtmpkit {
         peer::Peer,
         publication::Publication,
         queue::Queue,
-        request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest},
-        server::RawServer,
+        request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
+        server::{RawApplication, RawServer},
         shared_object::RawSharedObject,
-        stats::{InstanceStats, ServerStats, StreamStats, TrafficStats},
+        stats::{Bandwidth, InstanceStats, PeerStats, ServerStats, StreamStats, TrafficStats},
         status::Status,
         stream::RawStream,
         subscription::Subscription,

@@ -1,16 +1,21 @@
 //! A client of the server, as the host sees it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rtmp_core as core;
 
-use crate::errors::{call_failed, shared_object_error, timeout as timed_out, wrong_thread};
+use crate::application::{PythonHandler, Target};
+use crate::errors::{
+    OrRaise, call_failed, shared_object_error, stream_error, timeout as timed_out, wrong_thread,
+};
 use crate::instance::Instance;
 use crate::monitor::{Monitor, seconds};
 use crate::queue::{Queue, dispatch_to, is_serving};
-use crate::stats::TrafficStats;
+use crate::request::CallRequest;
+use crate::stats::{Bandwidth, PeerStats, deviations};
 use crate::status::Status;
 use crate::value;
 
@@ -107,9 +112,114 @@ impl Peer {
         self.core.is_connected()
     }
 
-    /// Bytes and messages so far.
-    fn stats(&self) -> TrafficStats {
-        self.core.stats().into()
+    /// Bytes and messages so far, what was dropped and what waits, the round trip, and current rates.
+    fn stats(&self) -> PeerStats {
+        self.core.client_stats().into()
+    }
+
+    /// What the client did against the specifications without harm, by name, with how often.
+    fn deviations(&self) -> BTreeMap<&'static str, u32> {
+        deviations(&self.core.deviations())
+    }
+
+    /// What the client may read: streams to play and shared objects to join; see `set_access`.
+    #[getter]
+    fn read_access(&self) -> String {
+        self.core.read_access().as_str().to_owned()
+    }
+
+    /// What the client may write: streams to publish, shared objects to create and change; see `set_access`.
+    #[getter]
+    fn write_access(&self) -> String {
+        self.core.write_access().as_str().to_owned()
+    }
+
+    /// Sets what the client may read and write from now on: paths separated by semicolons, `/` for everything, as at
+    /// first, the empty text for nothing. `None` leaves what is.
+    #[pyo3(signature = (*, read = None, write = None))]
+    fn set_access(&self, read: Option<&str>, write: Option<&str>) {
+        let (old_read, old_write) = (self.core.read_access(), self.core.write_access());
+        let read = read.unwrap_or_else(|| old_read.as_str());
+        self.core
+            .set_access(read, write.unwrap_or_else(|| old_write.as_str()));
+    }
+
+    /// The streams whose decoded audio and video the player's program may look at; see `set_sample_access`.
+    #[getter]
+    fn sample_access(&self) -> (String, String) {
+        let (audio, video) = (self.core.audio_sample_access(), self.core.video_sample_access());
+        (audio.as_str().to_owned(), video.as_str().to_owned())
+    }
+
+    /// Sets whose decoded audio and video the player's program may look at (`|RtmpSampleAccess`), in the form of
+    /// `set_access`. It holds for what is played from now on.
+    #[pyo3(signature = (*, audio = None, video = None))]
+    fn set_sample_access(&self, audio: Option<&str>, video: Option<&str>) {
+        let (old_audio, old_video) = (self.core.audio_sample_access(), self.core.video_sample_access());
+        let audio = audio.unwrap_or_else(|| old_audio.as_str());
+        self.core
+            .set_sample_access(audio, video.unwrap_or_else(|| old_video.as_str()));
+    }
+
+    /// Measures the bandwidth to the client, by calls with up to about a megabyte; the client is told the outcome too.
+    /// With `component` in the dialect of Adobe's communication components. `CallFailed` if it does not know the dialect.
+    #[pyo3(signature = (*, component = false, timeout = Some(30.0)), text_signature = "($self, *, component=False, timeout=30.0)")]
+    fn check_bandwidth(&self, py: Python<'_>, component: bool, timeout: Option<f64>) -> PyResult<Bandwidth> {
+        let timeout = seconds(timeout)?;
+        let outcome = Arc::new(Monitor::<Option<Result<core::Bandwidth, core::Status>>>::new(
+            None,
+        ));
+        let filled = Arc::clone(&outcome);
+        let kind = match component {
+            true => core::BandwidthCheck::Component,
+            false => core::BandwidthCheck::Native,
+        };
+        let reply: core::BandwidthReply = Box::new(move |result| {
+            filled.update(|outcome| *outcome = Some(result));
+        });
+        self.core.check_bandwidth(kind, Some(reply));
+        match outcome.wait(py, timeout, Option::take)? {
+            Some(result) => result.map(Bandwidth::from).map_err(call_failed),
+            None => Err(timed_out("measuring the bandwidth")),
+        }
+    }
+
+    /// Limits what comes from the client and goes to it, in bytes per second, at least 4,096; `None` takes a limit away.
+    #[pyo3(signature = (*, incoming = None, outgoing = None))]
+    fn limit_bandwidth(&self, incoming: Option<u32>, outgoing: Option<u32>) -> PyResult<()> {
+        self.core
+            .set_bandwidth_limit(core::Direction::In, incoming)
+            .or_raise()?;
+        self.core
+            .set_bandwidth_limit(core::Direction::Out, outgoing)
+            .or_raise()
+    }
+
+    /// The limits of what comes from the client and goes to it.
+    #[getter]
+    fn bandwidth_limits(&self) -> (Option<u32>, Option<u32>) {
+        let limit = |direction| self.core.bandwidth_limit(direction);
+        (limit(core::Direction::In), limit(core::Direction::Out))
+    }
+
+    /// Lets this client call a method, besides those of its application: `function(peer, *args)`, not a coroutine.
+    fn register_method(slf: &Bound<'_, Self>, name: &str, function: &Bound<'_, PyAny>) -> PyResult<()> {
+        let method = slf.py().import("rtmpkit.application")?.getattr("PeerMethod")?;
+        let handler = PythonHandler::new(Target::new(Some(method.call1((function,))?.unbind())));
+        let method = move |request| handler.ask("on_call", CallRequest::from(request));
+        slf.get().core.register_method(name, Arc::new(method)).or_raise()
+    }
+
+    /// Takes a method away; false if there was none.
+    fn unregister_method(&self, name: &str) -> bool {
+        self.core.unregister_method(name)
+    }
+
+    /// Asks the client to connect elsewhere, or anew to the same place. False, and nothing is sent, if it did not announce
+    /// that it can.
+    #[pyo3(signature = (url = None, description = ""))]
+    fn request_reconnect(&self, url: Option<&str>, description: &str) -> bool {
+        self.core.request_reconnect(url, description)
     }
 
     /// Calls a method of the client and returns its result; waits at most `timeout` seconds.
@@ -224,6 +334,13 @@ impl Waiting {
     pub(crate) const STORE: Self = Self {
         what: "storing shared objects",
         refused: shared_object_error,
+        served: true,
+    };
+
+    /// For streams to be cleared.
+    pub(crate) const CLEAR: Self = Self {
+        what: "clearing streams",
+        refused: stream_error,
         served: true,
     };
 

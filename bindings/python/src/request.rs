@@ -91,10 +91,33 @@ pub(crate) struct CallRequest {
     core: core::CallRequest,
 }
 
+/// A client asks how long a stream is.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct StreamLengthRequest {
+    core: core::StreamLengthRequest,
+}
+
 yes_or_no!(ConnectRequest);
 yes_or_no!(PublishRequest);
 yes_or_no!(PlayRequest);
 question!(CallRequest);
+question!(StreamLengthRequest);
+
+impl Question for StreamLengthRequest {
+    fn answered(&self) -> bool {
+        self.core.is_answered()
+    }
+
+    fn decide(&self, result: &Bound<'_, PyAny>) -> PyResult<()> {
+        let seconds: Option<f64> = result.extract()?;
+        self.core.accept(seconds.unwrap_or(0.0));
+        Ok(())
+    }
+
+    fn fail(&self) {
+        self.core.accept(0.0);
+    }
+}
 
 impl Question for CallRequest {
     fn answered(&self) -> bool {
@@ -158,11 +181,24 @@ impl ConnectRequest {
         value::list_to_py(py, self.core.args())
     }
 
-    /// Accepts, adding `info` to the information object of the reply. False if the request was answered before.
-    #[pyo3(signature = (info = None))]
-    fn accept(&self, info: Option<&Bound<'_, PyDict>>) -> PyResult<bool> {
+    /// Accepts, adding `info` to the information object of the reply and `properties` to the object before it. A client
+    /// that cannot read large chunks gets none above `max_chunk_size`. False if the request was answered before.
+    #[pyo3(signature = (info = None, *, properties = None, max_chunk_size = None))]
+    fn accept(
+        &self,
+        info: Option<&Bound<'_, PyDict>>,
+        properties: Option<&Bound<'_, PyDict>>,
+        max_chunk_size: Option<u32>,
+    ) -> PyResult<bool> {
         let info = info.map(value::object_from_py).transpose()?.unwrap_or_default();
-        Ok(self.core.accept_with(core::Object::new(), info))
+        let properties = properties
+            .map(value::object_from_py)
+            .transpose()?
+            .unwrap_or_default();
+        Ok(match max_chunk_size {
+            Some(size) => self.core.accept_with_chunk_size(properties, info, size),
+            None => self.core.accept_with(properties, info),
+        })
     }
 
     /// Refuses with NetConnection.Connect.Rejected, or with a status of your own.
@@ -441,6 +477,52 @@ impl CallRequest {
         format!(
             "<CallRequest for {} of peer {}>",
             self.core.method(),
+            self.core.client().id()
+        )
+    }
+}
+
+#[pymethods]
+impl StreamLengthRequest {
+    /// The client that asks.
+    #[getter]
+    fn peer(&self) -> Peer {
+        self.core.client().into()
+    }
+
+    /// The instance it asks in.
+    #[getter]
+    fn instance(&self) -> Instance {
+        self.core.instance().into()
+    }
+
+    /// Whether an answer was given.
+    #[getter]
+    fn answered(&self) -> bool {
+        self.core.is_answered()
+    }
+
+    /// The stream's name, without query.
+    #[getter]
+    fn stream_name(&self) -> &str {
+        self.core.stream_name()
+    }
+
+    /// The part of the name after `?`.
+    #[getter]
+    fn query(&self) -> &str {
+        self.core.query()
+    }
+
+    /// Answers with a length in seconds. False if the request was answered before.
+    fn accept(&self, seconds: f64) -> bool {
+        self.core.accept(seconds)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<StreamLengthRequest for {} of peer {}>",
+            self.core.stream_name(),
             self.core.client().id()
         )
     }

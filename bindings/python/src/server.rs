@@ -1,6 +1,8 @@
 //! The server behind `rtmpkit.Server` and `rtmpkit.aio.Server`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -11,14 +13,16 @@ use crate::application::{PythonHandler, Target};
 use crate::engine::Engine;
 use crate::errors::OrRaise;
 use crate::instance::Instance;
+use crate::peer::Peer;
 use crate::queue::{Queue, dispatch_to};
-use crate::settings::{self, millis};
-use crate::stats::ServerStats;
+use crate::settings::{self, millis, tolerance_named};
+use crate::stats::{ServerStats, deviations};
 
 /// A server; its applications' handlers run where `queue` is served.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
 pub(crate) struct RawServer {
     core: core::Server,
+    engine: core::Engine,
     queue: Arc<core::Queue>,
     targets: Mutex<Vec<Target>>,
 }
@@ -26,13 +30,14 @@ pub(crate) struct RawServer {
 #[pymethods]
 impl RawServer {
     #[new]
-    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None))]
+    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None, tolerance = None))]
     fn new(
         engine: &Engine,
         queue: &Queue,
         max_connections: Option<usize>,
         max_connections_per_address: Option<usize>,
         stall_timeout: Option<f64>,
+        tolerance: Option<&str>,
     ) -> PyResult<Self> {
         let mut config = core::ServerConfig::default();
         config.max_connections = max_connections.unwrap_or(config.max_connections);
@@ -41,9 +46,13 @@ impl RawServer {
         if let Some(seconds) = stall_timeout {
             config.stall_timeout_ms = millis("stall_timeout", seconds)?;
         }
+        if let Some(name) = tolerance {
+            config.session.tolerance = tolerance_named(name)?;
+        }
         let core = core::Server::new(&engine.core, config).or_raise()?;
         Ok(Self {
             core,
+            engine: engine.core.clone(),
             queue: Arc::clone(&queue.core),
             targets: Mutex::default(),
         })
@@ -56,7 +65,7 @@ impl RawServer {
         name: &str,
         handler: Option<Py<PyAny>>,
         settings: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<RawApplication> {
         let mut config = settings
             .map(settings::application)
             .transpose()?
@@ -70,7 +79,11 @@ impl RawServer {
                 Arc::new(PythonHandler::new(target))
             }
         };
-        self.core.application(name, config, handler).or_raise().map(drop)
+        let core = self.core.application(name, config, handler).or_raise()?;
+        Ok(RawApplication {
+            core,
+            engine: self.engine.clone(),
+        })
     }
 
     /// Listens on `rtmp://host[:port]` or `host:port`; returns the address bound.
@@ -92,6 +105,36 @@ impl RawServer {
         self.core.stats().into()
     }
 
+    /// What clients did against the specifications without harm, by name, with how often.
+    fn deviations(&self) -> BTreeMap<&'static str, u32> {
+        deviations(&self.core.deviations())
+    }
+
+    /// Winds the server down within `grace` seconds.
+    #[pyo3(signature = (url, description, grace))]
+    fn drain(&self, url: Option<&str>, description: &str, grace: f64) -> PyResult<()> {
+        let grace = Duration::from_millis(millis("grace", grace)?);
+        self.core.drain(url, description, grace).or_raise()
+    }
+
+    /// Whether `drain()` was called.
+    #[getter]
+    fn draining(&self) -> bool {
+        self.core.is_draining()
+    }
+
+    /// The machine's name.
+    #[staticmethod]
+    fn host_name() -> String {
+        core::Server::host_name()
+    }
+
+    /// System and processor.
+    #[staticmethod]
+    fn platform() -> String {
+        core::Server::platform()
+    }
+
     /// Stops listening and ends every connection, without waiting.
     fn close(&self) {
         self.core.close();
@@ -109,5 +152,44 @@ impl RawServer {
     #[getter]
     fn closed(&self) -> bool {
         self.core.is_closed()
+    }
+}
+
+/// An application as it is registered with a server.
+#[pyclass(frozen, module = "rtmpkit._rtmpkit")]
+pub(crate) struct RawApplication {
+    core: core::Application,
+    engine: core::Engine,
+}
+
+#[pymethods]
+impl RawApplication {
+    /// Passes calls of a method on to the application at a URL.
+    fn proxy_to_url(&self, name: &str, url: &str, remote_name: &str) -> PyResult<()> {
+        self.core
+            .proxy_method_to_url(name, &self.engine, url, remote_name)
+            .or_raise()
+    }
+
+    /// Passes calls of a method on to a client.
+    fn proxy_to_peer(&self, name: &str, peer: &Peer, remote_name: &str) -> PyResult<()> {
+        self.core
+            .proxy_method_to_client(name, &peer.core, remote_name)
+            .or_raise()
+    }
+
+    /// The instances alive now.
+    fn instances(&self) -> Vec<Instance> {
+        self.core.instances().iter().map(Instance::from).collect()
+    }
+
+    /// Clients in all instances.
+    fn client_count(&self) -> usize {
+        self.core.client_count()
+    }
+
+    /// Disconnects all clients and refuses new ones.
+    fn close(&self) {
+        self.core.close();
     }
 }

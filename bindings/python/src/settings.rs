@@ -25,6 +25,10 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         "request_timeout" => config.request_timeout_ms = millis(name, value.extract()?)?,
         "gop_cache_bytes" => config.gop_cache_bytes = value.extract()?,
         "max_clients" => config.max_clients = value.extract()?,
+        "idle_timeout" => config.idle_timeout_ms = millis(name, value.extract()?)?,
+        "publish_idle" => config.publish_idle_ms = millis(name, value.extract()?)?,
+        "instance_idle" => config.instance_idle_ms = millis(name, value.extract()?)?,
+        "directory" => config.directory = Some(value.extract::<PathBuf>()?),
         "takeover" => config.takeover = value.cast::<Takeover>()?.get().core(),
         "latency" => config.latency = latency_named(value.extract()?)?,
         "shared_objects_directory" => objects.directory = Some(value.extract::<PathBuf>()?),
@@ -32,6 +36,15 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         _ => return Err(config_error(format!("an application has no setting {name:?}"))),
     }
     Ok(())
+}
+
+/// `lenient` or `strict`.
+pub(crate) fn tolerance_named(name: &str) -> PyResult<core::Tolerance> {
+    match name {
+        "lenient" => Ok(core::Tolerance::Lenient),
+        "strict" => Ok(core::Tolerance::Strict),
+        _ => Err(config_error(format!("tolerance {name:?}: use lenient or strict"))),
+    }
 }
 
 /// Seconds as milliseconds.

@@ -1,5 +1,7 @@
 //! Counts of servers, instances and streams.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use rtmp_core as core;
 
@@ -17,6 +19,50 @@ pub(crate) struct TrafficStats {
     messages_out: u64,
     /// Media messages dropped because the receiver was too slow.
     messages_dropped: u64,
+}
+
+/// Counts of a client.
+#[pyclass(frozen, get_all, eq, module = "rtmpkit._rtmpkit")]
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct PeerStats {
+    /// Bytes received.
+    bytes_in: u64,
+    /// Bytes sent.
+    bytes_out: u64,
+    /// Media messages received.
+    messages_in: u64,
+    /// Media messages queued for sending.
+    messages_out: u64,
+    /// Media messages dropped because the client was too slow.
+    messages_dropped: u64,
+    /// Messages and bytes of audio among those dropped.
+    dropped_audio: (u64, u64),
+    /// Messages and bytes of video among those dropped.
+    dropped_video: (u64, u64),
+    /// Messages and bytes of data among those dropped.
+    dropped_data: (u64, u64),
+    /// Bytes that wait to be sent.
+    queued_bytes: u64,
+    /// Milliseconds of the last round trip measured.
+    ping_rtt: Option<u64>,
+    /// Bytes per second received lately.
+    rate_in: f64,
+    /// Bytes per second sent lately.
+    rate_out: f64,
+}
+
+/// What a bandwidth check found.
+#[pyclass(frozen, get_all, eq, module = "rtmpkit._rtmpkit")]
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Bandwidth {
+    /// Kilobits per second towards the client.
+    kbit_per_s: f64,
+    /// Kilobits sent to find out.
+    kbit: f64,
+    /// Seconds they took, without the latency.
+    seconds: f64,
+    /// Milliseconds that an empty call takes there and back.
+    latency_ms: f64,
 }
 
 /// Counts of a server.
@@ -113,4 +159,43 @@ impl From<core::StreamStats> for StreamStats {
             cached_bytes: stats.cached_bytes,
         }
     }
+}
+
+impl From<core::ClientStats> for PeerStats {
+    fn from(stats: core::ClientStats) -> Self {
+        let drops = |drops: core::Drops| (drops.messages, drops.bytes);
+        Self {
+            bytes_in: stats.traffic.bytes_in,
+            bytes_out: stats.traffic.bytes_out,
+            messages_in: stats.traffic.messages_in,
+            messages_out: stats.traffic.messages_out,
+            messages_dropped: stats.traffic.messages_dropped,
+            dropped_audio: drops(stats.dropped_audio),
+            dropped_video: drops(stats.dropped_video),
+            dropped_data: drops(stats.dropped_data),
+            queued_bytes: stats.queued_bytes,
+            ping_rtt: stats.ping_rtt_ms,
+            rate_in: stats.bytes_per_s_in,
+            rate_out: stats.bytes_per_s_out,
+        }
+    }
+}
+
+impl From<core::Bandwidth> for Bandwidth {
+    fn from(found: core::Bandwidth) -> Self {
+        Self {
+            kbit_per_s: found.kbit_per_s,
+            kbit: found.kbit,
+            seconds: found.seconds,
+            latency_ms: found.latency_ms,
+        }
+    }
+}
+
+/// Deviations by name, with how often each occurred.
+pub(crate) fn deviations(counted: &core::Deviations) -> BTreeMap<&'static str, u32> {
+    counted
+        .iter()
+        .map(|(deviation, count)| (deviation.name(), count))
+        .collect()
 }

@@ -141,6 +141,10 @@ impl<'py> Reader<'py> {
         let dict = match object.class_name() {
             None => PyDict::new(self.py),
             Some(name) => {
+                let instance = function(self.py, &NEW_INSTANCE, "_new_instance")?.call1((name,))?;
+                if !instance.is_none() {
+                    return self.instance(instance, object);
+                }
                 let typed = class(self.py, &TYPED_OBJECT, "TypedObject")?.call1((name,))?;
                 typed.cast_into::<PyDict>()?
             }
@@ -156,6 +160,18 @@ impl<'py> Reader<'py> {
         }
         self.enclosing.pop();
         Ok(())
+    }
+
+    /// An instance of a class that the program registered.
+    fn instance(&mut self, instance: Bound<'py, PyAny>, object: &Object) -> PyResult<Bound<'py, PyAny>> {
+        let state = PyDict::new(self.py);
+        self.enclosing.push(instance.clone());
+        for (key, value) in object.iter() {
+            state.set_item(key, self.value(value)?)?;
+        }
+        self.enclosing.pop();
+        function(self.py, &SET_STATE, "_set_state")?.call1((&instance, state))?;
+        Ok(instance)
     }
 
     fn list(&mut self, values: &[Value]) -> PyResult<Bound<'py, PyAny>> {
@@ -265,10 +281,25 @@ impl<'py> Writer<'py> {
             }
             .into());
         }
+        if let Some(instance) = self.instance(object)? {
+            return Ok(instance);
+        }
         let kind = object.get_type().name()?;
         Err(amf_error(format!(
-            "AMF has no form for a {kind}: use None, bool, int, float, str, bytes, datetime, list or dict"
+            "AMF has no form for a {kind}: use None, bool, int, float, str, bytes, datetime, list, dict or a registered class"
         )))
+    }
+
+    /// An object of a class that the program registered.
+    fn instance(&mut self, object: &Bound<'py, PyAny>) -> PyResult<Option<Value>> {
+        let state = function(object.py(), &STATE_OF, "_state_of")?.call1((object,))?;
+        let Ok((alias, state)) = state.extract::<(String, Bound<'py, PyDict>)>() else {
+            return Ok(None);
+        };
+        self.enter(object)?;
+        let members = self.members(&state)?;
+        self.enclosing.pop();
+        Ok(Some(members.with_class(alias).into()))
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<Value> {
@@ -286,6 +317,12 @@ impl<'py> Writer<'py> {
 
     fn object(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<Object> {
         self.enter(dict.as_any())?;
+        let object = self.members(dict)?;
+        self.enclosing.pop();
+        Ok(object)
+    }
+
+    fn members(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<Object> {
         let mut object = Object::new();
         for (key, value) in dict.iter() {
             let key = key.cast::<PyString>().map_err(|_| {
@@ -294,7 +331,6 @@ impl<'py> Writer<'py> {
             let value = self.value(&value)?;
             object.insert(key.to_cow()?.as_ref(), value);
         }
-        self.enclosing.pop();
         Ok(object)
     }
 
@@ -349,4 +385,19 @@ fn class<'py>(
     name: &str,
 ) -> PyResult<Bound<'py, PyType>> {
     cell.import(py, "rtmpkit.amf", name).cloned()
+}
+
+static NEW_INSTANCE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static SET_STATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static STATE_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+fn function<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyAny>>,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let found = cell.get_or_try_init(py, || {
+        Ok::<_, PyErr>(py.import("rtmpkit.amf")?.getattr(name)?.unbind())
+    })?;
+    Ok(found.bind(py).clone())
 }

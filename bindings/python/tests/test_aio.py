@@ -79,7 +79,7 @@ async def test_events_are_answered_in_the_loop() -> None:
             async with nc.publish("open"):
                 pass
     await serving
-    assert seen[:4] == ["InstanceStarted", "ConnectRequest", "CallRequest", "PublishRequest"]
+    assert seen[:5] == ["InstanceStarted", "ConnectRequest", "Accepted", "CallRequest", "PublishRequest"]
     assert "Disconnected" in seen and "Unpublished" in seen
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from os import PathLike
+from pathlib import Path
 from types import EllipsisType
 from typing import Any, Literal, Self, TypeAlias, TypeVar, final, overload
 
@@ -13,7 +14,9 @@ _S = TypeVar("_S", bound=SharedObject)
 _FrameType: TypeAlias = Literal["audio", "video", "data"]
 
 __all__ = [
+    "Bandwidth",
     "CallRequest",
+    "ConfigFile",
     "ConnectRequest",
     "Engine",
     "FlvReader",
@@ -23,10 +26,12 @@ __all__ = [
     "InstanceStats",
     "Payload",
     "Peer",
+    "PeerStats",
     "PlayRequest",
     "Publication",
     "PublishRequest",
     "Queue",
+    "RawApplication",
     "RawConnection",
     "RawServer",
     "RawSharedObject",
@@ -34,6 +39,7 @@ __all__ = [
     "ServerStats",
     "Status",
     "Stream",
+    "StreamLengthRequest",
     "StreamStats",
     "Subscription",
     "Takeover",
@@ -383,6 +389,28 @@ class Instance:
     def stats(self) -> InstanceStats:
         """Counts since the instance started."""
 
+    def clear_stream(self, name: str, *, timeout: float | None = 10.0) -> int:
+        """Clears a stream: takes it from whoever publishes it and deletes the files of its name.
+
+        With a type prefix (`flv:`) the file alone. Returns how many streams and files there were; `StreamError` if none.
+        """
+
+    def clear_streams(self, path: str = "/", *, timeout: float | None = 10.0) -> int:
+        """Clears the streams that a path names, `/` for all, and returns how many streams and files there were."""
+
+    def unload(self) -> bool:
+        """Takes the instance out of its application: clients are disconnected, shared objects stored.
+
+        Who connects next starts a new one of the name. False if it was unloaded before.
+        """
+
+    @property
+    def unloaded(self) -> bool:
+        """Whether `unload()` was called, or the application closed."""
+
+    def collect(self) -> int:
+        """Lets go of streams and shared objects that nobody uses; how many there were."""
+
     @overload
     def shared_object(self, name: str, persistent: bool = False, *, cls: None = None) -> SharedObject: ...
     @overload
@@ -593,8 +621,57 @@ class Peer:
     def connected(self) -> bool:
         """Whether the connection still lives."""
 
-    def stats(self) -> TrafficStats:
-        """Bytes and messages so far."""
+    def stats(self) -> PeerStats:
+        """Bytes and messages so far, what was dropped and what waits, the round trip, and current rates."""
+
+    def deviations(self) -> dict[str, int]:
+        """What the client did against the specifications without harm, by name, with how often."""
+
+    @property
+    def read_access(self) -> str:
+        """What the client may read: streams to play and shared objects to join; see `set_access`."""
+
+    @property
+    def write_access(self) -> str:
+        """What the client may write: streams to publish, shared objects to create and change; see `set_access`."""
+
+    def set_access(self, *, read: str | None = None, write: str | None = None) -> None:
+        """Sets what the client may read and write from now on.
+
+        Paths separated by semicolons, `/` for everything, as at first, the empty text for nothing. `None` leaves what is.
+        """
+
+    @property
+    def sample_access(self) -> tuple[str, str]:
+        """The streams whose decoded audio and video the player's program may look at; see `set_sample_access`."""
+
+    def set_sample_access(self, *, audio: str | None = None, video: str | None = None) -> None:
+        """Sets whose decoded audio and video the player's program may look at (`|RtmpSampleAccess`).
+
+        In the form of `set_access`; it holds for what is played from now on.
+        """
+
+    def check_bandwidth(self, *, component: bool = False, timeout: float | None = 30.0) -> Bandwidth:
+        """Measures the bandwidth to the client, by calls with up to about a megabyte; the client is told the outcome too.
+
+        With `component` in the dialect of Adobe's communication components. `CallFailed` if it does not know the dialect.
+        """
+
+    def limit_bandwidth(self, *, incoming: int | None = None, outgoing: int | None = None) -> None:
+        """Limits what comes from the client and goes to it, in bytes per second, at least 4,096; `None` is no limit."""
+
+    @property
+    def bandwidth_limits(self) -> tuple[int | None, int | None]:
+        """The limits of what comes from the client and goes to it."""
+
+    def register_method(self, name: str, function: Callable[..., Any]) -> None:
+        """Lets this client call a method, besides those of its application: `function(peer, *args)`, not a coroutine."""
+
+    def unregister_method(self, name: str) -> bool:
+        """Takes a method away; false if there was none."""
+
+    def request_reconnect(self, url: str | None = None, description: str = "") -> bool:
+        """Asks the client to connect elsewhere, or anew to the same place. False if it did not announce that it can."""
 
     def call(self, method: str, *args: Any, timeout: float | None = 30.0) -> Any:
         """Calls a method of the client and returns its result; waits at most `timeout` seconds."""
@@ -652,8 +729,17 @@ class ConnectRequest:
     def args(self) -> list[Any]:
         """The user arguments of the connect command."""
 
-    def accept(self, info: dict[str, Any] | None = None) -> bool:
-        """Accepts, adding `info` to the reply's information object. False if the request was answered before."""
+    def accept(
+        self,
+        info: dict[str, Any] | None = None,
+        *,
+        properties: dict[str, Any] | None = None,
+        max_chunk_size: int | None = None,
+    ) -> bool:
+        """Accepts, adding `info` to the reply's information object and `properties` to the object before it.
+
+        A client that cannot read large chunks gets none above `max_chunk_size`. False if it was answered before.
+        """
 
     def reject(self, description: str = "", *, status: Status | None = None, application: Any = None) -> bool:
         """Refuses with NetConnection.Connect.Rejected, or with a status of your own."""
@@ -795,6 +881,33 @@ class CallRequest:
         """Fails the call with NetConnection.Call.Failed, or with a status of your own."""
 
 @final
+class StreamLengthRequest:
+    """A client asks how long a stream is."""
+
+    @property
+    def peer(self) -> Peer:
+        """The client that asks."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance it asks in."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    @property
+    def stream_name(self) -> str:
+        """The stream's name, without query."""
+
+    @property
+    def query(self) -> str:
+        """The part of the name after `?`."""
+
+    def accept(self, seconds: float) -> bool:
+        """Answers with a length in seconds. False if the request was answered before."""
+
+@final
 class Queue:
     """Events waiting for Python.
 
@@ -829,13 +942,14 @@ class RawServer:
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
+        tolerance: str | None = None,
     ) -> Self: ...
     def application(
         self,
         name: str,
         handler: object,
         **settings: Any,
-    ) -> None:
+    ) -> RawApplication:
         """Registers an application; `handler` has the methods of `rtmpkit.Application`, or is `None`."""
 
     def listen(self, url: str) -> tuple[str, int]:
@@ -856,6 +970,43 @@ class RawServer:
     @property
     def closed(self) -> bool:
         """Whether `close()` was called."""
+
+    def deviations(self) -> dict[str, int]:
+        """What clients did against the specifications without harm, by name, with how often."""
+
+    def drain(self, url: str | None, description: str, grace: float) -> None:
+        """Winds the server down within `grace` seconds."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether `drain()` was called."""
+
+    @staticmethod
+    def host_name() -> str:
+        """The machine's name."""
+
+    @staticmethod
+    def platform() -> str:
+        """System and processor."""
+
+@final
+class RawApplication:
+    """An application as it is registered with a server."""
+
+    def proxy_to_url(self, name: str, url: str, remote_name: str) -> None:
+        """Passes calls of a method on to the application at a URL."""
+
+    def proxy_to_peer(self, name: str, peer: Peer, remote_name: str) -> None:
+        """Passes calls of a method on to a client."""
+
+    def instances(self) -> list[Instance]:
+        """The instances alive now."""
+
+    def client_count(self) -> int:
+        """Clients in all instances."""
+
+    def close(self) -> None:
+        """Disconnects all clients and refuses new ones."""
 
 @final
 class RawConnection:
@@ -914,6 +1065,9 @@ class RawConnection:
 
     def stats(self) -> TrafficStats:
         """Bytes and messages so far."""
+
+    def deviations(self) -> dict[str, int]:
+        """What the server did against the specifications without harm, by name, with how often."""
 
     def close(self) -> None:
         """Closes the connection after sending what is queued, without waiting."""
@@ -1110,3 +1264,88 @@ class Takeover:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class ConfigFile:
+    """A configuration file in TOML, edited without losing comments, order and spelling.
+
+    Keys are dotted: `limits.clients`.
+    """
+
+    def __new__(cls, path: str | PathLike[str]) -> Self: ...
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or `default`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in the file."""
+
+    def reload(self) -> None:
+        """Reads the file anew; what was set and not saved is lost. An error changes nothing."""
+
+    def save(self) -> None:
+        """Writes the file, wholly or not at all."""
+
+    def __getitem__(self, key: str, /) -> Any: ...
+    def __setitem__(self, key: str, value: Any, /) -> None: ...
+    def __delitem__(self, key: str, /) -> None: ...
+    def __contains__(self, key: str, /) -> bool: ...
+
+@final
+class PeerStats:
+    """Counts of a client."""
+
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def messages_in(self) -> int: ...
+    @property
+    def messages_out(self) -> int: ...
+    @property
+    def messages_dropped(self) -> int: ...
+    @property
+    def dropped_audio(self) -> tuple[int, int]:
+        """Messages and bytes."""
+
+    @property
+    def dropped_video(self) -> tuple[int, int]:
+        """Messages and bytes."""
+
+    @property
+    def dropped_data(self) -> tuple[int, int]:
+        """Messages and bytes."""
+
+    @property
+    def queued_bytes(self) -> int: ...
+    @property
+    def ping_rtt(self) -> int | None:
+        """Milliseconds."""
+
+    @property
+    def rate_in(self) -> float:
+        """Bytes per second."""
+
+    @property
+    def rate_out(self) -> float:
+        """Bytes per second."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Bandwidth:
+    """What a bandwidth check found."""
+
+    @property
+    def kbit_per_s(self) -> float: ...
+    @property
+    def kbit(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def latency_ms(self) -> float: ...
+    def __eq__(self, other: object, /) -> bool: ...

@@ -8,14 +8,15 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rtmpkit._rtmpkit import CallRequest, ConnectRequest, PlayRequest, PublishRequest
+from rtmpkit._rtmpkit import CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest
 
 if TYPE_CHECKING:
     from rtmpkit.application import Application
 
-REQUESTS = (ConnectRequest, PublishRequest, PlayRequest, CallRequest)
+Request: TypeAlias = ConnectRequest | PublishRequest | PlayRequest | CallRequest | StreamLengthRequest
+REQUESTS = (ConnectRequest, PublishRequest, PlayRequest, CallRequest, StreamLengthRequest)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 Report = Callable[[str, BaseException, object], None]
@@ -52,14 +53,16 @@ class Bridge:
             if asked:
                 _decide(request, answer)
         except BaseException as error:
-            if asked:
+            if asked and isinstance(request, StreamLengthRequest):
+                request.accept(0)
+            elif asked:
                 request.reject("The application failed.")
             if not isinstance(error, Exception):
                 raise
             self._report(event, error, self._application)
 
 
-def _decide(request: ConnectRequest | PublishRequest | PlayRequest | CallRequest, answer: Any) -> None:
+def _decide(request: Request, answer: Any) -> None:
     if request.answered:
         return
     if isinstance(request, CallRequest):
@@ -67,6 +70,8 @@ def _decide(request: ConnectRequest | PublishRequest | PlayRequest | CallRequest
             request.reject(f"Method not found ({request.method}).")
         else:
             request.accept(answer)
+    elif isinstance(request, StreamLengthRequest):
+        request.accept(answer or 0)
     elif answer is None or answer is True:
         request.accept()
     elif answer is False:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from rtmpkit._rtmpkit import CallRequest, Peer, Takeover
+from rtmpkit._rtmpkit import CallRequest, ConfigFile, Instance, Peer, RawApplication, Takeover
 
 __all__ = ["Application", "method"]
 
@@ -84,22 +84,33 @@ class Application:
         request_timeout: float | None = None,
         gop_cache_bytes: int | None = None,
         max_clients: int | None = None,
+        idle_timeout: float | None = None,
+        publish_idle: float | None = None,
+        instance_idle: float | None = None,
         takeover: Takeover | None = None,
         latency: str | None = None,
         shared_objects_directory: str | os.PathLike[str] | None = None,
         autocommit: float | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        config: str | os.PathLike[str] | None = None,
     ) -> None:
         """An application.
 
         request_timeout: seconds that a request may stay unanswered, 30 by default.
         gop_cache_bytes: bytes kept per stream for those who join late, 32 MiB by default; 0 keeps none.
         max_clients: clients in all instances together; no limit by default.
+        idle_timeout: seconds in which a client neither publishes nor plays nor calls, after which it is disconnected with
+            NetConnection.Connect.IdleTimeout; no limit by default.
+        publish_idle: seconds of silence after which a publisher gets NetStream.Publish.Idle; never by default.
+        instance_idle: seconds without client, stream or handle after which an instance goes; at once by default.
         takeover: what a publisher may do to the one before it; by default the second is refused.
         latency: how long messages may wait for others, to be sent together: `low_latency`, `balanced` (the default) or
             `throughput`.
         shared_objects_directory: where persistent shared objects are kept; by default there are none.
         autocommit: seconds between two commits of persistent shared objects that changed, 120 by default; with 0 they
             are stored when asked and when their last user leaves.
+        directory: the application's folder, with recorded streams in `streams/INSTANCE`.
+        config: a configuration file in TOML, see `config`.
         """
         self.name = name
         """The name that clients give in their URL's first path segment."""
@@ -107,11 +118,19 @@ class Application:
             "request_timeout": request_timeout,
             "gop_cache_bytes": gop_cache_bytes,
             "max_clients": max_clients,
+            "idle_timeout": idle_timeout,
+            "publish_idle": publish_idle,
+            "instance_idle": instance_idle,
+            "directory": directory,
             "takeover": takeover,
             "latency": latency,
             "shared_objects_directory": shared_objects_directory,
             "autocommit": autocommit,
         }
+        self.config: ConfigFile | None = None if config is None else ConfigFile(config)
+        """The configuration file: read it, edit it, save it."""
+        self._registered: list[RawApplication] = []
+        self._proxies: list[tuple[str, str | Peer, str]] = []
         self._handlers: dict[str, Callable[..., Any]] = {}
         self._methods: dict[str, Callable[..., Any]] = {}
 
@@ -134,19 +153,60 @@ class Application:
 
         return register
 
+    def proxy(self, name: str, target: str | Peer, remote_name: str | None = None) -> None:
+        """Passes calls of a method on, to the application at a URL or to a client; its answer goes back to the caller.
+
+        A connection to a URL is made with the first call, and made again when it was lost. A caller whose call cannot be
+        passed on gets NetConnection.Proxy.NotResponding.
+        """
+        proxy = (name, target, remote_name or name)
+        self._proxies.append(proxy)
+        for raw in self._registered:
+            _proxy(raw, *proxy)
+
+    @property
+    def instances(self) -> list[Instance]:
+        """The instances alive now."""
+        return [instance for raw in self._registered for instance in raw.instances()]
+
+    @property
+    def client_count(self) -> int:
+        """Clients in all instances."""
+        return sum(raw.client_count() for raw in self._registered)
+
+    def close(self) -> None:
+        """Disconnects all clients with NetConnection.Connect.AppShutdown and refuses new ones; the server goes on."""
+        for raw in self._registered:
+            raw.close()
+
     # The signatures below are open so that overriding methods may state the true ones, which the docstrings give.
 
     def on_instance_start(self, *args: Any, **kwargs: Any) -> Any:
         """`on_instance_start(instance: Instance)`: an instance came to life; first event of the instance."""
         return self._handle("on_instance_start", args)
 
+    def on_instance_idle(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_instance_idle(instance: Instance) -> bool`: nobody uses it for `instance_idle`: may it go? Default: yes."""
+        return self._handle("on_instance_idle", args)
+
     def on_instance_stop(self, *args: Any, **kwargs: Any) -> Any:
-        """`on_instance_stop(instance: Instance)`: an instance is about to go; last event of the instance."""
+        """`on_instance_stop(instance: Instance)`: an instance goes; last event of the instance."""
         return self._handle("on_instance_stop", args)
+
+    def on_status(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_status(instance: Instance, status: Status)`: something happened to an instance.
+
+        Application.Shutdown, Application.GC, NetStream.Clear.Success or .Failed.
+        """
+        return self._handle("on_status", args)
 
     def on_connect(self, *args: Any, **kwargs: Any) -> Any:
         """`on_connect(request: ConnectRequest) -> bool | None`: a client asks to connect. Default: accept."""
         return self._handle("on_connect", args)
+
+    def on_accept(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_accept(peer: Peer)`: a client was accepted and told so: what is sent to it from here on comes after that."""
+        return self._handle("on_accept", args)
 
     def on_reject(self, *args: Any, **kwargs: Any) -> Any:
         """`on_reject(peer: Peer, why: Status)`: a connection attempt was refused."""
@@ -171,6 +231,13 @@ class Application:
     def on_stop(self, *args: Any, **kwargs: Any) -> Any:
         """`on_stop(peer: Peer, stream_name: str)`: a client stopped playing."""
         return self._handle("on_stop", args)
+
+    def on_stream_length(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_stream_length(request: StreamLengthRequest) -> float | None`: how many seconds a stream is long.
+
+        Default: 0, as for every live stream.
+        """
+        return self._handle("on_stream_length", args)
 
     def on_call(self, *args: Any, **kwargs: Any) -> Any:
         """`on_call(request: CallRequest) -> object`: a client calls a method; what is returned is the result.
@@ -206,3 +273,26 @@ class Application:
             method = getattr(self, name)
         peer: Peer = request.peer
         return method(peer, *request.args)
+
+    def _register(self, raw: RawApplication) -> None:
+        for proxy in self._proxies:
+            _proxy(raw, *proxy)
+        self._registered.append(raw)
+
+
+class PeerMethod:
+    """A method of one client, in the place of an application."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def on_call(self, request: CallRequest) -> Any:
+        """Calls it."""
+        return self._function(request.peer, *request.args)
+
+
+def _proxy(raw: RawApplication, name: str, target: str | Peer, remote_name: str) -> None:
+    if isinstance(target, str):
+        raw.proxy_to_url(name, target, remote_name)
+    else:
+        raw.proxy_to_peer(name, target, remote_name)

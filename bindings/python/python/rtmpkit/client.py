@@ -292,6 +292,10 @@ class NetConnection:
         """Bytes and messages so far."""
         return self._raw.stats()
 
+    def deviations(self) -> dict[str, int]:
+        """What the server did against the specifications without harm, by name, with how often."""
+        return self._raw.deviations()
+
     def close(self, timeout: float | None = CLOSE_TIMEOUT) -> None:
         """Closes the connection and waits until what was written is sent; in its own handlers without waiting."""
         self._raw.close()

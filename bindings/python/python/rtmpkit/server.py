@@ -21,7 +21,7 @@ class BaseServer:
     _engine: Engine
     _queue: Queue
 
-    def _create(self, workers: int, queue: Queue, limits: dict[str, int | float | None]) -> None:
+    def _create(self, workers: int, queue: Queue, limits: dict[str, int | float | str | None]) -> None:
         self._engine = Engine(workers)
         self._queue = queue
         self._raw = RawServer(self._engine, queue, **limits)  # type: ignore[arg-type]
@@ -30,7 +30,8 @@ class BaseServer:
 
     def add(self, application: Application) -> None:
         """Registers an application; also possible while the server listens."""
-        self._raw.application(application.name, self._bridge(application), **application._settings)
+        raw = self._raw.application(application.name, self._bridge(application), **application._settings)
+        application._register(raw)
         self._applications[application.name] = application
 
     def _bridge(self, application: Application) -> Bridge:
@@ -66,6 +67,32 @@ class BaseServer:
         """Counts now."""
         return self._raw.stats()
 
+    def deviations(self) -> dict[str, int]:
+        """What clients did against the specifications without harm, by name, with how often."""
+        return self._raw.deviations()
+
+    def drain(self, url: str | None = None, description: str = "", *, grace: float = 60.0) -> None:
+        """Winds the server down: stops listening and closes after `grace` seconds, or when all have left.
+
+        Clients that can are asked to connect to `url` instead, or again to the same place. Does not wait.
+        """
+        self._raw.drain(url, description, grace)
+
+    @property
+    def draining(self) -> bool:
+        """Whether it winds down."""
+        return self._raw.draining
+
+    @staticmethod
+    def host_name() -> str:
+        """The machine's name."""
+        return RawServer.host_name()
+
+    @staticmethod
+    def platform() -> str:
+        """System and processor, for example `linux x86_64`; the version is `rtmpkit.__version__`."""
+        return RawServer.platform()
+
     def __repr__(self) -> str:
         where = ", ".join(f"{host}:{port}" for host, port in self._addresses) or "no address"
         return f"<{type(self).__name__} on {where}>"
@@ -90,6 +117,7 @@ class Server(BaseServer):
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
+        tolerance: str | None = None,
     ) -> None:
         """A server.
 
@@ -98,12 +126,14 @@ class Server(BaseServer):
         workers: worker threads; 0 takes as many as the machine has cores.
         max_connections, max_connections_per_address: limits; 65,536 and none by default, 0 is no limit.
         stall_timeout: seconds without progress in sending after which a peer is disconnected, 15 by default.
+        tolerance: `lenient` counts what clients do against the specifications without harm, `strict` disconnects them.
         """
         dispatcher = Dispatcher("rtmpkit-server")
-        limits = {
+        limits: dict[str, int | float | str | None] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
             "stall_timeout": stall_timeout,
+            "tolerance": tolerance,
         }
         try:
             self._create(workers, dispatcher.queue, limits)

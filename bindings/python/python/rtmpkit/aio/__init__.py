@@ -21,10 +21,12 @@ from __future__ import annotations
 
 from rtmpkit.aio.client import NetConnection, NetStream, Opening, play, publish
 from rtmpkit.aio.events import (
+    Accepted,
     Disconnected,
     Event,
     Failed,
     InstanceStarted,
+    InstanceStatus,
     InstanceStopped,
     Refused,
     Stopped,
@@ -34,12 +36,14 @@ from rtmpkit.aio.server import Application, Events, Server
 from rtmpkit.aio.shared_object import SharedObject
 
 __all__ = [
+    "Accepted",
     "Application",
     "Disconnected",
     "Event",
     "Events",
     "Failed",
     "InstanceStarted",
+    "InstanceStatus",
     "InstanceStopped",
     "NetConnection",
     "NetStream",

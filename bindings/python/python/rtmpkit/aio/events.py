@@ -15,13 +15,16 @@ from rtmpkit._rtmpkit import (
     PublishRequest,
     Status,
     Stream,
+    StreamLengthRequest,
 )
 
 __all__ = [
+    "Accepted",
     "Disconnected",
     "Event",
     "Failed",
     "InstanceStarted",
+    "InstanceStatus",
     "InstanceStopped",
     "Refused",
     "Stopped",
@@ -41,6 +44,21 @@ class InstanceStopped:
     """An instance is gone."""
 
     instance: Instance
+
+
+@dataclass(frozen=True)
+class InstanceStatus:
+    """Something happened to an instance: see `Application.on_status`."""
+
+    instance: Instance
+    status: Status
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A client was accepted and told so."""
+
+    peer: Peer
 
 
 @dataclass(frozen=True)
@@ -83,14 +101,26 @@ class Failed:
     status: Status
 
 
-Request: TypeAlias = ConnectRequest | PublishRequest | PlayRequest | CallRequest
-Notice: TypeAlias = InstanceStarted | InstanceStopped | Refused | Disconnected | Unpublished | Stopped | Failed
+Request: TypeAlias = ConnectRequest | PublishRequest | PlayRequest | CallRequest | StreamLengthRequest
+Notice: TypeAlias = (
+    InstanceStarted
+    | InstanceStopped
+    | InstanceStatus
+    | Accepted
+    | Refused
+    | Disconnected
+    | Unpublished
+    | Stopped
+    | Failed
+)
 Event: TypeAlias = Request | Notice
 """What `Application.events` gives: requests, which want an answer, and notices."""
 
 NOTICES: dict[str, Callable[..., Notice]] = {
     "on_instance_start": InstanceStarted,
     "on_instance_stop": InstanceStopped,
+    "on_status": InstanceStatus,
+    "on_accept": Accepted,
     "on_reject": Refused,
     "on_disconnect": Disconnected,
     "on_unpublish": Unpublished,

@@ -61,7 +61,7 @@ class Application(rtmpkit.application.Application):
 
     def _handle(self, event: str, args: tuple[Any, ...]) -> Any:
         registering = len(args) == 1 and callable(args[0])
-        if self._events is None or registering:
+        if self._events is None or registering or event == "on_instance_idle":
             return super()._handle(event, args)
         notice = NOTICES.get(event)
         self._events._put(args[0] if notice is None else notice(*args))
@@ -80,18 +80,20 @@ class Server(BaseServer):
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
+        tolerance: str | None = None,
     ) -> None:
         """A server; the arguments are those of `rtmpkit.Server`. Without applications it has none: see `application`."""
         self._urls = [] if url is None else [url] if isinstance(url, str) else list(url)
         self._first = list(applications or [])
         self._workers = workers
-        self._limits: dict[str, int | float | None] = {
+        self._limits: dict[str, int | float | str | None] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
             "stall_timeout": stall_timeout,
+            "tolerance": tolerance,
         }
         self._pump: Pump | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = _Tasks()
 
     async def start(self) -> None:
         """Begins to listen; `async with` does it for you."""
@@ -185,17 +187,7 @@ class Server(BaseServer):
         return self._pump
 
     def _bridge(self, application: rtmpkit.application.Application) -> Bridge:
-        return Bridge(application, self._spawn, self._report)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    @staticmethod
-    def _report(event: str, error: BaseException, application: object) -> None:
-        context = {"message": f"rtmpkit: {event} failed", "exception": error, "application": application}
-        asyncio.get_running_loop().call_exception_handler(context)
+        return Bridge(application, self._tasks.spawn, _report)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -205,3 +197,21 @@ class Server(BaseServer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+class _Tasks:
+    """Coroutines of a server. Not part of it: the library keeps what it calls."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine."""
+        task = asyncio.ensure_future(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+
+def _report(event: str, error: BaseException, application: object) -> None:
+    context = {"message": f"rtmpkit: {event} failed", "exception": error, "application": application}
+    asyncio.get_running_loop().call_exception_handler(context)
