@@ -84,12 +84,15 @@ pub(crate) fn permit(policy: Reconnect, current: &str, target: &str, hops: u32) 
         return Err(Error::WrongState("requests are only reported".to_owned()));
     };
     if hops >= max_hops {
-        let text = format!("{target}: not followed after {hops} others in a row");
+        let text = format!("a request to reconnect is not followed after {hops} others in a row");
         return Err(Error::InvalidArgument(text));
     }
     let (from, to) = (RtmpUrl::parse(current)?, RtmpUrl::parse(target)?);
     if !other_hosts && !is_same_host(&from, &to) {
-        let text = format!("{target}: another host is only followed with `other_hosts`");
+        let text = format!(
+            "{}: a request to reconnect to another host needs `other_hosts`",
+            to.host
+        );
         return Err(Error::InvalidArgument(text));
     }
     Ok(())

@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, FourCc, Frame, NetConnection, NetConnectionConfig, NetStream, PlayOptions,
-    PublishMode, Reconnect, Status,
+    AcceptAll, ApplicationConfig, CallRequest, FourCc, Frame, NetConnection, NetConnectionConfig, NetStream,
+    PlayOptions, PublishMode, Reconnect, SharedObjectHandler, Status, Value,
 };
 
 use crate::support::{
@@ -19,6 +20,10 @@ use crate::support::{
 const REQUEST: &str = "NetConnection.Connect.ReconnectRequest";
 const SUCCESS: &str = "NetConnection.Connect.Success";
 const FAILED: &str = "NetConnection.Connect.ReconnectFailed";
+
+struct Quiet;
+
+impl<O> SharedObjectHandler<O> for Quiet {}
 
 fn two_servers() -> (Served, Served) {
     let engine = engine(2);
@@ -269,6 +274,65 @@ fn a_target_that_refuses_leaves_everything_as_it_is() {
     assert_eq!(code(&statuses), REQUEST);
     assert_eq!(code(&statuses), FAILED);
     assert_eq!(connection.uri(), served.url);
+    assert_quiet(&connection, &statuses);
+}
+
+#[test]
+fn a_server_that_winds_down_is_free_when_its_clients_have_moved() {
+    let (a, b) = two_servers();
+    let (connection, statuses) = follower(&a);
+    let (out, events) = publisher(&connection);
+    out.write(&Frame::audio_config(FourCc::OPUS, &[9])).unwrap();
+    out.write(&Frame::audio(FourCc::OPUS, 0, &[1])).unwrap();
+    a.server
+        .drain(Some(&b.url), "Update.", Duration::from_secs(3600))
+        .unwrap();
+    assert_eq!(code(&statuses), REQUEST);
+    assert_eq!(code(&statuses), SUCCESS);
+    wait_status(&events, "NetStream.Publish.Start");
+    let (viewer, _s0) = connected(&b.engine, &b.url);
+    let (_play, shown) = player(&viewer);
+    // There is no video: the next message moves.
+    out.write(&Frame::audio(FourCc::OPUS, 20, &[1])).unwrap();
+    let seen = frames(&shown, 2);
+    assert!(seen[0].is_config());
+    assert_eq!(times(&seen), [20, 20]);
+    wait_until("the drained server closes", || a.server.is_closed());
+    assert_quiet(&connection, &statuses);
+}
+
+#[test]
+fn calls_are_answered_where_they_were_made_and_shared_objects_join_again() {
+    let (a, b) = two_servers();
+    let (held, calls) = channel();
+    let held = Mutex::new(held);
+    let hold = move |request: CallRequest| held.lock().unwrap().send(request).unwrap();
+    let application = a.server.find_application("live").unwrap();
+    application.register_method("wait", Arc::new(hold)).unwrap();
+    let on_b = b.server.instance("live").unwrap();
+    let kept = on_b.shared_object("state", false, Arc::new(Quiet)).unwrap();
+    let (connection, statuses) = follower(&a);
+    let object = connection.shared_object("state", false, Arc::new(Quiet)).unwrap();
+    wait_until("the object is joined", || object.is_connected());
+    let (answers, answered) = channel();
+    let reply = Box::new(move |result: Result<Value, Status>| answers.send(result).unwrap());
+    connection.call("wait", Vec::new(), Some(reply)).unwrap();
+    let request = calls.recv_timeout(PATIENCE).unwrap();
+    let old = a.server.instance("live").unwrap().clients().remove(0);
+    ask(&a, Some(&b.url));
+    assert_eq!(code(&statuses), REQUEST);
+    assert_eq!(code(&statuses), SUCCESS);
+    // The old connection waits for the answer, and answers itself.
+    let (echoes, echoed) = channel();
+    let reply = Box::new(move |result: Result<Value, Status>| echoes.send(result).unwrap());
+    old.call_with_reply("echo", vec![Value::from(7.0)], reply);
+    assert_eq!(echoed.recv_timeout(PATIENCE).unwrap(), Ok(Value::from(7.0)));
+    request.accept(Value::from("late"));
+    assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), Ok(Value::from("late")));
+    wait_empty(&a);
+    wait_until("the object is joined again", || object.is_connected());
+    object.set("x", Value::from(1.0)).unwrap();
+    wait_until("the new server has the slot", || kept.get("x").is_some());
     assert_quiet(&connection, &statuses);
 }
 

@@ -31,8 +31,9 @@ pub(super) struct Moving {
     held: Vec<MediaMessage>,
 }
 
-/// Headers kept until a player's first frame; servers send a handful.
+/// Headers kept until a player's first frame, and the longest of them; servers send a handful of short ones.
 const MAX_HELD: usize = 64;
+const MAX_HELD_BYTES: usize = 64 << 10;
 
 impl StreamMemory {
     /// Takes note of a command that a server may have to hear again.
@@ -99,7 +100,8 @@ impl Moving {
     pub(super) fn arrive(&mut self, message: MediaMessage, had_video: bool) -> Option<Vec<MediaMessage>> {
         self.has_video |= message.kind == MediaKind::Video;
         let begins = begins(&message, had_video || self.has_video);
-        if begins || (is_header(&message) && self.held.len() < MAX_HELD) {
+        let room = self.held.len() < MAX_HELD && message.body.len() <= MAX_HELD_BYTES;
+        if begins || (room && is_header(&message)) {
             self.held.push(message);
         }
         begins.then(|| std::mem::take(&mut self.held))
