@@ -81,14 +81,18 @@ if [ -f tests/c/host.c ]; then
     check c_static_build static_build c_host_static tests/c/host.c
     check c_static_run timeout 120 "$work/c_host_static"
 fi
+for source in tests/cpp/*.cpp; do
+    [ -f "$source" ] || continue
+    name=cpp_$(basename "$source" .cpp)
+    check "${name}_build" by_pkg_config "$name" g++ "$strict_cpp" "$source"
+    check "${name}_run" timeout 120 "$work/$name"
+    check "${name}_asan_build" by_pkg_config "${name}_asan" g++ "$strict_cpp -fsanitize=address,undefined" "$source"
+    check "${name}_asan_proof" sanitized "${name}_asan"
+    check "${name}_asan_run" timeout 120 "$work/${name}_asan"
+    check "${name}_valgrind" timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
+        --errors-for-leak-kinds=definite "$work/$name"
+done
 if [ -f tests/cpp/host.cpp ]; then
-    check cpp_build by_pkg_config cpp_host g++ "$strict_cpp" tests/cpp/host.cpp
-    check cpp_run timeout 120 "$work/cpp_host"
-    check cpp_asan_build by_pkg_config cpp_host_asan g++ "$strict_cpp -fsanitize=address,undefined" tests/cpp/host.cpp
-    check cpp_asan_proof sanitized cpp_host_asan
-    check cpp_asan_run timeout 120 "$work/cpp_host_asan"
-    check cpp_valgrind timeout 300 valgrind -q --error-exitcode=9 --leak-check=full \
-        --errors-for-leak-kinds=definite "$work/cpp_host"
     check cmake_build by_cmake
     check cmake_run timeout 120 "$work/cmake/host"
     check cmake_static_run timeout 120 "$work/cmake/host_static"
@@ -103,5 +107,12 @@ for source in examples/cpp/*.cpp; do
     name=$(basename "$source" .cpp)
     check "example_cpp_$name" by_pkg_config "example_cpp_$name" g++ "$strict_cpp" "$source"
 done
+check example_c_authorise_run tests/c/authorise.sh "$work/example_c_authorise"
+python=target/venv/bin/python
+if "$python" -c "import rtmpkit.aio" 2>/dev/null && [ -f examples/python/whiteboard_server.py ]; then
+    check example_c_whiteboard_run tests/c/whiteboard.sh "$work/example_c_whiteboard_client" "$python"
+else
+    echo "skip  example_c_whiteboard_run: the Python package is not installed in target/venv"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -144,6 +144,13 @@ private:
   }
 };
 
+// Passes calls of a method of an application on over a connection. Connecting it is the caller's to do.
+inline void proxy_method(Application &application, const std::string &name, const NetConnection &connection,
+                         const std::string &remote_name) {
+  detail::check(rtmpkit_application_proxy_method(application.get(), name.c_str(), connection.get(),
+                                                 remote_name.c_str()));
+}
+
 }  // namespace rtmpkit
 
 #endif

@@ -104,6 +104,8 @@ T defaults(rtmpkit_result (*init)(T *, std::size_t)) {
 }
 
 inline std::string version() { return rtmpkit_version_string(); }
+inline std::string host_name() { return rtmpkit_host_name(); }
+inline std::string platform() { return rtmpkit_platform(); }
 
 // An AMF value.
 class Value : public detail::Handle<rtmpkit_value, detail::value_ref, rtmpkit_value_unref> {
@@ -124,6 +126,10 @@ public:
   }
 
   static Value object() { return Value(detail::check_made(rtmpkit_value_object())); }
+  // An object of a class, by its name on the wire.
+  static Value typed_object(const std::string &alias) {
+    return Value(detail::check_made(rtmpkit_value_typed_object(alias.c_str())));
+  }
   static Value array() { return Value(detail::check_made(rtmpkit_value_array())); }
   // A reference to a value that the library lent.
   static Value lent(const rtmpkit_value *value) { return Value(rtmpkit_value_ref(value)); }
@@ -145,6 +151,11 @@ public:
     std::size_t len = 0;
     if (rtmpkit_value_get_string(get(), &text, &len) < 0) return std::nullopt;
     return std::string(text, len);
+  }
+  // The name of an object's class; "" if it has none.
+  std::string class_name() const {
+    const char *name = rtmpkit_value_object_class(get());
+    return name == nullptr ? "" : name;
   }
   std::size_t size() const { return rtmpkit_value_object_len(get()) + rtmpkit_value_array_len(get()); }
   // A member or item; an empty Value if there is none.

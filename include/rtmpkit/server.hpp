@@ -6,8 +6,27 @@
 
 namespace rtmpkit {
 
+class Client;
 class Instance;
+class Request;
 class Stream;
+
+// A method that clients may call: it answers the request, at once or later.
+using Method = std::function<void(Request, Client)>;
+// Completes an object of a class, or refuses it by false.
+using ClassHook = std::function<bool(Value &object)>;
+
+namespace detail {
+
+// The value that a function makes for a handle.
+template <class T>
+Value made(rtmpkit_result (*make)(T *, rtmpkit_value **), T *handle) {
+  rtmpkit_value *value = nullptr;
+  check(make(handle, &value));
+  return Value(value);
+}
+
+}  // namespace detail
 
 // A client of a server. Dropping this does not disconnect it.
 class Client : public detail::Handle<rtmpkit_client, rtmpkit_client_ref, rtmpkit_client_unref> {
@@ -22,11 +41,14 @@ public:
     detail::check(rtmpkit_client_info(get(), &details));
     return details;
   }
-  rtmpkit_traffic stats() const {
+  rtmpkit_client_counters counters() const {
     auto counters = defaults(rtmpkit_client_counters_init);
     detail::check(rtmpkit_client_stats(get(), &counters));
-    return counters.traffic;
+    return counters;
   }
+  rtmpkit_traffic stats() const { return counters().traffic; }
+  // What it did against the specifications without harm, and how often.
+  Value deviations() const { return detail::made(rtmpkit_client_deviations, get()); }
   Instance instance() const;
   void call(const std::string &method, const Values &args = {}, Reply reply = nullptr) {
     const detail::Args array(args);
@@ -39,6 +61,31 @@ public:
     detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
       return rtmpkit_client_ping(get(), function, user_data);
     });
+  }
+  // What it may read and write from now on: paths separated by semicolons, "/" for everything, "" for nothing.
+  void set_access(const std::string &read, const std::string &write) {
+    detail::check(rtmpkit_client_set_access(get(), read.c_str(), write.c_str()));
+  }
+  // Which streams' decoded audio and video its program may look at.
+  void set_sample_access(const std::string &audio, const std::string &video) {
+    detail::check(rtmpkit_client_set_sample_access(get(), audio.c_str(), video.c_str()));
+  }
+  // An object with the members read, write, audio, video.
+  Value access() const { return detail::made(rtmpkit_client_get_access, get()); }
+  // The reply is an object with the members kbit_per_s, kbit, seconds, latency_ms.
+  void check_bandwidth(Reply reply, std::int32_t kind = RTMPKIT_BANDWIDTH_NATIVE) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_client_check_bandwidth(get(), kind, function, user_data);
+    });
+  }
+  // Bytes per second, one of rtmpkit_directions; 0 takes the limit away.
+  void set_bandwidth_limit(std::int32_t direction, std::uint32_t bytes_per_s) {
+    detail::check(rtmpkit_client_set_bandwidth_limit(get(), direction, bytes_per_s));
+  }
+  // Lets this client call a method; it comes before the application's of that name.
+  void register_method(const std::string &name, Method method);
+  bool unregister_method(const std::string &name) {
+    return detail::check(rtmpkit_client_unregister_method(get(), name.c_str())) == 1;
   }
   // Asks it to connect to `url`, or anew to the same place; false if it did not announce that it can.
   bool request_reconnect(const std::string &url = "", const std::string &text = "") {
@@ -98,6 +145,35 @@ private:
     return true;
   }
 };
+
+namespace detail {
+
+inline void on_method(void *method, rtmpkit_request *request, rtmpkit_client *client) noexcept {
+  guard("method", [&] { (*static_cast<Method *>(method))(Request::lent(request), Client::lent(client)); });
+}
+
+inline std::int32_t on_class(void *hook, rtmpkit_value *object) noexcept {
+  bool accepted = false;
+  guard("class", [&] {
+    Value lent = Value::lent(object);
+    accepted = (*static_cast<ClassHook *>(hook))(lent);
+  });
+  return accepted ? 0 : -1;
+}
+
+template <class F>
+void drop_function(void *function) noexcept {
+  delete static_cast<F *>(function);
+}
+
+}  // namespace detail
+
+inline void Client::register_method(const std::string &name, Method method) {
+  auto kept = std::make_unique<Method>(std::move(method));
+  detail::check(rtmpkit_client_register_method(get(), name.c_str(), detail::on_method, kept.get(),
+                                               detail::drop_function<Method>));
+  kept.release();
+}
 
 // What a subscription gets.
 struct SubscriptionEvents {
@@ -198,6 +274,33 @@ public:
     for (std::size_t i = 0; i < std::min(count, capacity); i++) clients.emplace_back(handles[i]);
     return clients;
   }
+  std::vector<Stream> streams() const {
+    std::size_t count = 0, capacity = 0;
+    std::vector<rtmpkit_stream *> handles;
+    detail::check(rtmpkit_instance_streams(get(), nullptr, 0, &count));
+    handles.resize(capacity = count);
+    detail::check(rtmpkit_instance_streams(get(), handles.data(), capacity, &count));
+    std::vector<Stream> streams;
+    for (std::size_t i = 0; i < std::min(count, capacity); i++) streams.emplace_back(handles[i]);
+    return streams;
+  }
+  // Takes a stream from its publisher and deletes its files. The reply is how many streams and files there were.
+  void clear_stream(const std::string &name, Reply reply = nullptr) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_instance_clear_stream(get(), name.c_str(), function, user_data);
+    });
+  }
+  // The streams that a path names, "/" for all.
+  void clear_streams(const std::string &path, Reply reply = nullptr) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_instance_clear_streams(get(), path.c_str(), function, user_data);
+    });
+  }
+  // Lets go of what nobody uses; returns how much that was.
+  std::int32_t collect() { return detail::check(rtmpkit_instance_collect(get())); }
+  // Disconnects its clients and ends it; false if that was done before.
+  bool unload() { return detail::check(rtmpkit_instance_unload(get())) == 1; }
+  bool is_unloaded() const { return rtmpkit_instance_is_unloaded(get()); }
   void broadcast(const std::string &method, const Values &args = {}) {
     const detail::Args array(args);
     detail::check(rtmpkit_instance_broadcast(get(), method.c_str(), array.data(), array.size()));
@@ -225,13 +328,16 @@ inline Instance Client::instance() const {
 // accepted, calls fail.
 struct ApplicationEvents {
   std::function<void(Instance)> on_instance_start, on_instance_stop;
+  std::function<bool(Instance)> on_instance_idle;
+  std::function<void(Instance, const Status &)> on_status;
   std::function<void(Request, Client)> on_connect;
+  std::function<void(Client)> on_accept;
   std::function<void(Client, const Status &)> on_reject, on_disconnect;
   std::function<void(Request, Client, Stream)> on_publish;
   std::function<void(Client, Stream)> on_unpublish;
   std::function<void(Request, Client)> on_play;
   std::function<void(Client, const std::string &stream_name)> on_stop;
-  std::function<void(Request, Client)> on_call;
+  std::function<void(Request, Client)> on_stream_length, on_call;
   std::function<void(Client, const Status &)> on_error;
   std::function<void()> on_release;
 };
@@ -259,6 +365,21 @@ inline rtmpkit_application_events table(const ApplicationEvents &wanted) {
   auto table = defaults(rtmpkit_application_events_init);
   if (wanted.on_instance_start) table.on_instance_start = on_instance<&E::on_instance_start>;
   if (wanted.on_instance_stop) table.on_instance_stop = on_instance<&E::on_instance_stop>;
+  if (wanted.on_instance_idle)
+    table.on_instance_idle = [](void *ud, rtmpkit_instance *instance) noexcept {
+      bool may_go = true;
+      guard("on_instance_idle", [&] { may_go = events<E>(ud).on_instance_idle(Instance::lent(instance)); });
+      return may_go;
+    };
+  if (wanted.on_status)
+    table.on_status = [](void *ud, rtmpkit_instance *instance, const rtmpkit_status *status) noexcept {
+      guard("on_status", [&] { events<E>(ud).on_status(Instance::lent(instance), Status(*status)); });
+    };
+  if (wanted.on_accept)
+    table.on_accept = [](void *ud, rtmpkit_client *client) noexcept {
+      guard("on_accept", [&] { events<E>(ud).on_accept(Client::lent(client)); });
+    };
+  if (wanted.on_stream_length) table.on_stream_length = on_request<&E::on_stream_length>;
   if (wanted.on_connect) table.on_connect = on_request<&E::on_connect>;
   if (wanted.on_reject) table.on_reject = on_client<&E::on_reject>;
   if (wanted.on_disconnect) table.on_disconnect = on_client<&E::on_disconnect>;
@@ -294,6 +415,48 @@ public:
     detail::check(rtmpkit_instance_get(get(), name.c_str(), &instance));
     return Instance(instance);
   }
+  // Lets clients call a method; `on_call` gets what nobody registered.
+  void register_method(const std::string &name, Method method) {
+    auto kept = std::make_unique<Method>(std::move(method));
+    detail::check(rtmpkit_application_register_method(get(), name.c_str(), detail::on_method, kept.get(),
+                                                      detail::drop_function<Method>));
+    kept.release();
+  }
+  bool unregister_method(const std::string &name) {
+    return detail::check(rtmpkit_application_unregister_method(get(), name.c_str())) == 1;
+  }
+  // Passes calls of a method on to the application at `url`.
+  void proxy_method(const std::string &name, const std::string &url, const std::string &remote_name) {
+    detail::check(rtmpkit_application_proxy_method_to_url(get(), name.c_str(), url.c_str(), remote_name.c_str()));
+  }
+  void proxy_method(const std::string &name, const Client &target, const std::string &remote_name) {
+    detail::check(rtmpkit_application_proxy_method_to_client(get(), name.c_str(), target.get(), remote_name.c_str()));
+  }
+  // Gives objects of a class, in what clients send, to `hook`; on the library's threads, several at once.
+  void register_class(const std::string &alias, ClassHook hook) {
+    auto kept = std::make_unique<ClassHook>(std::move(hook));
+    detail::check(rtmpkit_application_register_class(get(), alias.c_str(), detail::on_class, kept.get(),
+                                                     detail::drop_function<ClassHook>));
+    kept.release();
+  }
+  bool unregister_class(const std::string &alias) {
+    return detail::check(rtmpkit_application_unregister_class(get(), alias.c_str())) == 1;
+  }
+  // A key of the configuration file; empty if there is none.
+  Value config(const std::string &key) const {
+    rtmpkit_value *value = nullptr;
+    const std::int32_t result = rtmpkit_application_get_config(get(), key.c_str(), &value);
+    if (result != RTMPKIT_ERR_NOT_FOUND) detail::check(result);
+    return Value(value);
+  }
+  void set_config(const std::string &key, const Value &value) {
+    detail::check(rtmpkit_application_set_config(get(), key.c_str(), value.get()));
+  }
+  bool remove_config(const std::string &key) {
+    return detail::check(rtmpkit_application_remove_config(get(), key.c_str())) == 1;
+  }
+  void save_config() { detail::check(rtmpkit_application_save_config(get())); }
+  void reload_config() { detail::check(rtmpkit_application_reload_config(get())); }
   void close() { detail::check(rtmpkit_application_close(get())); }
 };
 
@@ -325,6 +488,8 @@ public:
     detail::check(rtmpkit_server_stats(get(), &counters));
     return counters;
   }
+  // What clients did against the specifications without harm, and how often.
+  Value deviations() const { return detail::made(rtmpkit_server_deviations, get()); }
   // Stops listening, asks clients to connect to `url` (empty: to the same place), and closes after `grace_ms`.
   void drain(const std::string &url, const std::string &text, std::uint32_t grace_ms) {
     detail::check(rtmpkit_server_drain(get(), url.empty() ? nullptr : url.c_str(), text.c_str(), grace_ms));
