@@ -48,12 +48,13 @@ struct Handler {
 #[pymethods]
 impl RawConnection {
     #[new]
-    #[pyo3(signature = (engine, queue = None, *, on_status = None, on_call = None))]
+    #[pyo3(signature = (engine, queue = None, *, on_status = None, on_call = None, follow_reconnects = false))]
     fn new(
         engine: &Engine,
         queue: Option<&Queue>,
         on_status: Option<Py<PyAny>>,
         on_call: Option<Py<PyAny>>,
+        follow_reconnects: bool,
     ) -> PyResult<Self> {
         if queue.is_none() && (on_status.is_some() || on_call.is_some()) {
             return Err(crate::errors::config_error(
@@ -62,6 +63,9 @@ impl RawConnection {
         }
         let mut config = core::NetConnectionConfig::default();
         config.dispatch = queue.map(|queue| dispatch_to(&queue.core)).unwrap_or_default();
+        if follow_reconnects {
+            config.reconnect = core::Reconnect::FOLLOW;
+        }
         let state = Arc::new(Monitor::default());
         let (on_status, on_call) = (Target::new(on_status), Target::new(on_call));
         let targets = [on_status.clone(), on_call.clone()];

@@ -408,3 +408,22 @@ def test_m10_drain_and_reconnect_requests(server: rtmpkit.Server, url: str) -> N
         assert not nc.connected
     with pytest.raises(rtmpkit.ConnectError):
         rtmpkit.NetConnection(url)
+
+
+def test_m10_clients_follow_a_server_that_drains(server: rtmpkit.Server, url: str) -> None:
+    arrived: Got = queue.Queue()
+    app = rtmpkit.Application("live")
+    app.on_accept(lambda peer: arrived.put(peer))
+    app.method("where")(lambda peer: "there")
+    with serve(app) as other, rtmpkit.NetConnection(url, follow_reconnects=True) as nc:
+        with nc.shared_object("room") as room:
+            server.drain(url_of(other), grace=20)
+            assert arrived.get(timeout=20).connected
+            while nc.uri != url_of(other):
+                pass
+            assert nc.call("where") == "there"
+            with other.instance("live").shared_object("room") as there:
+                room["x"] = 1
+                while there != {"x": 1}:
+                    pass
+            assert nc.connected

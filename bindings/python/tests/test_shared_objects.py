@@ -331,3 +331,16 @@ def test_a_lost_connection_ends_the_wait_for_an_object(server: rtmpkit.Server, u
     nc.close()
     with pytest.raises(rtmpkit.Error):
         nc.shared_object("room")
+
+
+def test_o3_what_nobody_refers_to_is_left(server: rtmpkit.Server, url: str) -> None:
+    with server.instance("live").shared_object("room") as host, rtmpkit.NetConnection(url) as nc:
+        copy = nc.shared_object("room", cls=Recorder)
+        assert host.subscribers == 1
+        with pytest.raises(rtmpkit.AlreadyExists):
+            nc.shared_object("room")
+        del copy
+        while host.subscribers > 0:
+            pass
+        with nc.shared_object("room"):
+            assert host.subscribers == 1

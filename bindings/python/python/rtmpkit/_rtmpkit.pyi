@@ -1022,6 +1022,7 @@ class RawConnection:
         *,
         on_status: Callable[[Status], object] | None = None,
         on_call: Callable[[str, list[Any]], Any] | None = None,
+        follow_reconnects: bool = False,
     ) -> Self: ...
     def connect(self, url: str, *args: Any) -> None:
         """Begins to connect; `args` are the user arguments of the connect command."""

@@ -156,6 +156,7 @@ class NetConnection:
         on_call: OnCall | None = None,
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
+        follow_reconnects: bool = False,
     ) -> None:
         """Connects.
 
@@ -164,6 +165,8 @@ class NetConnection:
         on_call: `on_call(method, args)` returns the result of a method that the server calls, or `NotImplemented`.
         on_status: `on_status(status)` is told of every status of the connection.
         engine: the threads to live on; by default those that all outgoing connections share.
+        follow_reconnects: when the server asks to connect elsewhere on the same host, do: streams and shared objects go
+            on there. By default `on_status` hears NetConnection.Connect.ReconnectRequest and nothing else happens.
         """
         self._timeout = timeout
         self.url = url
@@ -177,6 +180,7 @@ class NetConnection:
             threads[0].queue if threads else None,
             on_call=on_call,
             on_status=on_status,
+            follow_reconnects=follow_reconnects,
         )
         self._raw = raw
 
@@ -340,13 +344,20 @@ class Client(NetConnection):
         on_call: OnCall | None = None,
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
+        follow_reconnects: bool = False,
     ) -> None:
         """Connects; the arguments are those of `NetConnection`."""
         parsed = Url(url)
         self.stream_name = parsed.stream
         """The stream that the URL names."""
         super().__init__(
-            parsed.connection, *args, timeout=timeout, on_call=on_call, on_status=on_status, engine=engine
+            parsed.connection,
+            *args,
+            timeout=timeout,
+            on_call=on_call,
+            on_status=on_status,
+            engine=engine,
+            follow_reconnects=follow_reconnects,
         )
 
     def publish(self, name: str | None = None, mode: str = "live") -> NetStream:

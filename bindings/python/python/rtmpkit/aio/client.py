@@ -157,6 +157,7 @@ class NetConnection:
         on_call: OnCall | None = None,
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
+        follow_reconnects: bool = False,
     ) -> None:
         """A connection that `connect` opens; the arguments are those of `rtmpkit.NetConnection`."""
         self._timeout = timeout
@@ -164,6 +165,7 @@ class NetConnection:
         self._on_call = on_call
         self._on_status = on_status
         self._engine = engine
+        self._follow_reconnects = follow_reconnects
         self._raw: RawConnection | None = None
         self.url = url
         """Where it connects to."""
@@ -174,7 +176,13 @@ class NetConnection:
             raise RuntimeError("already connected")
         self._pump = Pump()
         engine = self._engine or shared_engine()
-        raw = RawConnection(engine, self._pump.queue, on_call=self._on_call, on_status=self._on_status)
+        raw = RawConnection(
+            engine,
+            self._pump.queue,
+            on_call=self._on_call,
+            on_status=self._on_status,
+            follow_reconnects=self._follow_reconnects,
+        )
         self._raw = raw
         self._drop = finalize(self, raw.close)
         try:
