@@ -105,7 +105,11 @@ impl Candidate {
                     .iter()
                     .map(|word| word.replace("{port}", &port.to_string()))
                     .collect();
-                let running = start(Command::new(&command[0]).args(&command[1..]))?;
+                let running = start(
+                    Command::new(&command[0])
+                        .args(&command[1..])
+                        .stdout(Stdio::null()),
+                )?;
                 measure_server(running.0.id(), port, players, seconds, bitrate)
             }
             Kind::Nginx(module) => {
