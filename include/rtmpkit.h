@@ -749,6 +749,13 @@ typedef struct rtmpkit_net_connection_config {
   uint32_t chunk_size;
   /** 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0. */
   int32_t strict;
+  /**
+   * How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
+   * `NetConnection.Connect.ReconnectRequest`. Spec: E-RTMP v2 "Reconnect Request".
+   */
+  uint32_t reconnect_max_hops;
+  /** 1 follows them to any host, not only to the one connected to. Default: 0. */
+  int32_t reconnect_other_hosts;
 } rtmpkit_net_connection_config;
 
 /**

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rtmp_core::session::ClientSessionConfig;
-use rtmp_core::{Code, NetConnection, NetConnectionConfig, NetConnectionHandler, Status, Value};
+use rtmp_core::{Code, NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, Status, Value};
 
 use crate::client::rtmpkit_client_counters;
 use crate::engine::rtmpkit_engine;
@@ -67,6 +67,11 @@ pub struct rtmpkit_net_connection_config {
     pub chunk_size: u32,
     /// 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0.
     pub strict: i32,
+    /// How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
+    /// `NetConnection.Connect.ReconnectRequest`. Spec: E-RTMP v2 "Reconnect Request".
+    pub reconnect_max_hops: u32,
+    /// 1 follows them to any host, not only to the one connected to. Default: 0.
+    pub reconnect_other_hosts: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -81,6 +86,8 @@ unsafe impl Growing for rtmpkit_net_connection_config {
             connect_timeout_ms: 10_000,
             chunk_size: 4096,
             strict: 0,
+            reconnect_max_hops: 0,
+            reconnect_other_hosts: 0,
         }
     }
 }
@@ -163,6 +170,12 @@ pub unsafe extern "C" fn rtmpkit_net_connection_create(
         let mut settings = NetConnectionConfig::default();
         settings.dispatch = home.dispatch.clone();
         settings.session = Some(session(&host, &config)?);
+        if config.reconnect_max_hops > 0 {
+            settings.reconnect = Reconnect::Follow {
+                max_hops: config.reconnect_max_hops,
+                other_hosts: config.reconnect_other_hosts != 0,
+            };
+        }
         let user_data = UserData(user_data);
         let release = Release::new(events.on_release, user_data, home.clone());
         let handler = Arc::new(Handler {

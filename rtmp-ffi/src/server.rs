@@ -363,6 +363,8 @@ fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
     settings.session.chunk_size = config.chunk_size;
     settings.session.tolerance = tolerance(config.strict);
     #[cfg(feature = "rtmpe")]
-    (settings.session.accept_encryption = config.accept_rtmpe != 0);
+    {
+        settings.session.accept_encryption = config.accept_rtmpe != 0;
+    }
     Ok(settings)
 }

@@ -44,7 +44,7 @@ layout! {
     rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
-    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict }
+    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release }

@@ -503,6 +503,29 @@ static void m10_clients_are_sent_away_and_the_server_drains(void) {
   close_room(&room);
 }
 
+static void m10_a_client_follows_a_request_to_reconnect(void) {
+  struct room room;
+  struct seen client;
+  rtmpkit_application_config config = room_config();
+  rtmpkit_net_connection_config following;
+  rtmpkit_net_connection_events events;
+  rtmpkit_net_connection *connection = NULL;
+  open_room(&room, &config);
+  seen_init(&client);
+  rtmpkit_net_connection_config_init(&following, sizeof following);
+  following.reconnect_max_hops = 1;
+  rtmpkit_net_connection_events_init(&events, sizeof events);
+  events.on_status = on_status;
+  events.on_release = on_release;
+  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &client, &connection));
+  OK(rtmpkit_net_connection_connect(connection, room.url, NULL, 0));
+  CHECK(wait_for(&room.seen, &room.accepted, 1));
+  OK(rtmpkit_client_request_reconnect(room.client, NULL, NULL));
+  CHECK(wait_for(&room.seen, &room.accepted, 2) && told(&client, "NetConnection.Connect.ReconnectRequest"));
+  disconnect(connection, &client);
+  close_room(&room);
+}
+
 int main(void) {
   a16_a17_the_server_knows_itself();
   a8_a9_a10_s6_streams_are_cleared_and_spoken_to();
@@ -516,6 +539,7 @@ int main(void) {
   idle_clients_and_publishers();
   m7_a_second_publisher_takes_the_stream();
   m10_clients_are_sent_away_and_the_server_drains();
+  m10_a_client_follows_a_request_to_reconnect();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }
