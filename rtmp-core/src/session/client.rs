@@ -405,7 +405,8 @@ fn handshake(config: &ClientSessionConfig, seed: [u8; 32], now_ms: u64) -> Hands
     if config.encrypted {
         return Handshake::client_encrypted(now_ms as u32, seed);
     }
-    #[cfg(not(feature = "rtmpe"))]
-    let _ = config;
+    if config.digest_handshake || config.swf.is_some() {
+        return Handshake::client_with_digest(now_ms as u32, seed);
+    }
     Handshake::client(now_ms as u32, seed)
 }

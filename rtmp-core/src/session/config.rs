@@ -185,6 +185,9 @@ pub struct ClientSessionConfig {
     pub properties: Object,
     /// Arguments after the command object.
     pub connect_args: Vec<Value>,
+    /// Begin with the digest handshake, which proves the server to be one of Adobe's kind; a server that answers with the
+    /// simple one is spoken to all the same. Every server takes the simple one, so this is off; SWF verification turns it on.
+    pub digest_handshake: bool,
     /// Chunk size announced before `connect`, for everything the client sends (4,096).
     pub chunk_size: u32,
     /// Largest chunk size used for publishing (65,536): the server's own, when it announced a larger one than `chunk_size`,
@@ -238,6 +241,7 @@ impl Default for ClientSessionConfig {
             enhanced: Capabilities::any(CodecUse::ALL),
             properties: Object::new(),
             connect_args: Vec::new(),
+            digest_handshake: false,
             chunk_size: 4096,
             max_chunk_size: 65_536,
             #[cfg(feature = "rtmpe")]

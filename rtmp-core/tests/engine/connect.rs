@@ -6,11 +6,13 @@ use std::thread;
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance, Queue,
-    ServerConfig, Status, Value,
+    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance,
+    NetConnectionConfig, Queue, ServerConfig, Status, Value,
 };
 
-use crate::support::{PATIENCE, code, connect, connected, serve, serve_with};
+use rtmp_core::session::ClientSessionConfig;
+
+use crate::support::{PATIENCE, code, connect, connect_with, connected, serve, serve_with};
 
 struct Refusing;
 
@@ -283,4 +285,16 @@ fn waiting_on_a_thread_of_the_library_is_refused() {
     let address = server.listen("127.0.0.1:0").unwrap();
     let (_connection, _statuses) = connected(&engine, &format!("rtmp://{address}/live"));
     assert!(refused.recv_timeout(PATIENCE).unwrap());
+}
+
+#[test]
+fn a_client_may_begin_with_the_digest_handshake() {
+    let served = serve(AcceptAll, 1);
+    let mut session = ClientSessionConfig::new("", "");
+    session.digest_handshake = true;
+    let mut config = NetConnectionConfig::default();
+    config.session = Some(session);
+    let (connection, statuses) = connect_with(&served.engine, &served.url, config);
+    assert_eq!(code(&statuses), "NetConnection.Connect.Success");
+    assert!(connection.is_connected());
 }
