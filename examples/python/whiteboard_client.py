@@ -24,13 +24,19 @@ SIZE = 20
 COLOURS = ("black", "red", "green", "blue", "white")
 
 
+def say(line: str) -> None:
+    """Prints a line in one piece: the board and the calls come on another thread than the answers."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 class Board(rtmpkit.SharedObject):
     """Prints what others paint."""
 
     def on_sync(self, changes: list[rtmpkit.SlotChange]) -> None:
         for change in changes:
             if change.kind in ("change", "delete"):
-                print(f"{change.name} is {change.new_value or 'blank'}", flush=True)
+                say(f"{change.name} is {change.new_value or 'blank'}")
 
 
 def sit_down(url: str, name: str) -> None:
@@ -39,21 +45,21 @@ def sit_down(url: str, name: str) -> None:
             case "name", []:
                 return name
             case "said", [who, text]:
-                print(f"{who}: {text}", flush=True)
+                say(f"{who}: {text}")
             case ("entered" | "left"), [who]:
-                print(f"{who} {method}", flush=True)
+                say(f"{who} {method}")
             case _:
                 return NotImplemented
 
     with rtmpkit.NetConnection(url, on_call=on_call) as nc:
-        print("here are", *nc.call("enter"), flush=True)
+        say(" ".join(["here are", *nc.call("enter")]))
         with nc.shared_object("board", persistent=True, cls=Board) as board:
             for line in sys.stdin:
                 match line.split():
                     case [x, y, colour] if x.isdecimal() and y.isdecimal():
                         board[f"{x},{y}"] = None if colour == "blank" else colour
                     case ["/save"]:
-                        print("saved version", nc.call("save"), flush=True)
+                        say(f"saved version {nc.call('save')}")
                     case []:
                         pass
                     case _:

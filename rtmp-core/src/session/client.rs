@@ -203,6 +203,7 @@ impl ClientSession {
     }
 
     /// The settings it was made with.
+    #[cfg(feature = "engine")]
     pub(crate) fn config(&self) -> &ClientSessionConfig {
         &self.config
     }
