@@ -240,6 +240,7 @@ static void o2_o3_a7_clearing_and_letting_go(void) {
   CHECK(rtmpkit_shared_object_clear(object) == 1 && rtmpkit_shared_object_clear(object) == 0);
   NEXT(&a, "clear");
   NEXT(&a, "clear");
+  CHECK(rtmpkit_shared_object_size(object) == 0 && rtmpkit_shared_object_size(joined) == 0);
   OK(set_number(object, "x", 2));
   NEXT(&a, "sync change:x:->2");
   OK(rtmpkit_shared_object_destroy(instance, "/", on_reply, &answer));
