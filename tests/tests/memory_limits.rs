@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rtmp_core::amf::{Limits, amf0, amf3};
+use rtmp_core::amf::{AmfError, Limits, amf0, amf3};
 use rtmp_core::session::{ClientSession, ClientSessionConfig, ServerSession, ServerSessionConfig};
 use rtmp_core::wire::chunk::{ChunkError, ChunkReader, ReaderLimits};
 use rtmp_tests::fuzz::memory::{self, Counting};
@@ -147,17 +147,7 @@ fn the_most_expensive_amf_of_65536_elements_stays_below_32_mib() {
         &b"\x07\0\x01".repeat(0xFFEF),
     ]
     .concat();
-    // An object of cycles to the root, then copies of it, each at another depth than its own.
-    let member = |index: u8| vec![0, 2, b'm', index, 7, 0, 0];
-    let cyclic = [
-        &b"\x03"[..],
-        &(0..100).flat_map(member).collect::<Vec<u8>>(),
-        b"\0\0\x09",
-    ]
-    .concat();
-    let copies = [&b"\x0A\0\0\x02\x80"[..], &b"\x07\0\x01".repeat(0x280)].concat();
-    let cycles = [&b"\x0A\0\0\0\x02"[..], &cyclic, &copies].concat();
-    for bytes in [objects, arrays, references, cycles] {
+    for bytes in [objects, arrays, references] {
         let (outcome, peak) = memory::peak(|| amf0::decode_all(&bytes, &limits).map(drop));
         assert_eq!(outcome, Ok(()));
         assert!(peak < 32 * MIB, "{peak} bytes");
@@ -169,6 +159,42 @@ fn the_most_expensive_amf_of_65536_elements_stays_below_32_mib() {
     .concat();
     let (_, peak) = memory::peak(|| drop(amf3::decode_all(&dynamic, &limits)));
     assert!(peak < 32 * MIB, "{peak} bytes");
+}
+
+#[test]
+fn references_to_containers_that_lead_out_copy_no_more_than_the_message_has_bytes() {
+    // An object of 100 cycles to the root, then references to it from inside an array, one level deeper than it stood.
+    let member = |index: u8| vec![0, 2, b'm', index, 7, 0, 0];
+    let cyclic = [
+        &b"\x03"[..],
+        &(0..100).flat_map(member).collect::<Vec<u8>>(),
+        b"\0\0\x09",
+    ]
+    .concat();
+    let message = |references: usize| {
+        let count = u32::try_from(references).unwrap().to_be_bytes();
+        let copies = [&b"\x0A"[..], &count, &b"\x07\0\x01".repeat(references)].concat();
+        [&b"\x0A\0\0\0\x02"[..], &cyclic, &copies].concat()
+    };
+    // 718 bytes before the references and 3 for each, 100 values copied for each.
+    for (references, fits) in [(7, true), (8, false), (640, false)] {
+        let bytes = message(references);
+        let (outcome, peak) = memory::peak(|| amf0::decode_all(&bytes, &Limits::default()).map(drop));
+        let limit = bytes.len();
+        match fits {
+            true => assert_eq!(outcome, Ok(()), "{references}"),
+            false => assert!(
+                matches!(outcome, Err(AmfError::TooManyCopies { limit: given, .. }) if given == limit),
+                "{references}: {outcome:?}"
+            ),
+        }
+        assert!(peak < 640 * bytes.len(), "{peak} bytes for {}", bytes.len());
+    }
+    let trusted = Limits {
+        copies_per_byte: usize::MAX,
+        ..Limits::default()
+    };
+    assert!(amf0::decode_all(&message(640), &trusted).is_ok());
 }
 
 #[test]

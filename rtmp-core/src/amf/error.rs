@@ -70,6 +70,17 @@ pub enum AmfError {
         /// Where it was crossed.
         offset: usize,
     },
+    /// References to containers that lead out of themselves copy more values than
+    /// [`Limits::copies_per_byte`](super::Limits::copies_per_byte) allows.
+    #[error(
+        "AMF references copy more than {limit} values at byte {offset}: raise Limits::copies_per_byte if trusted"
+    )]
+    TooManyCopies {
+        /// The limit in force for this message.
+        limit: usize,
+        /// Where it was crossed.
+        offset: usize,
+    },
     /// More bytes than [`Limits::expanded_bytes`](super::Limits::expanded_bytes) once references are resolved.
     #[error(
         "AMF message expands past {limit} bytes at byte {offset}: raise Limits::expanded_bytes if trusted"

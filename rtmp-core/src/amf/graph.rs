@@ -10,6 +10,8 @@ use super::{AmfError, Limits, Value};
 pub(super) struct Budget {
     pub(super) limits: Limits,
     spent: Cost,
+    copies: usize,
+    max_copies: usize,
     depth: usize,
     /// The deepest level reached inside the container being read, by whatever is in it.
     deepest: usize,
@@ -22,10 +24,13 @@ struct Cost {
 }
 
 impl Budget {
-    pub(super) fn new(limits: Limits) -> Self {
+    /// The budget for an input of `length` bytes.
+    pub(super) fn new(limits: Limits, length: usize) -> Self {
         Self {
             limits,
             spent: Cost::default(),
+            copies: 0,
+            max_copies: limits.copies_per_byte.saturating_mul(length),
             depth: 0,
             deepest: 0,
         }
@@ -63,6 +68,18 @@ impl Budget {
         if self.spent.bytes > self.limits.expanded_bytes {
             return Err(AmfError::ExpandsTooLarge {
                 limit: self.limits.expanded_bytes,
+                offset,
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts a value that a reference copies instead of sharing it.
+    fn charge_copy(&mut self, offset: usize) -> Result<(), AmfError> {
+        self.copies = self.copies.saturating_add(1);
+        if self.copies > self.max_copies {
+            return Err(AmfError::TooManyCopies {
+                limit: self.max_copies,
                 offset,
             });
         }
@@ -241,23 +258,26 @@ impl Graph {
         origin: Origin,
         level: usize,
     ) -> Result<Value, AmfError> {
-        value.map_children(&mut |child| match child {
-            Value::Cycle(levels) if usize::from(*levels) > level => {
-                let target = self.ancestor(origin.index, usize::from(*levels) - level);
-                let holder = origin.depth + level;
-                let Some(slot) = target.and_then(|target| self.slots.get(target)) else {
-                    return Ok(Value::Undefined);
-                };
-                if matches!(slot.state, State::Open { .. }) {
-                    let target = slot.depth;
-                    self.note_cycle(target);
-                    return Ok(cycle(holder, target));
+        value.map_children(&mut |child| {
+            budget.charge_copy(origin.offset)?;
+            match child {
+                Value::Cycle(levels) if usize::from(*levels) > level => {
+                    let target = self.ancestor(origin.index, usize::from(*levels) - level);
+                    let holder = origin.depth + level;
+                    let Some(slot) = target.and_then(|target| self.slots.get(target)) else {
+                        return Ok(Value::Undefined);
+                    };
+                    if matches!(slot.state, State::Open { .. }) {
+                        let target = slot.depth;
+                        self.note_cycle(target);
+                        return Ok(cycle(holder, target));
+                    }
+                    budget.charge_elements(1, origin.offset)?;
+                    self.place(budget, target.unwrap_or_default(), holder + 1, origin.offset)
                 }
-                budget.charge_elements(1, origin.offset)?;
-                self.place(budget, target.unwrap_or_default(), holder + 1, origin.offset)
+                child if child.is_container() => self.rebase(budget, child, origin, level + 1),
+                child => Ok(child.clone()),
             }
-            child if child.is_container() => self.rebase(budget, child, origin, level + 1),
-            child => Ok(child.clone()),
         })
     }
 

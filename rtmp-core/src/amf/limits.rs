@@ -10,6 +10,9 @@ pub struct Limits {
     pub depth: usize,
     /// Values in all, with every reference counted as the values it stands for.
     pub elements: usize,
+    /// Values that references may copy, for each byte of input. A reference shares its container, save one that holds a
+    /// cycle to something around it: that is copied, because the cycle counts levels from where it stands.
+    pub copies_per_byte: usize,
     /// Bytes of strings, keys, byte arrays and numeric vectors, references again counted in full.
     pub expanded_bytes: usize,
     /// Sealed members one AMF3 class description may name.
@@ -29,6 +32,7 @@ impl Default for Limits {
         Self {
             depth: 32,
             elements: 65_536,
+            copies_per_byte: 1,
             expanded_bytes: 16 << 20,
             sealed_members: 1024,
             traits: 4096,

@@ -12,6 +12,7 @@ const PER_VALUE: usize = 400;
 pub(super) const GENEROUS: Limits = Limits {
     depth: 128,
     elements: usize::MAX,
+    copies_per_byte: usize::MAX,
     expanded_bytes: usize::MAX,
     sealed_members: usize::MAX,
     traits: usize::MAX,
@@ -53,6 +54,7 @@ pub(super) fn limits(choice: u8) -> Limits {
         Limits {
             depth: 4,
             elements: 30,
+            copies_per_byte: 1,
             expanded_bytes: 60,
             sealed_members: 4,
             traits: 3,

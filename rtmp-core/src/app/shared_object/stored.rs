@@ -80,6 +80,7 @@ fn decode(format: u8, bytes: &[u8]) -> Option<Value> {
     let limits = Limits {
         depth: MAX_DEPTH,
         elements: usize::MAX,
+        copies_per_byte: usize::MAX,
         expanded_bytes: usize::MAX,
         ..Limits::default()
     };
