@@ -12,12 +12,14 @@ use parking_lot::Mutex;
 use crate::amf::{ClassHook, ClassRegistry};
 use crate::app::client::Client;
 use crate::app::config_file::ConfigFile;
+use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::{Instance, Verdict};
 use crate::app::methods::Methods;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest};
-use crate::app::shared_object::{Disk, SharedObjectConfig, SharedObjects, Storage};
+use crate::app::shared_object::{SharedObjectConfig, SharedObjects, Storage};
 use crate::app::stream::{Latency, Ports, Stream, Takeover};
+use crate::app::stream_files::{FilesInUse, StreamFiles};
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
 
@@ -162,6 +164,7 @@ struct ApplicationInner {
     handler: Arc<dyn ApplicationHandler>,
     ports: Ports,
     disk: Arc<dyn Disk>,
+    files: FilesInUse,
     storage: Option<Arc<Storage>>,
     file: Option<ConfigFile>,
     methods: Methods,
@@ -198,6 +201,7 @@ impl Application {
         handler: Arc<dyn ApplicationHandler>,
         ports: Ports,
         disk: Arc<dyn Disk>,
+        files: FilesInUse,
     ) -> Result<Self> {
         if name != "*" && (!is_valid_name(name) || name.contains('/')) {
             let text = format!("application name {name:?}: use one path segment, or \"*\" for every name");
@@ -211,6 +215,7 @@ impl Application {
             handler,
             ports,
             disk,
+            files,
             storage,
             file,
             methods: Methods::default(),
@@ -308,6 +313,18 @@ impl Application {
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
         &self.inner.disk
+    }
+
+    /// The recorded streams that are being written or played.
+    #[allow(dead_code)] // Recording and playback are on their way.
+    pub(crate) fn files_in_use(&self) -> &FilesInUse {
+        &self.inner.files
+    }
+
+    /// The recorded streams of an instance; `None` without a directory.
+    pub(crate) fn stream_files(&self, instance: &str) -> Option<StreamFiles> {
+        let directory = self.inner.config.directory.as_deref()?;
+        Some(StreamFiles::new(directory, self.name(), instance))
     }
 
     pub(crate) fn methods(&self) -> &Methods {

@@ -3,7 +3,7 @@
 use crate::amf::Value;
 use crate::app::instance::Instance;
 use crate::app::peer::Reply;
-use crate::app::stream_files::{Selection, StreamFiles};
+use crate::app::stream_files::Selection;
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
 
@@ -32,8 +32,7 @@ impl Instance {
         reply: Option<Reply>,
     ) -> Result<()> {
         let application = self.application().ok_or(Error::Closed("application"))?;
-        let directory = application.config().directory.as_deref();
-        let files = directory.map(|directory| StreamFiles::new(directory, application.name(), self.name()));
+        let files = application.stream_files(self.name());
         let live = match selection.kind {
             None => self.clear_live(|name| selection.takes(name)),
             Some(_) => 0,

@@ -7,6 +7,7 @@ pub mod bandwidth;
 mod clear;
 pub mod client;
 pub mod config_file;
+pub mod disk;
 pub mod dispatch;
 pub mod instance;
 pub mod methods;
@@ -16,4 +17,5 @@ pub mod request;
 pub mod shared_object;
 pub mod stats;
 pub mod stream;
-mod stream_files;
+#[allow(dead_code)] // Recording and playback are on their way.
+pub(crate) mod stream_files;

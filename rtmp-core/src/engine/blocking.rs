@@ -8,7 +8,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use crate::app::shared_object::Disk;
+use crate::app::disk::Disk;
 use crate::engine::mailbox::enter_library_thread;
 use crate::engine::{Shared, ThreadStart};
 use crate::error::{Error, Result};

@@ -24,8 +24,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::app::shared_object::Disk;
+use crate::app::disk::Disk;
 use crate::app::stream::{Ports, StreamPort};
+use crate::app::stream_files::FilesInUse;
 use crate::error::{Error, Result};
 use blocking::{BlockingPool, EngineDisk};
 pub(crate) use client_peer::{ClientCommand, ClientStart, StreamCommand};
@@ -101,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) blocking: Mutex<Option<Arc<BlockingPool>>>,
     servers: Mutex<Vec<Weak<ServerCore>>>,
+    files: FilesInUse,
     ports: Ports,
     pub(crate) io_uring: bool,
     next: AtomicUsize,
@@ -126,6 +128,7 @@ impl Engine {
             io_uring: config.io_uring,
             blocking: Mutex::new(Some(Arc::new(BlockingPool::start(&config.thread_start)?))),
             servers: Mutex::default(),
+            files: FilesInUse::default(),
             next: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             running: Mutex::new(0),
@@ -200,6 +203,11 @@ impl Engine {
 
     pub(crate) fn disk(&self) -> Arc<dyn Disk> {
         Arc::new(EngineDisk::new(Arc::clone(&self.inner.shared)))
+    }
+
+    /// The recorded streams in use, of all servers: they may share folders.
+    pub(crate) fn files_in_use(&self) -> FilesInUse {
+        self.inner.shared.files.clone()
     }
 
     pub(crate) fn ports(&self) -> Ports {

@@ -154,6 +154,7 @@ impl Server {
             handler,
             self.inner.engine.ports(),
             self.inner.engine.disk(),
+            self.inner.engine.files_in_use(),
         )?;
         let mut applications = self.inner.core.applications.lock();
         match applications.get(name) {

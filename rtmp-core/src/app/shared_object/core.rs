@@ -5,12 +5,13 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::amf::Value;
+use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::shared_object::handle::{HandleInner, SharedObject};
 use crate::app::shared_object::object::{Notice, ObjectState, Phase, Sender};
 use crate::app::shared_object::slots::Snapshot;
-use crate::app::shared_object::store::{Disk, Storage};
+use crate::app::shared_object::store::Storage;
 use crate::error::Error;
 use crate::wire::message::SharedObjectMessage;
 use crate::wire::status::{Code, Status};

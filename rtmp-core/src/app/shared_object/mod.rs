@@ -24,5 +24,5 @@ pub use handle::SharedObject;
 pub use handler::{SharedObjectHandler, SlotChange, SlotChangeKind};
 pub(crate) use registry::SharedObjects;
 pub(crate) use slots::check_value;
-pub(crate) use store::{Disk, Storage};
+pub(crate) use store::Storage;
 pub(crate) use subscriptions::Subscriptions;

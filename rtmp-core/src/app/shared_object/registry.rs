@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::amf::Value;
 use crate::app::application::is_valid_name;
+use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::path_pattern::PathPattern;
 use crate::app::peer::Reply;
@@ -15,7 +16,7 @@ use crate::app::shared_object::SharedObjectConfig;
 use crate::app::shared_object::core::ObjectCore;
 use crate::app::shared_object::object::{ObjectState, Phase};
 use crate::app::shared_object::slots::SlotLimits;
-use crate::app::shared_object::store::{Disk, Storage};
+use crate::app::shared_object::store::Storage;
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
 

@@ -7,16 +7,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::app::disk::Disk;
 use crate::app::shared_object::redb_store::RedbStore;
 use crate::app::shared_object::slots::Snapshot;
 use crate::app::shared_object::{SharedObjectConfig, stored};
 use crate::error::Result;
-
-/// Threads that may block.
-pub(crate) trait Disk: Send + Sync + fmt::Debug {
-    /// Runs a job soon; on the calling thread when the engine is closing. An error has dropped the job.
-    fn run(&self, job: Box<dyn FnOnce() + Send>) -> Result<()>;
-}
 
 /// A place for stored objects by key. All functions may block.
 pub(crate) trait Store: Send + Sync + fmt::Debug {

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::amf::{Object, Value};
+use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::shared_object::object::Sender;
 use crate::app::shared_object::store::Store;
-use crate::app::shared_object::{Disk, SharedObjectConfig, SharedObjects, Storage, Subscriptions};
+use crate::app::shared_object::{SharedObjectConfig, SharedObjects, Storage, Subscriptions};
 use crate::error::{Error, Result};
 use crate::wire::message::{
     Message, MessageType, ObjectEncoding, SharedObjectEvent as Event, SharedObjectMessage,

@@ -1,33 +1,25 @@
 //! Recorded streams on disk: where they are, and deleting them. Names of peers and hosts never lead out of the instance's
 //! folder, not through links either.
 
+mod in_use;
+mod resolve;
+mod selection;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::app::access::split_type;
-use crate::app::application::{DEFAULT_INSTANCE, is_valid_name};
-use crate::app::path_pattern::PathPattern;
-use crate::error::{Error, Result};
+use crate::app::application::DEFAULT_INSTANCE;
+#[allow(unused_imports)] // By recording and playback, on their way.
+pub(crate) use in_use::{FilesInUse, InUse, PlayGuard, RecordGuard};
+#[allow(unused_imports)]
+pub(crate) use resolve::NotRecordable;
+pub(crate) use selection::Selection;
 
 /// The folder of an instance's recorded streams.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamFiles {
     folder: PathBuf,
-}
-
-/// Streams by name or by path.
-#[derive(Debug, Clone)]
-pub(crate) struct Selection {
-    /// Only files of this kind: the name had a type prefix.
-    pub(crate) kind: Option<String>,
-    names: Names,
-}
-
-#[derive(Debug, Clone)]
-enum Names {
-    One(String),
-    Matching(PathPattern),
 }
 
 /// Kinds of files by type prefix, and how their names end.
@@ -40,61 +32,6 @@ const KINDS: [(&str, &[&str]); 4] = [
 
 /// Folders within folders that are looked into.
 const MAX_DEPTH: usize = 32;
-
-impl Selection {
-    /// The stream of this name, `mp4:film` for the file of that kind alone.
-    pub(crate) fn one(name: &str) -> Result<Self> {
-        let (kind, name) = split_type(name);
-        if !is_valid_name(name) {
-            return Err(Error::InvalidArgument(format!("stream name {name:?}")));
-        }
-        Ok(Self {
-            kind: kind.map(str::to_owned),
-            names: Names::One(name.to_owned()),
-        })
-    }
-
-    /// The streams that a path names, `mp4:/films/*` for files of that kind alone.
-    pub(crate) fn matching(path: &str) -> Result<Self> {
-        let (kind, path) = split_type(path);
-        let pattern = PathPattern::new(path)?;
-        let folder = pattern.folder().trim_end_matches('/');
-        if !folder.is_empty() && !is_valid_name(folder) {
-            return Err(Error::InvalidArgument(format!("path {path:?}")));
-        }
-        Ok(Self {
-            kind: kind.map(str::to_owned),
-            names: Names::Matching(pattern),
-        })
-    }
-
-    /// Whether a stream of that name is meant.
-    pub(crate) fn takes(&self, name: &str) -> bool {
-        match &self.names {
-            Names::One(one) => one == name,
-            Names::Matching(pattern) => pattern.matches(name),
-        }
-    }
-
-    fn folder(&self) -> &str {
-        match &self.names {
-            Names::One(name) => name.rfind('/').map_or("", |at| &name[..at]),
-            Names::Matching(pattern) => pattern.folder().trim_end_matches('/'),
-        }
-    }
-
-    fn is_deep(&self) -> bool {
-        matches!(&self.names, Names::Matching(pattern) if pattern.is_deep())
-    }
-
-    fn takes_ending(&self, ending: &str) -> bool {
-        let of_kind = |(kind, _): &&(&str, &[&str])| self.kind.as_ref().is_none_or(|wanted| wanted == kind);
-        KINDS
-            .iter()
-            .filter(of_kind)
-            .any(|(_, endings)| endings.iter().any(|known| ending.eq_ignore_ascii_case(known)))
-    }
-}
 
 impl StreamFiles {
     /// The files of `app/instance`, under the directory of the application registered as `registered`.
@@ -185,6 +122,7 @@ fn collect(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Result;
 
     fn streams(test: &str) -> (PathBuf, StreamFiles) {
         let directory = std::env::temp_dir().join(format!("rtmpkit-streams-{}-{test}", std::process::id()));

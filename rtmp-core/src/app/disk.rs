@@ -1,0 +1,11 @@
+//! Threads that may block.
+
+use std::fmt;
+
+use crate::error::Result;
+
+/// Threads that may block.
+pub(crate) trait Disk: Send + Sync + fmt::Debug {
+    /// Runs a job soon; on the calling thread when the engine is closing. An error has dropped the job.
+    fn run(&self, job: Box<dyn FnOnce() + Send>) -> Result<()>;
+}
