@@ -76,7 +76,7 @@ pub enum AmfError {
         "AMF references copy more than {limit} values at byte {offset}: raise Limits::copies_per_byte if trusted"
     )]
     TooManyCopies {
-        /// The limit in force for this message.
+        /// What the bytes before allow.
         limit: usize,
         /// Where it was crossed.
         offset: usize,

@@ -11,7 +11,6 @@ pub(super) struct Budget {
     pub(super) limits: Limits,
     spent: Cost,
     copies: usize,
-    max_copies: usize,
     depth: usize,
     /// The deepest level reached inside the container being read, by whatever is in it.
     deepest: usize,
@@ -24,13 +23,11 @@ struct Cost {
 }
 
 impl Budget {
-    /// The budget for an input of `length` bytes.
-    pub(super) fn new(limits: Limits, length: usize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
             spent: Cost::default(),
             copies: 0,
-            max_copies: limits.copies_per_byte.saturating_mul(length),
             depth: 0,
             deepest: 0,
         }
@@ -77,11 +74,9 @@ impl Budget {
     /// Counts a value that a reference copies instead of sharing it.
     fn charge_copy(&mut self, offset: usize) -> Result<(), AmfError> {
         self.copies = self.copies.saturating_add(1);
-        if self.copies > self.max_copies {
-            return Err(AmfError::TooManyCopies {
-                limit: self.max_copies,
-                offset,
-            });
+        let limit = self.limits.copies_per_byte.saturating_mul(offset);
+        if self.copies > limit {
+            return Err(AmfError::TooManyCopies { limit, offset });
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ pub struct Limits {
     pub depth: usize,
     /// Values in all, with every reference counted as the values it stands for.
     pub elements: usize,
-    /// Values that references may copy, for each byte of input. A reference shares its container, save one that holds a
+    /// Values that references may copy, for each byte read so far. A reference shares its container, save one that holds a
     /// cycle to something around it: that is copied, because the cycle counts levels from where it stands.
     pub copies_per_byte: usize,
     /// Bytes of strings, keys, byte arrays and numeric vectors, references again counted in full.

@@ -11,6 +11,7 @@ pub mod flv;
 pub mod handshake;
 pub mod media_tags;
 pub mod memory;
+pub mod messages;
 pub mod peer;
 pub mod script;
 pub mod seeds;
@@ -27,7 +28,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "handshake",
         run: handshake::run,
@@ -43,6 +44,10 @@ pub const TARGETS: [Target; 9] = [
     Target {
         name: "amf3",
         run: amf3::run,
+    },
+    Target {
+        name: "messages",
+        run: messages::run,
     },
     Target {
         name: "media_tags",

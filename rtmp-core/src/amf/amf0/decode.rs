@@ -40,7 +40,7 @@ impl<'a> Decoder<'a> {
     pub fn new(data: &'a [u8], limits: Limits) -> Self {
         Self {
             cursor: Cursor::new(data),
-            budget: Budget::new(limits, data.len()),
+            budget: Budget::new(limits),
             graph: Graph::new("AMF0 object"),
             avmplus: amf3::Tables::new(),
             isolate_avmplus: false,

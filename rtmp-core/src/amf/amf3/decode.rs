@@ -42,7 +42,7 @@ impl<'a> Decoder<'a> {
     pub fn new(data: &'a [u8], limits: Limits) -> Self {
         Self {
             cursor: Cursor::new(data),
-            budget: Budget::new(limits, data.len()),
+            budget: Budget::new(limits),
             tables: Tables::new(),
             registry: ClassRegistry::builtin(),
             failed: None,
