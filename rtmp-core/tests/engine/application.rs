@@ -1,23 +1,21 @@
-//! The abilities of an application, one test per row of the catalogue (A1-A30), but for the shared objects'.
+//! The abilities of an application, one test per row of the catalogue (A1-A30), but for the shared objects', classes (A27) and
+//! proxied methods (A28).
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
 
 use parking_lot::Mutex;
-use rtmp_core::amf::{ClassHook, ClassRegistry};
 use rtmp_core::wire::chunk::MessageType;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, FourCc, Frame,
-    Instance, NetConnection, NetConnectionConfig, NetConnectionHandler, Object, PublishMode, PublishRequest,
-    Reply, Server, ServerConfig, Status, Stream, Value,
+    AcceptAll, ApplicationConfig, ApplicationHandler, Client, ConnectRequest, FourCc, Frame, Instance,
+    NetConnection, NetConnectionConfig, NetConnectionHandler, Object, PublishMode, PublishRequest, Reply,
+    Server, ServerConfig, Status, Stream, Value,
 };
 
 use crate::support::{
-    PATIENCE, Served, code, connect, connect_with, connected, serve, serve_with, stream, subscriber,
-    wait_status,
+    PATIENCE, Served, code, connect, connected, serve_with, stream, subscriber, wait_status,
 };
 use crate::wire::{Wire, assert_info, members};
 
@@ -104,7 +102,7 @@ fn logged_with(config: ApplicationConfig, may_go: bool) -> (Served, Receiver<Str
     (serve_with(log, 2, ServerConfig::default(), config), events)
 }
 
-fn logged() -> (Served, Receiver<String>) {
+pub fn logged() -> (Served, Receiver<String>) {
     logged_with(ApplicationConfig::default(), true)
 }
 
@@ -113,7 +111,7 @@ fn next(events: &Receiver<String>) -> String {
 }
 
 /// Passes over events until one begins so.
-fn until(events: &Receiver<String>, begin: &str) -> String {
+pub fn until(events: &Receiver<String>, begin: &str) -> String {
     loop {
         let event = next(events);
         if event.starts_with(begin) {
@@ -122,23 +120,23 @@ fn until(events: &Receiver<String>, begin: &str) -> String {
     }
 }
 
-fn instance(served: &Served) -> Instance {
+pub fn instance(served: &Served) -> Instance {
     served.server.instance("live").unwrap()
 }
 
-type Answer = Result<Value, Status>;
+pub type Answer = Result<Value, Status>;
 
-fn reply() -> (Reply, Receiver<Answer>) {
+pub fn reply() -> (Reply, Receiver<Answer>) {
     let (sender, answer) = channel();
     (Box::new(move |result| sender.send(result).unwrap()), answer)
 }
 
-fn answered(answer: &Receiver<Answer>) -> Answer {
+pub fn answered(answer: &Receiver<Answer>) -> Answer {
     answer.recv_timeout(PATIENCE).expect("an answer")
 }
 
 /// Calls a method of the server and waits for its result.
-fn call(connection: &NetConnection, method: &str, args: Vec<Value>) -> Answer {
+pub fn call(connection: &NetConnection, method: &str, args: Vec<Value>) -> Answer {
     let (reply, answer) = reply();
     connection.call(method, args, Some(reply)).unwrap();
     answered(&answer)
@@ -207,7 +205,7 @@ impl NetConnectionHandler for Called {
     }
 }
 
-fn callee(served: &Served, url: &str) -> (NetConnection, Receiver<(String, Vec<Value>)>) {
+pub fn callee(served: &Served, url: &str) -> (NetConnection, Receiver<(String, Vec<Value>)>) {
     let (sender, calls) = channel();
     let handler = Arc::new(Called(Mutex::new(sender)));
     let connection = NetConnection::new(&served.engine, NetConnectionConfig::default(), handler).unwrap();
@@ -472,147 +470,6 @@ fn a26_a_client_is_redirected() {
     );
     drop(wire);
     until(&events, "reject");
-}
-
-/// Gives points a length, and refuses those without `x`.
-struct Point;
-
-impl ClassHook for Point {
-    fn decoded(&self, object: &mut Object) -> Result<(), String> {
-        let x = object
-            .get("x")
-            .and_then(Value::as_f64)
-            .ok_or("a point without x")?;
-        object.insert("length", x.abs());
-        Ok(())
-    }
-}
-
-#[test]
-fn a27_a_class_is_completed_when_it_is_read() {
-    let (served, events) = logged();
-    let application = served.server.find_application("live").unwrap();
-    application.register_class("org.example.Point", Arc::new(Point));
-    application
-        .register_method(
-            "length",
-            Arc::new(|request: CallRequest| {
-                let length = request.args()[0].get("length").cloned();
-                request.accept(length.unwrap_or(Value::Null));
-            }),
-        )
-        .unwrap();
-    let mut wire = Wire::connected(&served, "live");
-    let point = |object: Object| Value::from(object.with_class("org.example.Point"));
-    wire.command(0, "length", 2.0, &[point(Object::new().with("x", -3.0))]);
-    assert_eq!(wire.answer(2.0), Ok(Value::from(3.0)));
-    wire.command(0, "length", 3.0, &[point(Object::new())]);
-    assert_eq!(until(&events, "error"), "error NetConnection.Call.Failed");
-    assert!(application.unregister_class("org.example.Point"));
-
-    let mut classes = ClassRegistry::new();
-    classes.register_class("org.example.Point", Arc::new(Point));
-    let mut config = NetConnectionConfig::default();
-    config.classes = Some(Arc::new(classes));
-    let (_connection, statuses) = connect_with(&served.engine, &served.url, config);
-    assert_eq!(code(&statuses), "NetConnection.Connect.Success");
-    let connected = |client: &Client| client.agent().contains("rtmpkit");
-    let clients = instance(&served).clients();
-    let client = clients.iter().find(|client| connected(client)).unwrap();
-    let (taking, answer) = reply();
-    client.call_with_reply("echo", vec![point(Object::new().with("x", 4.0))], taking);
-    let back = answered(&answer).unwrap();
-    assert_eq!(back.get("length"), Some(&Value::from(4.0)));
-}
-
-/// A server whose methods others' are proxied to.
-struct Origin;
-
-impl ApplicationHandler for Origin {
-    fn on_call(&self, request: CallRequest) {
-        match request.method() {
-            "sum" => request.accept(request.args().iter().filter_map(Value::as_f64).sum::<f64>()),
-            _ => request.reject("No."),
-        };
-    }
-}
-
-#[test]
-fn a28_methods_are_proxied_to_another_server() {
-    let origin = serve(Origin, 1);
-    let (served, _events) = logged();
-    let application = served.server.find_application("live").unwrap();
-    let (link, _link_statuses) = connected(&served.engine, &origin.url);
-    application.proxy_method("add", &link, "sum").unwrap();
-    application
-        .proxy_method_to_url("plus", &served.engine, &origin.url, "sum")
-        .unwrap();
-    application
-        .proxy_method_to_url("bad", &served.engine, &origin.url, "other")
-        .unwrap();
-    let (connection, _statuses) = connected(&served.engine, &served.url);
-    let two = || vec![Value::from(2.0), Value::from(3.0)];
-    for method in ["add", "plus", "plus"] {
-        assert_eq!(call(&connection, method, two()), Ok(Value::from(5.0)), "{method}");
-    }
-    let error = call(&connection, "bad", two()).unwrap_err();
-    assert_eq!(
-        (error.code.as_str(), error.description.as_str()),
-        ("NetConnection.Call.Failed", "No.")
-    );
-
-    // A connection of the method's own is made again.
-    assert!(origin.server.instance("live").unwrap().unload());
-    let begin = Instant::now();
-    while call(&connection, "plus", two()) != Ok(Value::from(5.0)) {
-        assert!(begin.elapsed() < PATIENCE, "the origin is back");
-    }
-
-    origin.server.close();
-    let error = call(&connection, "add", two()).unwrap_err();
-    assert_eq!(
-        (error.code.as_str(), error.is_error()),
-        ("NetConnection.Proxy.NotResponding", true)
-    );
-    assert!(application.unregister_method("add"));
-    assert_eq!(
-        call(&connection, "add", two()).unwrap_err().code,
-        "NetConnection.Call.Failed"
-    );
-}
-
-#[test]
-fn a28_methods_are_proxied_to_another_instance_here_and_to_a_client() {
-    let (served, events) = logged();
-    let application = served.server.find_application("live").unwrap();
-    served
-        .server
-        .application("origin", ApplicationConfig::default(), Arc::new(Origin))
-        .unwrap();
-    let origin = served.url.replace("/live", "/origin");
-    application
-        .proxy_method_to_url("add", &served.engine, &origin, "sum")
-        .unwrap();
-    let (worker, calls) = callee(&served, &served.url);
-    until(&events, "accept");
-    let target = instance(&served).clients().remove(0);
-    application
-        .proxy_method_to_client("work", &target, "job")
-        .unwrap();
-    let (connection, _statuses) = connected(&served.engine, &served.url);
-    assert_eq!(
-        call(&connection, "add", vec![Value::from(4.0)]),
-        Ok(Value::from(4.0))
-    );
-    assert_eq!(
-        call(&connection, "work", vec![Value::from("now")]),
-        Ok(Value::from("done"))
-    );
-    assert_eq!(
-        calls.recv_timeout(PATIENCE).unwrap(),
-        ("job".to_owned(), vec![Value::from("now")])
-    );
-    drop(worker);
 }
 
 #[test]

@@ -2,18 +2,22 @@
 #![cfg(feature = "engine")]
 
 mod application;
+mod classes;
 mod client;
 mod codes;
 mod connect;
 mod enhanced;
 mod hostile;
 mod live;
+mod proxy;
 mod reconnect;
 mod reconnect_follow;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;
 mod shared_object_crash;
+mod shared_object_stored;
+mod shared_object_wire;
 mod support;
 mod takeover;
 mod window;

@@ -1,31 +1,27 @@
-//! Shared objects over sockets: clients and host on one object, and what a restart leaves of it.
+//! Shared objects over sockets: clients and host on one object.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
-use rtmp_core::session::{ClientEvent, ClientSession, ClientSessionConfig};
-use rtmp_core::wire::message::{Message, MessageType};
+use rtmp_core::session::ClientSessionConfig;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, Client, Engine, Instance, NetConnection,
-    NetConnectionConfig, NetConnectionHandler, RemoteSharedObject, ServerConfig, SharedObject,
-    SharedObjectHandler, SlotChange, SlotChangeKind, Status, Value,
+    AcceptAll, Client, Engine, Instance, NetConnection, NetConnectionConfig, NetConnectionHandler,
+    RemoteSharedObject, SharedObject, SharedObjectHandler, SlotChange, SlotChangeKind, Status, Value,
 };
 
-use crate::support::{PATIENCE, Served, connected, serve, serve_with};
+use crate::shared_object_stored::{Directory, serve_stored};
+use crate::support::{PATIENCE, Served, connected, serve};
 
 #[derive(Debug, PartialEq)]
-enum Heard {
+pub enum Heard {
     Sync(Vec<SlotChange>),
     Message(Option<u64>, String, Vec<Value>),
     Status(String),
     Clear,
 }
 
-struct ToChannel(Mutex<Sender<Heard>>);
+pub struct ToChannel(Mutex<Sender<Heard>>);
 
 impl ToChannel {
     fn send(&self, heard: Heard) {
@@ -56,12 +52,12 @@ impl<O> SharedObjectHandler<O> for ToChannel {
     }
 }
 
-fn handler() -> (Arc<ToChannel>, Receiver<Heard>) {
+pub fn handler() -> (Arc<ToChannel>, Receiver<Heard>) {
     let (sender, heard) = channel();
     (Arc::new(ToChannel(Mutex::new(sender))), heard)
 }
 
-fn next(heard: &Receiver<Heard>) -> Heard {
+pub fn next(heard: &Receiver<Heard>) -> Heard {
     heard.recv_timeout(PATIENCE).expect("an event")
 }
 
@@ -74,12 +70,16 @@ fn change(kind: SlotChangeKind, name: &str, old: Option<i32>, new: Option<i32>) 
     }
 }
 
-fn one(kind: SlotChangeKind, name: &str, old: Option<i32>, new: Option<i32>) -> Heard {
+pub fn one(kind: SlotChangeKind, name: &str, old: Option<i32>, new: Option<i32>) -> Heard {
     Heard::Sync(vec![change(kind, name, old, new)])
 }
 
 /// A client's object that the server has let in.
-fn join(connection: &NetConnection, name: &str, persistent: bool) -> (RemoteSharedObject, Receiver<Heard>) {
+pub fn join(
+    connection: &NetConnection,
+    name: &str,
+    persistent: bool,
+) -> (RemoteSharedObject, Receiver<Heard>) {
     let (handler, heard) = handler();
     let object = connection.shared_object(name, persistent, handler).unwrap();
     assert_eq!(next(&heard), Heard::Clear);
@@ -88,7 +88,7 @@ fn join(connection: &NetConnection, name: &str, persistent: bool) -> (RemoteShar
     (object, heard)
 }
 
-fn host(served: &Served, name: &str, persistent: bool) -> (SharedObject, Receiver<Heard>) {
+pub fn host(served: &Served, name: &str, persistent: bool) -> (SharedObject, Receiver<Heard>) {
     let (handler, heard) = handler();
     (
         instance(served).shared_object(name, persistent, handler).unwrap(),
@@ -96,43 +96,13 @@ fn host(served: &Served, name: &str, persistent: bool) -> (SharedObject, Receive
     )
 }
 
-fn instance(served: &Served) -> Instance {
+pub fn instance(served: &Served) -> Instance {
     served.server.instance("live").unwrap()
 }
 
-/// A directory of the test's own that goes with it.
-struct Directory(PathBuf);
+pub type Answer = Result<Value, Status>;
 
-impl Directory {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("rtmpkit-{name}-{}", std::process::id()));
-        // Left by a run that was killed, if it is there.
-        let _ = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn serve_stored(directory: &Directory) -> Served {
-    let mut config = ApplicationConfig::default();
-    config.shared_objects.directory = Some(directory.0.clone());
-    serve_with(AcceptAll, 2, ServerConfig::default(), config)
-}
-
-fn stop(served: Served) {
-    served.server.close();
-    served.engine.close();
-    served.engine.join(Some(PATIENCE)).unwrap();
-}
-
-type Answer = Result<Value, Status>;
-
-fn reply() -> (Option<rtmp_core::Reply>, Receiver<Answer>) {
+pub fn reply() -> (Option<rtmp_core::Reply>, Receiver<Answer>) {
     let (sender, answer) = channel();
     let reply = Box::new(move |result| sender.send(result).unwrap());
     (Some(reply), answer)
@@ -454,83 +424,6 @@ fn fifty_clients_change_one_object_and_end_in_the_same_state() {
 }
 
 #[test]
-fn a_persistent_object_outlives_the_server() {
-    let directory = Directory::new("restart");
-    let served = serve_stored(&directory);
-    {
-        let (connection, _statuses) = connected(&served.engine, &served.url);
-        let (a, at_a) = join(&connection, "rooms/one", true);
-        a.set("topic", 7).unwrap();
-        assert_eq!(next(&at_a), one(SlotChangeKind::Success, "topic", None, Some(7)));
-        let (object, _at_host) = host(&served, "rooms/one", true);
-        assert!(object.is_dirty());
-        let (answer, answered) = reply();
-        object.flush(answer).unwrap();
-        assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), Ok(Value::from(2)));
-        assert!(!object.is_dirty());
-        // Not flushed by anybody: stored when the server stops.
-        object.set("late", 8).unwrap();
-    }
-    stop(served);
-
-    let served = serve_stored(&directory);
-    let (connection, _statuses) = connected(&served.engine, &served.url);
-    let (a, _at_a) = join(&connection, "rooms/one", true);
-    assert_eq!(
-        (a.get("topic"), a.get("late")),
-        (Some(Value::from(7)), Some(Value::from(8)))
-    );
-    assert_eq!(a.version(), 3);
-    drop(a);
-    let (answer, answered) = reply();
-    instance(&served).clear_shared_objects("/rooms/", answer).unwrap();
-    assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), Ok(Value::from(1)));
-    stop(served);
-
-    let served = serve_stored(&directory);
-    let (object, _at_host) = host(&served, "rooms/one", true);
-    assert_eq!((object.size(), object.version()), (0, 1));
-}
-
-#[test]
-fn commits_store_what_changed_and_say_so() {
-    let directory = Directory::new("commit");
-    let served = serve_stored(&directory);
-    let (object, _at_host) = host(&served, "a", true);
-    let (_temporary, _at_temporary) = host(&served, "t", false);
-    object.set("n", 1).unwrap();
-    let (answer, answered) = reply();
-    instance(&served).commit_shared_objects(None, answer).unwrap();
-    assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), Ok(Value::from(1)));
-    assert!(!object.is_dirty());
-    assert!(
-        instance(&served)
-            .commit_shared_objects(Some("none"), None)
-            .is_err()
-    );
-    let (answer, answered) = reply();
-    _temporary.flush(answer).unwrap();
-    let failed = answered.recv_timeout(PATIENCE).unwrap().unwrap_err();
-    assert_eq!(failed.code, "SharedObject.Flush.Failed");
-}
-
-#[test]
-fn autocommit_stores_without_being_asked() {
-    let directory = Directory::new("autocommit");
-    let mut config = ApplicationConfig::default();
-    config.shared_objects.directory = Some(directory.0.clone());
-    config.shared_objects.autocommit_ms = 1;
-    let served = serve_with(AcceptAll, 1, ServerConfig::default(), config);
-    let (object, _at_host) = host(&served, "a", true);
-    object.set("n", 1).unwrap();
-    let begun = std::time::Instant::now();
-    while object.is_dirty() {
-        assert!(begun.elapsed() < PATIENCE, "not stored");
-        std::thread::yield_now();
-    }
-}
-
-#[test]
 fn an_object_joins_again_with_its_connection() {
     let served = serve(AcceptAll, 2);
     let (object, _at_host) = host(&served, "room", false);
@@ -615,149 +508,4 @@ fn a_handler_may_use_its_object() {
         "the handler is gone with the closed handle"
     );
     assert!(object.is_closed());
-}
-
-/// A client that sends what it is told to, and shows what it gets.
-struct Raw {
-    socket: TcpStream,
-    session: ClientSession,
-}
-
-impl Raw {
-    fn connect(served: &Served) -> Self {
-        let address = served.url.trim_start_matches("rtmp://").trim_end_matches("/live");
-        let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let config = ClientSessionConfig::new("live", &served.url);
-        let mut raw = Self {
-            socket,
-            session: ClientSession::new(config, [7; 32], 0),
-        };
-        raw.session.connect(0);
-        while !raw.session.is_connected() {
-            raw.read();
-        }
-        raw
-    }
-
-    fn read(&mut self) {
-        let out = self.session.output().take_bytes();
-        self.socket.write_all(&out).unwrap();
-        let mut buffer = [0; 4096];
-        let count = self.socket.read(&mut buffer).unwrap();
-        assert!(count > 0, "disconnected");
-        let data = bytes::Bytes::copy_from_slice(&buffer[..count]);
-        self.session.input(data, 0).unwrap();
-    }
-
-    /// Sends a message of type 19 in hexadecimal digits.
-    fn say(&mut self, digits: &str) {
-        let message = Message::control(MessageType::SHARED_OBJECT, hex(digits));
-        assert!(self.session.send_message(&message));
-        let out = self.session.output().take_bytes();
-        self.socket.write_all(&out).unwrap();
-    }
-
-    fn hears(&mut self, digits: &str) {
-        loop {
-            match self.session.poll_event() {
-                Some(ClientEvent::SharedObject { message }) => {
-                    assert_eq!(message.kind, MessageType::SHARED_OBJECT);
-                    return assert_eq!(message.payload, hex(digits));
-                }
-                Some(_) => {}
-                None => self.read(),
-            }
-        }
-    }
-}
-
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|digit| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap())
-        .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
-
-const USE: &str = "000463686174 00000000 00000000 00000000 01 00000000";
-const EMPTY: &str = "000463686174 00000001 00000000 00000000 0b 00000000 08 00000000";
-
-/// The worked exchange of the protocol notes on shared objects.
-#[test]
-fn the_bytes_on_the_wire_are_those_of_the_notes() {
-    let served = serve(AcceptAll, 2);
-    let (mut a, mut b) = (Raw::connect(&served), Raw::connect(&served));
-    a.say(USE);
-    a.hears(EMPTY);
-    a.say("000463686174 00000001 00000000 00000000 03 0000000c 00016e 003ff0000000000000");
-    a.hears("000463686174 00000002 00000000 00000000 05 00000003 00016e");
-    b.say(USE);
-    b.hears(
-        "000463686174 00000002 00000000 00000000 0b00000000 0800000000 04 0000000c 00016e 003ff0000000000000",
-    );
-    b.say("000463686174 00000002 00000000 00000000 03 0000000c 00016e 004000000000000000");
-    b.hears("000463686174 00000003 00000000 00000000 05 00000003 00016e");
-    a.hears("000463686174 00000003 00000000 00000000 04 0000000c 00016e 004000000000000000");
-    let message =
-        "000463686174 00000003 00000000 00000000 06 00000014 0200036d7367 0200026869 003ff0000000000000";
-    a.say(message);
-    a.hears(message);
-    b.hears(message);
-    a.say("000463686174 00000003 00000000 00000000 0a 00000003 00016e");
-    let removed = "000463686174 00000004 00000000 00000000 09 00000003 00016e";
-    a.hears(removed);
-    b.hears(removed);
-    // What a client has no business to ask, or to say.
-    let mut c = Raw::connect(&served);
-    c.say("000463686174 00000004 00000000 00000000 0a 00000003 00016e");
-    c.hears(
-        "000463686174 00000000 00000000 00000000 07 00000023
-         001a 5368617265644f626a6563742e4e6f5772697465416363657373 0005 6572726f72",
-    );
-    a.say("000463686174 00000004 00000000 00000000 04 00000005 000178 0101 0800000000 09 00000003 00016e");
-    a.say("000463686174 00000004 00000000 00000000 03 00000005 000178 0101");
-    a.hears("000463686174 00000005 00000000 00000000 05 00000003 000178");
-}
-
-#[test]
-fn an_unreadable_message_is_reported_and_the_client_stays() {
-    struct Reporting(Mutex<Sender<String>>);
-    impl ApplicationHandler for Reporting {
-        fn on_error(&self, _: &Client, status: &Status) {
-            self.0.lock().send(status.description.clone()).unwrap();
-        }
-    }
-    let (sender, errors) = channel();
-    let served = serve(Reporting(Mutex::new(sender)), 2);
-    let mut a = Raw::connect(&served);
-    // The event says that it is longer than what there is.
-    a.say("000463686174 00000000 00000000 00000000 01 00000009");
-    let error = errors.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(error, "shared object message is cut short at byte 23");
-    a.say(USE);
-    a.hears(EMPTY);
-}
-
-#[test]
-fn a_client_that_leaves_in_the_middle_is_forgotten() {
-    let served = serve(AcceptAll, 2);
-    let (object, _at_host) = host(&served, "chat", false);
-    let mut stays = Raw::connect(&served);
-    stays.say(USE);
-    stays.hears(EMPTY);
-    object.lock().unwrap();
-    for _ in 0..20 {
-        let mut leaves = Raw::connect(&served);
-        leaves.say(USE);
-        leaves.say("000463686174 00000001 00000000 00000000 03 00000005 000178 0101");
-    }
-    while instance(&served).clients().len() > 1 {
-        std::thread::yield_now();
-    }
-    object.set("n", 1).unwrap();
-    object.unlock().unwrap();
-    stays.hears("000463686174 00000002 00000000 00000000 04 0000000c 00016e 003ff0000000000000");
-    assert_eq!((object.subscribers(), object.version()), (1, 2));
 }

@@ -10,6 +10,7 @@ mod exchanges;
 mod hostile;
 mod joined;
 mod memo_7_2;
+mod memo_7_3;
 mod mutations;
 mod raw;
 #[cfg(feature = "rtmpe")]
