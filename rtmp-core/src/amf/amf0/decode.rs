@@ -546,6 +546,23 @@ mod tests {
     }
 
     #[test]
+    fn cycles_count_the_containers_of_all_values_of_a_message() {
+        let cyclic = Value::from(vec![Value::Cycle(0)]);
+        let values = [Value::from(Vec::new()), "x".into(), cyclic];
+        let mut out = Vec::new();
+        crate::amf::amf0::encode_all(&values, &mut out);
+        // Reference 1: the second container of the message.
+        let expected = b"\x0A\0\0\0\0\x02\0\x01x\x0A\0\0\0\x01\x07\0\x01";
+        assert_eq!(out, expected);
+        assert_eq!(decode_all(&out, &Limits::default()), Ok(values.to_vec()));
+        out.clear();
+        crate::amf::amf0::encode_avmplus_all(&values, &mut out);
+        let expected = b"\x11\x09\x01\x01\x02\0\x01x\x11\x09\x03\x01\x09\x02";
+        assert_eq!(out, expected);
+        assert_eq!(decode_all(&out, &Limits::default()), Ok(values.to_vec()));
+    }
+
+    #[test]
     fn avmplus_writing_refers_to_nothing_but_ancestors() {
         let item = Object::new().with("k", "k");
         let value = Value::from(vec![item.clone().into(), item.into(), Value::Cycle(0)]);

@@ -11,16 +11,11 @@ use crate::amf::{ClassRegistry, Date, MAX_DEPTH, Object, Str, Value, amf3};
 /// strings or numbers, byte arrays and what is nested deeper than [`MAX_DEPTH`] `undefined`. A member whose name is
 /// longer than 65,535 bytes is left out.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
-    Writer {
-        out,
-        open: Vec::new(),
-        containers: 0,
-    }
-    .value(value);
+    encode_all([value], out);
 }
 
 /// Appends `values` in AMF0, as the values of one message (see [`encode`]).
-pub fn encode_all(values: &[Value], out: &mut Vec<u8>) {
+pub fn encode_all<'v>(values: impl IntoIterator<Item = &'v Value>, out: &mut Vec<u8>) {
     let mut writer = Writer {
         out,
         open: Vec::new(),
@@ -31,43 +26,51 @@ pub fn encode_all(values: &[Value], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `value` for a peer with object encoding 3: containers, byte arrays, vectors and XML in AMF3 behind the avmplus
-/// marker (11), everything else in AMF0.
-///
-/// Inside the marker nothing refers back but cycles. Decoders disagree on whether AMF3 reference tables span one such
-/// value or all of a message; without references both read the same, as long as a message with a cycle has it in its
-/// first such value.
+/// Appends `value` for a peer with object encoding 3 (see [`encode_avmplus_all`]), as the only one of its message.
 pub fn encode_avmplus(value: &Value, out: &mut Vec<u8>) {
-    encode_avmplus_with(value, ClassRegistry::builtin(), out);
+    encode_avmplus_all([value], out);
 }
 
-/// Appends `values` for a peer with object encoding 3 (see [`encode_avmplus`]).
-pub fn encode_avmplus_all(values: &[Value], out: &mut Vec<u8>) {
+/// Appends `values` for a peer with object encoding 3, as the values of one message: containers, byte arrays, vectors and
+/// XML in AMF3 behind the avmplus marker (11), everything else in AMF0.
+///
+/// Inside the marker nothing refers back but cycles. Decoders disagree on whether AMF3 reference tables span one such
+/// value or all of a message. Without references both read the same; a cycle counts by the message, as Flash Player does.
+pub fn encode_avmplus_all<'v>(values: impl IntoIterator<Item = &'v Value>, out: &mut Vec<u8>) {
+    encode_avmplus_with(values, ClassRegistry::builtin(), out);
+}
+
+/// As [`encode_avmplus_all`], with the host's externalizable classes.
+pub fn encode_avmplus_with<'v>(
+    values: impl IntoIterator<Item = &'v Value>,
+    registry: &ClassRegistry,
+    out: &mut Vec<u8>,
+) {
+    let mut written = amf3::Written::new(false);
     for value in values {
-        encode_avmplus(value, out);
+        if !value.is_container() && !is_amf3_only(value) {
+            encode(value, out);
+            continue;
+        }
+        out.push(marker::AVMPLUS);
+        amf3::Writer {
+            out,
+            written: &mut written,
+            registry,
+        }
+        .write_value(value);
     }
 }
 
-/// As [`encode_avmplus`], with the host's externalizable classes.
-pub fn encode_avmplus_with(value: &Value, registry: &ClassRegistry, out: &mut Vec<u8>) {
-    let amf3_only = matches!(
+fn is_amf3_only(value: &Value) -> bool {
+    matches!(
         value,
         Value::Xml(_)
             | Value::ByteArray(_)
             | Value::VectorInt(_)
             | Value::VectorUint(_)
             | Value::VectorDouble(_)
-    );
-    if !amf3_only && !value.is_container() {
-        return encode(value, out);
-    }
-    out.push(marker::AVMPLUS);
-    amf3::Writer {
-        out,
-        written: &mut amf3::Written::new(false),
-        registry,
-    }
-    .write_value(value);
+    )
 }
 
 struct Writer<'w> {

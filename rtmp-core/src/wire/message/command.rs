@@ -127,10 +127,11 @@ impl Command {
         );
         amf0::encode(&Value::from(self.name.as_str()), &mut body);
         amf0::encode(&Value::Number(self.transaction_id), &mut body);
-        encode_value(&self.object, encoding, &mut body);
-        for value in &self.args {
-            encode_value(value, encoding, &mut body);
-        }
+        encode_values(
+            std::iter::once(&self.object).chain(&self.args),
+            encoding,
+            &mut body,
+        );
         Message {
             timestamp: 0,
             kind,
@@ -208,10 +209,15 @@ pub(crate) fn begin_body(
     }
 }
 
-pub(crate) fn encode_value(value: &Value, encoding: ObjectEncoding, body: &mut Vec<u8>) {
+/// Appends values that are decoded together: cycles in them count the containers of all.
+pub(crate) fn encode_values<'v>(
+    values: impl IntoIterator<Item = &'v Value>,
+    encoding: ObjectEncoding,
+    body: &mut Vec<u8>,
+) {
     match encoding {
-        ObjectEncoding::Amf0 => amf::amf0::encode(value, body),
-        ObjectEncoding::Amf3 => amf::amf0::encode_avmplus(value, body),
+        ObjectEncoding::Amf0 => amf0::encode_all(values, body),
+        ObjectEncoding::Amf3 => amf0::encode_avmplus_all(values, body),
     }
 }
 

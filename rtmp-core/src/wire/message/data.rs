@@ -3,7 +3,7 @@
 use crate::amf::{Limits, Value, amf0};
 use crate::wire::deviation::Tally;
 use crate::wire::message::command::{
-    CommandError, ObjectEncoding, begin_body, decode_values, encode_value, split_name, strip_selector,
+    CommandError, ObjectEncoding, begin_body, decode_values, encode_values, split_name, strip_selector,
 };
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
@@ -55,9 +55,7 @@ impl DataMessage {
         let mut payload = Vec::with_capacity(128);
         let kind = begin_body(&mut payload, encoding, MessageType::DATA, MessageType::DATA_AMF3);
         amf0::encode(&Value::from(self.name.as_str()), &mut payload);
-        for value in &self.args {
-            encode_value(value, encoding, &mut payload);
-        }
+        encode_values(&self.args, encoding, &mut payload);
         Message {
             timestamp,
             kind,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::amf::{Limits, Value, amf0};
-use crate::wire::message::command::{ObjectEncoding, encode_value};
+use crate::wire::message::command::{ObjectEncoding, encode_values};
 use crate::wire::message::{Message, MessageType};
 
 /// One shared object message: everything that changes together travels in one.
@@ -221,7 +221,7 @@ impl SharedObjectEvent {
             Self::RequestChange(slots) | Self::Change(slots) => {
                 for (name, value) in slots {
                     put_text(body, name);
-                    encode_value(value, encoding, body);
+                    encode_values([value], encoding, body);
                 }
             }
             Self::Success(names) | Self::Remove(names) | Self::RequestRemove(names) => {
@@ -231,9 +231,7 @@ impl SharedObjectEvent {
             }
             Self::Send { handler, args } => {
                 amf0::encode(&Value::from(handler.as_str()), body);
-                for value in args {
-                    encode_value(value, encoding, body);
-                }
+                encode_values(args, encoding, body);
             }
             Self::Status { code, level } => {
                 put_text(body, code);
