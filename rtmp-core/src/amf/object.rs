@@ -20,7 +20,9 @@ const INDEX_FROM: usize = 24;
 struct Inner {
     class: Option<Str>,
     members: Vec<(Str, Value)>,
-    index: Option<HashMap<Str, usize>>,
+    // Boxed, because few objects are large enough to have one.
+    #[allow(clippy::box_collection)]
+    index: Option<Box<HashMap<Str, usize>>>,
     sealed: usize,
     dynamic: bool,
 }
@@ -82,7 +84,7 @@ impl Object {
                 .iter()
                 .enumerate()
                 .map(|(at, (key, _))| (key.clone(), at));
-            inner.index = Some(names.collect());
+            inner.index = Some(Box::new(names.collect()));
         }
         None
     }

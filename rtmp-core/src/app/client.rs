@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::amf::{Object, Value};
+use crate::amf::{Object, Str, Value};
 use crate::app::access::{Access, AccessList};
 use crate::app::bandwidth::Direction;
 use crate::app::instance::Instance;
@@ -28,16 +29,46 @@ struct ClientInner {
     id: u64,
     address: SocketAddr,
     protocol: &'static str,
-    connect: ConnectCommand,
+    connect: Connect,
     instance: Instance,
     link: Arc<dyn PeerLink>,
     traffic: Arc<Traffic>,
     rates: Mutex<Rates>,
-    access: Mutex<Access>,
+    /// Shared with the server's other clients until it is changed.
+    access: Mutex<Arc<Access>>,
     methods: Methods,
     /// Bytes per second in and out.
     limits: Mutex<[Option<u32>; 2]>,
-    ended: Mutex<Option<Status>>,
+    ended: AtomicBool,
+}
+
+/// What is kept of a client's connect command.
+struct Connect {
+    query: Str,
+    tc_url: Str,
+    flash_ver: Str,
+    swf_url: Str,
+    page_url: Str,
+    /// Of clients that speak Enhanced RTMP.
+    enhanced: Option<Box<Capabilities>>,
+    object: Object,
+    args: Vec<Value>,
+}
+
+impl From<ConnectCommand> for Connect {
+    fn from(command: ConnectCommand) -> Self {
+        let enhanced = command.enhanced;
+        Self {
+            query: command.query.into(),
+            tc_url: command.tc_url,
+            flash_ver: command.flash_ver,
+            swf_url: command.swf_url,
+            page_url: command.page_url,
+            enhanced: (enhanced != Capabilities::NONE).then(|| Box::new(enhanced)),
+            object: command.object,
+            args: command.args,
+        }
+    }
 }
 
 impl Client {
@@ -50,21 +81,21 @@ impl Client {
         instance: Instance,
         link: Arc<dyn PeerLink>,
         traffic: Arc<Traffic>,
-        samples: (bool, bool),
+        access: Arc<Access>,
     ) -> Self {
         let inner = ClientInner {
             id,
             address,
             protocol,
-            connect,
+            connect: connect.into(),
             instance,
             link,
             traffic,
             rates: Mutex::new(Rates::new()),
-            access: Mutex::new(Access::new(samples)),
+            access: Mutex::new(access),
             methods: Methods::default(),
             limits: Mutex::default(),
-            ended: Mutex::new(None),
+            ended: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -98,12 +129,12 @@ impl Client {
 
     /// The application as the client named it, with instance and query (`app`).
     pub fn app(&self) -> &str {
-        let connect = &self.inner.connect;
-        connect
+        self.inner
+            .connect
             .object
             .get("app")
             .and_then(Value::as_str)
-            .unwrap_or(&connect.app)
+            .unwrap_or_else(|| self.instance().name().split('/').next().unwrap_or_default())
     }
 
     /// The query of [`app`](Self::app), without the question mark; keys are often there.
@@ -143,7 +174,11 @@ impl Client {
 
     /// What the client can do with Enhanced RTMP (E-RTMP v2 "Enhancing NetConnection connect Command").
     pub fn capabilities(&self) -> &Capabilities {
-        &self.inner.connect.enhanced
+        self.inner
+            .connect
+            .enhanced
+            .as_deref()
+            .unwrap_or(&Capabilities::NONE)
     }
 
     /// Bytes and messages so far.
@@ -180,6 +215,7 @@ impl Client {
     /// empty text for nothing. What it plays and publishes already goes on.
     pub fn set_access(&self, read: &str, write: &str) {
         let mut access = self.inner.access.lock();
+        let access = Arc::make_mut(&mut access);
         access.read = AccessList::new(read);
         access.write = AccessList::new(write);
     }
@@ -199,6 +235,7 @@ impl Client {
     /// [`sample_access`](crate::session::ServerSessionConfig::sample_access) says all or nothing.
     pub fn set_sample_access(&self, audio: &str, video: &str) {
         let mut access = self.inner.access.lock();
+        let access = Arc::make_mut(&mut access);
         access.audio_samples = AccessList::new(audio);
         access.video_samples = AccessList::new(video);
     }
@@ -220,7 +257,7 @@ impl Client {
 
     /// Whether the connection still lives.
     pub fn is_connected(&self) -> bool {
-        self.inner.ended.lock().is_none()
+        !self.inner.ended.load(Acquire)
     }
 
     /// Calls a method of the client and asks for no result.
@@ -281,13 +318,8 @@ impl Client {
     }
 
     /// Marks the client as gone; true the first time.
-    pub(crate) fn end(&self, why: &Status) -> bool {
-        let mut ended = self.inner.ended.lock();
-        let first = ended.is_none();
-        if first {
-            *ended = Some(why.clone());
-        }
-        drop(ended);
+    pub(crate) fn end(&self) -> bool {
+        let first = !self.inner.ended.swap(true, AcqRel);
         self.inner.methods.clear();
         first
     }

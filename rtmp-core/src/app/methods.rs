@@ -17,7 +17,9 @@ pub type Method = Arc<dyn Fn(CallRequest) + Send + Sync>;
 /// Methods by name.
 #[derive(Default)]
 pub(crate) struct Methods {
-    by_name: Mutex<HashMap<String, Method>>,
+    /// Boxed, because most clients have none of their own.
+    #[allow(clippy::box_collection)]
+    by_name: Mutex<Option<Box<HashMap<String, Method>>>>,
 }
 
 /// Commands of the protocol, which the session answers.
@@ -59,19 +61,27 @@ impl Methods {
                 "method name {name:?}: it belongs to the protocol"
             )));
         }
-        let before = self.by_name.lock().insert(name.to_owned(), method);
+        let before = self
+            .by_name
+            .lock()
+            .get_or_insert_default()
+            .insert(name.to_owned(), method);
         // Outside the lock: this may run code of the host.
         drop(before);
         Ok(())
     }
 
     fn unregister(&self, name: &str) -> bool {
-        let before = self.by_name.lock().remove(name);
+        let before = self
+            .by_name
+            .lock()
+            .as_mut()
+            .and_then(|methods| methods.remove(name));
         before.is_some()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Method> {
-        self.by_name.lock().get(name).cloned()
+        self.by_name.lock().as_ref()?.get(name).cloned()
     }
 
     /// Lets go of all methods, and of what they hold.
@@ -137,7 +147,9 @@ impl Client {
 
 impl fmt::Debug for Methods {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.by_name.lock().keys()).finish()
+        let methods = self.by_name.lock();
+        let names = methods.iter().flat_map(|methods| methods.keys());
+        f.debug_set().entries(names).finish()
     }
 }
 

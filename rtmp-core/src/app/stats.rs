@@ -6,6 +6,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::session::Deviations;
+use crate::wire::deviation::Counts;
 
 /// Bytes and messages of a connection, or the sum over an instance or a server. Updated without locks.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ pub struct Traffic {
     queued: AtomicU64,
     /// One more than the milliseconds of the last round trip; 0 before the first.
     ping_rtt: AtomicU64,
-    deviations: Mutex<Deviations>,
+    deviations: Mutex<Counts>,
 }
 
 /// Bytes and messages counted so far.
@@ -169,18 +170,18 @@ impl Traffic {
 
     /// Takes a connection's counts of what its peer did against the specifications; returns what is new in them.
     pub fn set_deviations(&self, now: Deviations) -> Deviations {
-        let before = std::mem::replace(&mut *self.deviations.lock(), now);
+        let before = std::mem::replace(self.deviations.lock().get_mut(), now);
         now.since(&before)
     }
 
     /// Adds to the counts of what peers did against the specifications.
     pub fn add_deviations(&self, more: &Deviations) {
-        self.deviations.lock().absorb(more);
+        self.deviations.lock().get_mut().absorb(more);
     }
 
     /// What peers did against the specifications, so far.
     pub fn deviations(&self) -> Deviations {
-        *self.deviations.lock()
+        *self.deviations.lock().get()
     }
 
     /// Adds the counts of another, as when a connection ends.

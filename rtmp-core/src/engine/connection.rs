@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     room: usize,
     /// Reading waits until the peer's limit lets more come.
     held_back: bool,
+    /// What waits is part of a stream: the next message will need the same room in the queue.
+    pub(crate) streams: bool,
     /// Since when the socket has taken nothing, while something waits.
     stalled_since: Option<u64>,
     stall_timeout: u64,
@@ -130,6 +132,7 @@ impl Connection {
             writable: matches!(state, State::Open),
             room: usize::MAX,
             held_back: false,
+            streams: false,
             stalled_since: None,
             stall_timeout,
             state,
@@ -280,7 +283,13 @@ impl Connection {
         }
         match &mut self.peer {
             Peer::Client(peer) => peer.flushed(),
-            Peer::Server(peer) => peer.traffic.set_queued(peer.session.pending_output().len()),
+            Peer::Server(peer) => {
+                peer.traffic.set_queued(peer.session.pending_output().len());
+                // A connection that only answers now and then holds no room for it in between.
+                if !std::mem::take(&mut self.streams) {
+                    peer.session.output().release();
+                }
+            }
         }
         self.finish_if_over(now);
     }

@@ -225,6 +225,7 @@ fn give(
         }
     }
     if let Peer::Server(peer) = &mut connection.peer {
+        connection.streams = sent > 0;
         peer.traffic.messages_sent(sent);
         peer.traffic.dropped(&dropped);
         if player.flow.take_overrun() {

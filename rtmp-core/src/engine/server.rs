@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::amf::Object;
+use crate::app::access::Access;
 use crate::app::application::{Application, ApplicationConfig, ApplicationHandler};
 use crate::app::client::reconnect_request;
 use crate::app::instance::Instance;
@@ -85,6 +86,8 @@ struct ServerHandle {
 pub(crate) struct ServerCore {
     pub(crate) config: ServerConfig,
     pub(crate) session: Arc<ServerSessionConfig>,
+    /// What clients may do at first.
+    pub(crate) access: Arc<Access>,
     pub(crate) traffic: Traffic,
     applications: Mutex<HashMap<String, Application>>,
     connections: Mutex<Connections>,
@@ -117,6 +120,7 @@ impl Server {
         let session = Arc::new(config.session.clone());
         let core = ServerCore {
             config,
+            access: Arc::new(Access::new(session.sample_access)),
             session,
             traffic: Traffic::default(),
             applications: Mutex::default(),

@@ -120,6 +120,14 @@ const MAX_CODECS: usize = 64;
 const ANY: &str = "*";
 
 impl Capabilities {
+    /// Those of a side that does not speak Enhanced RTMP.
+    pub(crate) const NONE: Self = Self {
+        fourcc_list: None,
+        video: None,
+        audio: None,
+        caps_ex: None,
+    };
+
     /// Every codec in the same use, and all extended capabilities.
     pub fn any(uses: CodecUse) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! What a server session tells its owner.
 
-use crate::amf::{Object, Value};
+use crate::amf::{Object, Str, Value};
 use crate::media::MediaMessage;
 use crate::session::capabilities::Capabilities;
 use crate::wire::chunk::Message;
@@ -17,13 +17,13 @@ pub struct ConnectRequest {
     /// Query of `app`, without the question mark; tokens and `authmod` authentication live here.
     pub query: String,
     /// `tcUrl` as sent.
-    pub tc_url: String,
+    pub tc_url: Str,
     /// `flashVer`: the program at the other end.
-    pub flash_ver: String,
+    pub flash_ver: Str,
     /// `swfUrl`.
-    pub swf_url: String,
+    pub swf_url: Str,
     /// `pageUrl`.
-    pub page_url: String,
+    pub page_url: Str,
     /// Object encoding this connection uses, 0 or 3.
     pub object_encoding: u8,
     /// What the client can do with Enhanced RTMP.

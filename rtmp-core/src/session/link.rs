@@ -39,8 +39,8 @@ pub(crate) struct Link {
     pub(crate) window: Window,
     pub(crate) ping: Ping,
     pub(crate) tally: Tally,
-    /// The key of SWF verification, once the handshake is done.
-    swf_key: [u8; 32],
+    /// The key of SWF verification; a client's, once the handshake is done.
+    swf_key: Option<Box<[u8; 32]>>,
     #[cfg(feature = "rtmpe")]
     sealed: Option<Box<Sealed>>,
     /// The classes the host knows.
@@ -67,7 +67,7 @@ impl Link {
             window: Window::new(),
             ping: Ping::new(timeouts.ping_interval_ms, timeouts.ping_timeout_ms, now),
             tally: Tally::new(tolerance),
-            swf_key: [0; 32],
+            swf_key: None,
             #[cfg(feature = "rtmpe")]
             sealed: None,
             classes: None,
@@ -98,7 +98,9 @@ impl Link {
                 is_plain && handshake.peer_version() != 3,
                 Deviation::HandshakeVersion,
             );
-            self.swf_key = handshake.swf_verification_key();
+            if !handshake.is_server() {
+                self.swf_key = Some(Box::new(handshake.swf_verification_key()));
+            }
             #[cfg(feature = "rtmpe")]
             if let Some(ciphers) = handshake.take_ciphers() {
                 self.sealed = Some(Box::new(Sealed::new(ciphers, &mut self.output)));
@@ -156,7 +158,8 @@ impl Link {
 
     /// Proves to the server which SWF file this client is.
     pub(crate) fn verify_swf(&mut self, swf: &Swf) {
-        let response = swf.response(&self.swf_key);
+        let key = self.swf_key.as_deref().copied().unwrap_or_default();
+        let response = swf.response(&key);
         self.send_user(&UserControl::SwfVerifyResponse(response));
     }
 

@@ -51,7 +51,7 @@ pub(super) enum Phase {
     /// In the handshake or waiting for `connect`.
     Opening,
     /// `connect` waits for the host.
-    Deciding(Deciding),
+    Deciding(Box<Deciding>),
     Connected,
     Closed,
 }
@@ -399,7 +399,7 @@ impl ServerSession {
         }
     }
 
-    pub(super) fn ask_connect(&mut self, deciding: Deciding, request: ConnectRequest) {
+    pub(super) fn ask_connect(&mut self, deciding: Box<Deciding>, request: ConnectRequest) {
         self.phase = Phase::Deciding(deciding);
         self.events.push_back(ServerEvent::Connect(Box::new(request)));
     }

@@ -1,6 +1,6 @@
 //! `connect` on the server's side: taking the request apart, and both answers (RTMP 1.0 7.2.1.1).
 
-use crate::amf::{Object, Value};
+use crate::amf::{Object, Str, Value};
 use crate::session::capabilities::Capabilities;
 use crate::session::events::{ConnectReply, ConnectRequest, ServerEvent};
 use crate::session::server::{Deciding, Phase, ServerSession};
@@ -69,7 +69,7 @@ impl ServerSession {
             .and_then(Value::as_f64)
             .unwrap_or(0.0);
         note_connect(&mut self.link.tally, &object, command.transaction_id);
-        let deciding = Deciding {
+        let deciding = Box::new(Deciding {
             // connect's transaction is 1 whatever some clients write (RTMP 1.0 7.2.1.1); 0 could not be answered.
             transaction_id: if command.transaction_id == 0.0 {
                 1.0
@@ -82,7 +82,7 @@ impl ServerSession {
                 ObjectEncoding::Amf0
             },
             enhanced: Capabilities::from_object(&object),
-        };
+        });
         let request = request(object, command.args, deciding.encoding);
         let agents = &self.config.aggregate_agents;
         self.reads_aggregates = agents
@@ -109,7 +109,7 @@ impl ServerSession {
     }
 
     /// Goes on to `next` when a `connect` waits for its answer; `None`, changing nothing, when not.
-    fn decide(&mut self, next: Phase) -> Option<Deciding> {
+    fn decide(&mut self, next: Phase) -> Option<Box<Deciding>> {
         match std::mem::replace(&mut self.phase, next) {
             Phase::Deciding(deciding) => Some(deciding),
             other => {
@@ -158,13 +158,9 @@ impl ServerSession {
 }
 
 fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> ConnectRequest {
-    let text = |key: &str| {
-        object
-            .get(key)
-            .and_then(Value::as_str)
-            .map(unquote)
-            .unwrap_or_default()
-            .to_owned()
+    let text = |key: &str| match object.get(key) {
+        Some(Value::String(text)) => unquoted(text),
+        _ => Str::default(),
     };
     let tc_url = match text("tcUrl") {
         url if url.is_empty() => text("tcurl"),
@@ -174,7 +170,7 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
     if app.is_empty()
         && let Ok(url) = RtmpUrl::parse(&tc_url)
     {
-        app = url.app;
+        app = url.app.into();
     }
     let (path, query) = app.split_once('?').unwrap_or((&app, ""));
     let path = path.strip_prefix('/').unwrap_or(path);
@@ -197,6 +193,16 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
         enhanced: Capabilities::from_object(&object),
         object,
         args,
+    }
+}
+
+/// The text without quotes around it; shared when there are none.
+fn unquoted(text: &Str) -> Str {
+    let bare = unquote(text);
+    if bare.len() == text.len() {
+        text.clone()
+    } else {
+        bare.into()
     }
 }
 

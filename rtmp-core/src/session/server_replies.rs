@@ -62,7 +62,7 @@ impl ServerSession {
         let Some(stream) = self.streams.get_mut(stream_id) else {
             return;
         };
-        let Some((name, reset)) = stream.asked.pop_front() else {
+        let Some((name, reset)) = stream.next_asked() else {
             return;
         };
         stream.role = Role::Playing;
@@ -86,7 +86,7 @@ impl ServerSession {
         let Some(stream) = self.streams.get_mut(stream_id) else {
             return;
         };
-        let Some((name, _)) = stream.asked.pop_front() else {
+        let Some((name, _)) = stream.next_asked() else {
             return;
         };
         // A refused addition to a play list leaves what plays alone.

@@ -82,6 +82,15 @@ impl Stream {
         self.early.push_back(held);
     }
 
+    /// The oldest `play` command that waits for the host: name and whether it resets.
+    pub(crate) fn next_asked(&mut self) -> Option<(String, bool)> {
+        let asked = self.asked.pop_front();
+        if self.asked.is_empty() {
+            self.asked = VecDeque::new();
+        }
+        asked
+    }
+
     /// What was held, in order of arrival.
     pub(crate) fn take_held(&mut self) -> VecDeque<Held> {
         self.early_bytes = 0;
@@ -117,7 +126,7 @@ impl Streams {
         }
         let id = self.next;
         self.next = self.next.checked_add(1)?;
-        self.list.push(Stream::new(id));
+        self.push(id);
         Some(id)
     }
 
@@ -126,7 +135,7 @@ impl Streams {
         if self.list.len() >= self.max || self.get(id).is_some() {
             return false;
         }
-        self.list.push(Stream::new(id));
+        self.push(id);
         true
     }
 
@@ -162,6 +171,12 @@ impl Streams {
     /// The stream a command on message stream 0 means: the first one.
     pub(crate) fn first(&self) -> Option<u32> {
         self.list.first().map(|stream| stream.id)
+    }
+
+    fn push(&mut self, id: u32) {
+        // Nearly every connection has one; none shall pay for four.
+        self.list.reserve_exact(1);
+        self.list.push(Stream::new(id));
     }
 }
 

@@ -175,12 +175,16 @@ impl Deviations {
     }
 }
 
+impl Deviations {
+    const NONE: Self = Self {
+        counts: [0; COUNT],
+        total: 0,
+    };
+}
+
 impl Default for Deviations {
     fn default() -> Self {
-        Self {
-            counts: [0; COUNT],
-            total: 0,
-        }
+        Self::NONE
     }
 }
 
@@ -190,11 +194,30 @@ impl fmt::Debug for Deviations {
     }
 }
 
+/// Counts that take no room before there is something to count: most peers deviate from nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Option<Box<Deviations>>);
+
+impl Counts {
+    pub(crate) fn get(&self) -> &Deviations {
+        self.0.as_deref().unwrap_or(const { &Deviations::NONE })
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut Deviations {
+        self.0.get_or_insert_default()
+    }
+
+    /// What was counted since this was called last, if anything was.
+    pub(crate) fn take(&mut self) -> Option<Deviations> {
+        self.0.take().map(|counts| *counts)
+    }
+}
+
 /// Counts of a connection, and the first one that its profile refuses.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     tolerance: Tolerance,
-    counts: Deviations,
+    counts: Counts,
     refused: Option<Deviation>,
 }
 
@@ -208,7 +231,7 @@ impl Tally {
 
     /// Counts what the peer did.
     pub(crate) fn note(&mut self, deviation: Deviation) {
-        self.counts.add(deviation);
+        self.counts.get_mut().add(deviation);
         if self.tolerance == Tolerance::Strict {
             self.refused.get_or_insert(deviation);
         }
@@ -222,7 +245,7 @@ impl Tally {
 
     /// Counts what the chunk reader saw.
     pub(crate) fn absorb(&mut self, seen: &Deviations) {
-        self.counts.absorb(seen);
+        self.counts.get_mut().absorb(seen);
         if self.tolerance == Tolerance::Strict && self.refused.is_none() {
             self.refused = seen.iter().next().map(|(deviation, _)| deviation);
         }
@@ -235,7 +258,7 @@ impl Tally {
     }
 
     pub(crate) fn counts(&self) -> &Deviations {
-        &self.counts
+        self.counts.get()
     }
 }
 

@@ -58,7 +58,7 @@ impl ServerPeer {
         if let Some(probe) = &mut self.probe {
             return probe.replies.extend(reply);
         }
-        self.probe = Some(Probe {
+        self.probe = Some(Box::new(Probe {
             kind,
             replies: reply.into_iter().collect(),
             transaction: 0.0,
@@ -67,7 +67,7 @@ impl ServerPeer {
             latency_ms: u64::MAX,
             kbit: 0.0,
             millis: 0,
-        });
+        }));
         self.next_probe(now);
     }
 
@@ -117,7 +117,7 @@ impl ServerPeer {
 
     /// Sets or lifts a limit.
     pub(super) fn limit_bandwidth(&mut self, direction: Direction, bytes_per_s: Option<u32>, now: u64) {
-        let shaper = bytes_per_s.map(|limit| Shaper::new(limit, now));
+        let shaper = bytes_per_s.map(|limit| Box::new(Shaper::new(limit, now)));
         match direction {
             Direction::Out => self.shaper_out = shaper,
             Direction::In => {
@@ -145,7 +145,7 @@ impl ServerPeer {
         let waiting = !self.session.pending_output().is_empty();
         let of_shaper = self
             .shaper_out
-            .as_ref()
+            .as_deref()
             .filter(|_| waiting)
             .and_then(Shaper::next);
         [self.session.lift_deadline(), of_shaper]
@@ -179,7 +179,7 @@ impl ServerPeer {
 
     /// When more may be read.
     pub(crate) fn read_deadline(&self) -> Option<u64> {
-        self.shaper_in.as_ref().and_then(Shaper::next)
+        self.shaper_in.as_deref().and_then(Shaper::next)
     }
 
     fn next_probe(&mut self, now: u64) {

@@ -42,7 +42,7 @@ pub(crate) struct ServerPeer {
     application: Option<Application>,
     accepted: bool,
     /// Why the client is refused or disconnected, if this side says so.
-    parting: Option<Status>,
+    parting: Option<Box<Status>>,
     /// What the host asked for before it accepted the client.
     early: Vec<PeerCommand>,
     /// When something of the client or for it was done last.
@@ -54,11 +54,11 @@ pub(crate) struct ServerPeer {
     next_request: u64,
     calls: HashMap<u64, Reply>,
     pings: VecDeque<Reply>,
-    probe: Option<Probe>,
+    probe: Option<Box<Probe>>,
     /// When the client asked for its bandwidth last.
     probed_at: Option<u64>,
-    shaper_in: Option<Shaper>,
-    shaper_out: Option<Shaper>,
+    shaper_in: Option<Box<Shaper>>,
+    shaper_out: Option<Box<Shaper>>,
     events: VecDeque<ServerEvent>,
     /// How many deviations of the peer were told.
     deviations: u64,
@@ -199,7 +199,7 @@ impl ServerPeer {
     /// Ends the connection, for a reason that the host is told too.
     fn close(&mut self, status: Option<Status>) {
         if self.parting.is_none() {
-            self.parting.clone_from(&status);
+            self.parting = status.clone().map(Box::new);
         }
         self.session.close(status);
     }
@@ -236,8 +236,11 @@ impl ServerPeer {
             return;
         };
         self.shared_objects.release_all(&client);
-        let why = self.parting.take().unwrap_or_else(|| why.clone());
-        client.end(&why);
+        let why = self
+            .parting
+            .take()
+            .map_or_else(|| why.clone(), |parting| *parting);
+        client.end();
         let instance = client.instance().clone();
         if instance.remove_client(&client) {
             application.event(move |handler| handler.on_disconnect(&client, &why));

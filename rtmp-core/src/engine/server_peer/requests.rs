@@ -92,7 +92,7 @@ impl ServerPeer {
             instance.clone(),
             Arc::new(self.link.clone()),
             Arc::clone(&self.traffic),
-            self.server.session.sample_access,
+            Arc::clone(&self.server.access),
         );
         self.client = Some(client.clone());
         self.application = Some(application.clone());
@@ -166,7 +166,7 @@ impl ServerPeer {
     /// Refuses the client, for a reason that the host is told too.
     pub(super) fn refuse(&mut self, status: Status) {
         self.session.reject_connect(status.clone());
-        self.parting = Some(status);
+        self.parting = Some(Box::new(status));
     }
 
     /// Notes that the host is asked; `None` before there is a client.

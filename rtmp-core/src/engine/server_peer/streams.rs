@@ -171,6 +171,7 @@ impl ServerPeer {
                 reduction,
             },
         );
+        self.playing.reserve_exact(1);
         self.playing.push(Playing {
             stream_id,
             stream,

@@ -6,7 +6,7 @@ use super::error::ChunkError;
 use super::extended::{ExtendedTimestamps, Reading};
 use super::header::{BasicHeader, EXTENDED, MAX_HEADER, be, message_header_len};
 use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType, csid};
-use crate::wire::deviation::{Deviation, Deviations};
+use crate::wire::deviation::{Counts, Deviation, Deviations};
 
 /// The smallest buffer for a message that comes in pieces, when it is not shorter itself.
 const FIRST_BUFFER: usize = 4096;
@@ -47,7 +47,7 @@ pub struct ChunkReader {
     chunk_left: Option<usize>,
     partial_bytes: usize,
     extended: ExtendedTimestamps,
-    deviations: Deviations,
+    deviations: Counts,
     /// The beginning of a header whose rest has not arrived.
     carry: [u8; MAX_HEADER],
     carried: usize,
@@ -87,7 +87,7 @@ impl ChunkReader {
             chunk_left: None,
             partial_bytes: 0,
             extended: ExtendedTimestamps::default(),
-            deviations: Deviations::default(),
+            deviations: Counts::default(),
             carry: [0; MAX_HEADER],
             carried: 0,
         }
@@ -150,10 +150,7 @@ impl ChunkReader {
     /// The harmless violations seen since the last call; `None` when there were none.
     #[inline]
     pub fn take_deviations(&mut self) -> Option<Deviations> {
-        if self.deviations.is_empty() {
-            return None;
-        }
-        Some(std::mem::take(&mut self.deviations))
+        self.deviations.take()
     }
 
     /// Changes the longest message accepted from now on, in bytes.
@@ -273,7 +270,7 @@ impl ChunkReader {
             // librtmp starts chunk stream 2 with format 1: the message stream is then 0, the time counts from 0.
             None if format < 2 => {
                 if format == 1 {
-                    self.deviations.add(Deviation::FreshFormat1);
+                    self.deviations.get_mut().add(Deviation::FreshFormat1);
                 }
                 self.add(csid)?
             }
@@ -303,7 +300,9 @@ impl ChunkReader {
             (_, false) => stream.timestamp.wrapping_add(field),
             (_, true) => {
                 if ExtendedTimestamps::is_no_delta(field) {
-                    self.deviations.add(Deviation::ExtendedTimestampAbsolute);
+                    self.deviations
+                        .get_mut()
+                        .add(Deviation::ExtendedTimestampAbsolute);
                 }
                 ExtendedTimestamps::advance(stream.timestamp, field)
             }
@@ -331,10 +330,10 @@ impl ChunkReader {
             };
             match reading {
                 Reading::Unknown => return Ok(None),
-                Reading::Absent => self.deviations.add(Deviation::ExtendedTimestampAbsent),
+                Reading::Absent => self.deviations.get_mut().add(Deviation::ExtendedTimestampAbsent),
                 Reading::Present(value) => {
                     if let Some(deviation) = ExtendedTimestamps::deviation(value, stream.field) {
-                        self.deviations.add(deviation);
+                        self.deviations.get_mut().add(deviation);
                     }
                     extended_len = 4;
                     field = Some(value);
@@ -359,10 +358,10 @@ impl ChunkReader {
     fn check_control(&mut self, message: &Message) {
         let csid = self.streams.get(self.last).map(|stream| stream.csid);
         if csid != Some(csid::CONTROL) {
-            self.deviations.add(Deviation::ControlChunkStream);
+            self.deviations.get_mut().add(Deviation::ControlChunkStream);
         }
         if message.stream_id != 0 {
-            self.deviations.add(Deviation::ControlMessageStream);
+            self.deviations.get_mut().add(Deviation::ControlMessageStream);
         }
     }
 

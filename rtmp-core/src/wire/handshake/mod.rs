@@ -166,6 +166,10 @@ impl Handshake {
         Ok(self.state == State::Done)
     }
 
+    pub(crate) fn is_server(&self) -> bool {
+        self.is_server
+    }
+
     /// Which handshake it is; settled once the peer's hello is read.
     pub fn kind(&self) -> HandshakeKind {
         self.kind
@@ -196,7 +200,9 @@ impl Handshake {
     fn answer_client(&mut self, c1: &[u8], out: &mut Output) -> Result<(), HandshakeError> {
         let mut s1 = hello(self.now_ms, self.seed);
         let mut echo = c1.to_vec();
-        if let Some(client) = digest::find(c1, Signer::Player) {
+        // Those who sign their hello give a version where RTMP 1.0 5.2.3 has four zeros; nobody else pays for the search.
+        let may_be_signed = c1.get(4..8) != Some(&[0; 4]);
+        if may_be_signed && let Some(client) = digest::find(c1, Signer::Player) {
             self.kind = HandshakeKind::Digest;
             set_version(&mut s1, SERVER_VERSION);
             #[cfg(feature = "rtmpe")]
