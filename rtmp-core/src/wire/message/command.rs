@@ -1,6 +1,6 @@
 //! Command messages, types 20 and 17 (RTMP 1.0 7.1.1): a name, a transaction, a command object, arguments.
 
-use crate::amf::{self, AmfError, ClassRegistry, Limits, Value, amf0};
+use crate::amf::{AmfError, ClassRegistry, Limits, Value, amf0};
 use crate::wire::deviation::{Deviation, Tally};
 use crate::wire::message::{Message, MessageType};
 use bytes::Bytes;
