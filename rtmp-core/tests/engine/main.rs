@@ -9,6 +9,7 @@ mod connect;
 mod enhanced;
 mod hostile;
 mod live;
+mod protocol;
 mod proxy;
 mod reconnect;
 mod reconnect_follow;

@@ -11,6 +11,7 @@ use rtmp_core::{AcceptAll, ApplicationHandler, Client, Status};
 
 use crate::shared_object::{host, instance};
 use crate::support::{PATIENCE, Served, serve};
+use crate::wire::hex;
 
 /// A client that sends what it is told to, and shows what it gets.
 struct Raw {
@@ -67,17 +68,24 @@ impl Raw {
     }
 }
 
-fn hex(digits: &str) -> Vec<u8> {
-    let digits: Vec<u8> = digits
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|digit| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap())
-        .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
-}
-
 const USE: &str = "000463686174 00000000 00000000 00000000 01 00000000";
 const EMPTY: &str = "000463686174 00000001 00000000 00000000 0b 00000000 08 00000000";
+
+/// The diagram of RTMP 1.0 7.3.2: create and connect, set a property, broadcast a message.
+#[test]
+fn section_7_3_2_broadcast_a_shared_object_message() {
+    let served = serve(AcceptAll, 2);
+    let mut client = Raw::connect(&served);
+    client.say(USE);
+    client.hears(EMPTY);
+    // RequestChange of n to 1; Success.
+    client.say("000463686174 00000001 00000000 00000000 03 0000000c 00016e 003ff0000000000000");
+    client.hears("000463686174 00000002 00000000 00000000 05 00000003 00016e");
+    // SendMessage msg("hi"), and the same back.
+    let message = "000463686174 00000002 00000000 00000000 06 0000000b 0200036d7367 0200026869";
+    client.say(message);
+    client.hears(message);
+}
 
 /// The worked exchange of the protocol notes on shared objects.
 #[test]

@@ -19,6 +19,7 @@ pub struct Wire {
     reader: ChunkReader,
     writer: ChunkWriter,
     input: Bytes,
+    sent: usize,
 }
 
 /// Bytes of the handshake in each direction.
@@ -40,6 +41,7 @@ impl Wire {
             reader: ChunkReader::new(ReaderLimits::default()),
             writer: ChunkWriter::new(),
             input: Bytes::new(),
+            sent: HANDSHAKE,
         }
     }
 
@@ -144,11 +146,37 @@ impl Wire {
         }
     }
 
+    /// Sends bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.sent += bytes.len();
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    /// Sends bytes in hexadecimal digits.
+    pub fn bytes(&mut self, digits: &str) {
+        self.raw(&hex(digits));
+    }
+
+    /// How many bytes have been sent, handshake included.
+    pub fn sent(&self) -> u32 {
+        u32::try_from(self.sent).unwrap()
+    }
+
     fn send(&mut self, message: &Message) {
         let mut output = Output::new();
         self.writer.write(csid::COMMAND, message, &mut output);
-        self.socket.write_all(&output.take_bytes()).unwrap();
+        self.raw(&output.take_bytes());
     }
+}
+
+/// Bytes of hexadecimal digits; white space is for the reader.
+pub fn hex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u8> = digits
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .map(|digit| u8::try_from(char::from(digit).to_digit(16).unwrap()).unwrap())
+        .collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 /// The members of an object, in order.

@@ -1,0 +1,243 @@
+//! Rows of the catalogue's protocol part over a real socket: bytes written by hand, and what the host gets of them.
+
+use std::sync::mpsc::Receiver;
+
+use rtmp_core::wire::chunk::MessageType;
+use rtmp_core::wire::message::user_control::UserControl;
+use rtmp_core::{AcceptAll, Frame, SubscribeOptions, Subscription, Value};
+
+use crate::support::{Seen, Served, seen, serve, subscriber};
+use crate::wire::{Wire, hex, members};
+
+/// A client that publishes `cam` on message stream 1, and the host's view of that stream.
+fn publishing(served: &Served) -> (Wire, Receiver<Seen>, Subscription) {
+    let instance = served.server.instance("live").unwrap();
+    let (handler, events) = subscriber();
+    let subscription = instance
+        .stream("cam")
+        .unwrap()
+        .subscribe(SubscribeOptions::default(), handler);
+    let mut wire = with_stream(served);
+    wire.command(1, "publish", 0.0, &["cam".into(), "live".into()]);
+    wire.wait_status("NetStream.Publish.Start");
+    assert!(matches!(seen(&events), Seen::Published));
+    (wire, events, subscription)
+}
+
+fn with_stream(served: &Served) -> Wire {
+    let mut wire = Wire::connected(served, "live");
+    wire.command(0, "createStream", 2.0, &[]);
+    assert_eq!(wire.answer(2.0), Ok(Value::from(1.0)));
+    wire
+}
+
+fn frame(events: &Receiver<Seen>) -> Frame {
+    match seen(events) {
+        Seen::Frame(frame) => frame,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn bodies(events: &Receiver<Seen>, count: usize) -> Vec<(u64, Vec<u8>)> {
+    (0..count)
+        .map(|_| frame(events))
+        .map(|frame| (frame.timestamp_ms, frame.body.to_vec()))
+        .collect()
+}
+
+#[test]
+fn p4_every_header_format_and_every_length_of_chunk_stream_id() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    // Chunk stream 3, 64, 319, 320 and 65,599, each with a message of format 0, then 1 (+10), 2 (+5) and 3 (+5 again).
+    let ids = [
+        ["03", "43", "83", "C3"],
+        ["0000", "4000", "8000", "C000"],
+        ["00FF", "40FF", "80FF", "C0FF"],
+        ["010001", "410001", "810001", "C10001"],
+        ["01FFFF", "41FFFF", "81FFFF", "C1FFFF"],
+    ];
+    for (number, [full, same_stream, same_length, same]) in ids.into_iter().enumerate() {
+        wire.bytes(&format!(
+            "{full} 0003E8 000003 08 01000000 AF01{number:02X}
+             {same_stream} 00000A 000004 08 AF01{number:02X}01
+             {same_length} 000005 AF01{number:02X}02
+             {same} AF01{number:02X}03"
+        ));
+        let number = u8::try_from(number).unwrap();
+        let expected = [
+            (1000, vec![0xAF, 1, number]),
+            (1010, vec![0xAF, 1, number, 1]),
+            (1015, vec![0xAF, 1, number, 2]),
+            (1020, vec![0xAF, 1, number, 3]),
+        ];
+        assert_eq!(bodies(&events, 4), expected);
+    }
+}
+
+#[test]
+fn p5_extended_timestamps_with_and_without_repetition_in_format_3() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    let (head, rest) = ([&[0xAF, 1][..], &[5; 126]].concat(), [6; 72]);
+    let body = [&head[..], &rest].concat();
+    let send = |wire: &mut Wire, header: &str, second: &str| {
+        wire.raw(&[hex(header), head.clone(), hex(second), rest.to_vec()].concat());
+    };
+    // 200 bytes in two chunks of 128 and 72 (RTMP 1.0 5.3.1.3: the second repeats the extended timestamp).
+    send(&mut wire, "06 FFFFFF 0000C8 08 01000000 01000000", "C6 01000000");
+    assert_eq!(bodies(&events, 1), [(0x100_0000, body.clone())]);
+    // Peers that leave it out: the second chunk goes on with the payload.
+    send(&mut wire, "07 FFFFFF 0000C8 08 01000000 01000001", "C7");
+    assert_eq!(bodies(&events, 1), [(0x100_0001, body)]);
+}
+
+#[test]
+fn p6_time_goes_over_the_edge_of_32_bits() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    wire.bytes("06 FFFFFF 000003 08 01000000 FFFFFFF0 AF0101  86 000010 AF0102  86 000010 AF0103");
+    let times: Vec<u64> = bodies(&events, 3).into_iter().map(|(time, _)| time).collect();
+    assert_eq!(times, [0xFFFF_FFF0, 0x1_0000_0000, 0x1_0000_0010]);
+}
+
+#[test]
+fn p7_the_largest_message_any_chunk_size_and_interleaving() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    // The largest length a header can say, in one chunk of a size that is allowed to be larger.
+    let mut body = vec![7; 0xFF_FFFF];
+    body[..2].copy_from_slice(&[0xAF, 1]);
+    wire.bytes("02 000000 000004 01 00000000 7FFFFFFF");
+    wire.raw(&[hex("06 000001 FFFFFF 08 01000000"), body.clone()].concat());
+    let large = frame(&events);
+    assert_eq!(large.timestamp_ms, 1);
+    assert!(large.body == body);
+    // Chunks of one byte; between them a message of another chunk stream.
+    wire.bytes(
+        "02 000000 000004 01 00000000 00000001
+         06 000002 000003 08 01000000 AF  05 000003 000002 08 01000000 AF  C6 01 C5 02 C6 03",
+    );
+    assert_eq!(bodies(&events, 2), [(3, vec![0xAF, 2]), (2, vec![0xAF, 1, 3])]);
+}
+
+#[test]
+fn p8_abort_window_and_acknowledgement() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    // 200 bytes announced, 128 sent, aborted: the next message of that chunk stream stands alone.
+    wire.raw(&[hex("06 000001 0000C8 08 01000000 AF01"), vec![9; 126]].concat());
+    wire.bytes("02 000000 000004 02 00000000 00000006  06 000002 000003 08 01000000 AF0102");
+    assert_eq!(bodies(&events, 1), [(2, vec![0xAF, 1, 2])]);
+    // A window of 1,000 bytes: the server acknowledges with the number of all bytes so far.
+    wire.bytes("02 000000 000004 05 00000000 000003E8");
+    let mut sent = vec![0xAF, 1];
+    sent.resize(128, 3);
+    for _ in 0..10 {
+        wire.raw(&[hex("06 000003 000080 08 01000000"), sent.clone()].concat());
+    }
+    let acknowledged = loop {
+        let message = wire.next().expect("an acknowledgement");
+        if message.kind == MessageType::ACKNOWLEDGEMENT {
+            break u32::from_be_bytes(message.payload[..].try_into().unwrap());
+        }
+    };
+    assert!(
+        acknowledged > 1000 && acknowledged <= wire.sent(),
+        "{acknowledged} of {}",
+        wire.sent()
+    );
+    // Set Peer Bandwidth, dynamic: the server answers with its window (RTMP 1.0 5.4.5).
+    wire.bytes("02 000000 000005 06 00000000 0001E24000");
+    loop {
+        let message = wire.next().expect("a window");
+        if message.kind == MessageType::WINDOW_ACK_SIZE {
+            break assert_eq!(message.payload[..], 123_456_u32.to_be_bytes());
+        }
+    }
+}
+
+#[test]
+fn p9_user_control_events() {
+    let served = serve(AcceptAll, 1);
+    let mut player = with_stream(&served);
+    let event = |wire: &mut Wire| loop {
+        let message = wire.next().expect("an event");
+        if let Ok(event) = UserControl::load(&message) {
+            break event;
+        }
+    };
+    // Set Buffer Length, events nobody knows, and ones that only servers send: taken without complaint.
+    player.bytes("02 000000 00000A 04 00000000 0003 00000001 00000BB8");
+    player.bytes("02 000000 000006 04 00000000 00FF 00000001  02 000000 000006 04 00000000 001F 00000001");
+    // Ping Request is answered with its own time.
+    player.bytes("02 000000 000006 04 00000000 0006 12345678");
+    assert_eq!(event(&mut player), UserControl::PingResponse(0x1234_5678));
+    player.command(1, "play", 0.0, &["cam".into()]);
+    assert_eq!(event(&mut player), UserControl::StreamBegin(1));
+}
+
+#[test]
+fn p10_aggregates_and_data_messages_of_both_encodings() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    // Two messages, at 100 and 140 of their own time, in an aggregate at 1,000 (RTMP 1.0 7.1.6).
+    wire.bytes(
+        "04 0003E8 000024 16 01000000
+         08 000003 000064 00 000000 AF0101 0000000E
+         08 000003 00008C 00 000000 AF0102 0000000E",
+    );
+    assert_eq!(
+        bodies(&events, 2),
+        [(1000, vec![0xAF, 1, 1]), (1040, vec![0xAF, 1, 2])]
+    );
+    let name = "02 0006 6F6E54657874";
+    wire.bytes(&format!("04 0003F0 00000C 12 01000000 {name} 02 0000"));
+    wire.bytes(&format!("04 0003F8 00000D 0F 01000000 00 {name} 02 0000"));
+    for time in [1008, 1016] {
+        let data = frame(&events);
+        assert_eq!(
+            (data.timestamp_ms, data.body.to_vec()),
+            (time, hex(&format!("{name} 02 0000")))
+        );
+    }
+}
+
+#[test]
+fn p14_commands_of_the_field() {
+    let served = serve(AcceptAll, 1);
+    let mut wire = with_stream(&served);
+    wire.command(0, "releaseStream", 3.0, &[Value::Null, "cam".into()]);
+    assert!(wire.answer(3.0).is_ok());
+    wire.command(0, "FCPublish", 4.0, &["cam".into()]);
+    let told = |wire: &mut Wire, name: &str, code: &str| {
+        let command = wire.wait_command(name);
+        let info = members(command.arg(0));
+        assert!(info.contains(&("level".to_owned(), "status".into())), "{info:?}");
+        assert!(info.contains(&("code".to_owned(), code.into())), "{info:?}");
+    };
+    told(&mut wire, "onFCPublish", "NetStream.Publish.Start");
+    wire.command(1, "publish", 0.0, &["cam".into(), "live".into()]);
+    wire.wait_status("NetStream.Publish.Start");
+    let mut player = with_stream(&served);
+    player.command(0, "FCSubscribe", 5.0, &["cam".into()]);
+    told(&mut player, "onFCSubscribe", "NetStream.Play.Start");
+    player.command(0, "getStreamLength", 6.0, &["cam".into()]);
+    assert_eq!(player.answer(6.0), Ok(Value::from(0.0)));
+    player.command(1, "play", 0.0, &["cam".into()]);
+    player.wait_status("NetStream.Play.Start");
+    // Metadata goes out without `@setDataFrame`.
+    let frame = "02 000D 40736574446174614672616D65";
+    let metadata = "02 000A 6F6E4D65746144617461 03 0001 61 00 3FF0000000000000 000009";
+    wire.message(MessageType::DATA, 1, &hex(&format!("{frame} {metadata}")));
+    let data = player.wait_data("onMetaData");
+    assert_eq!(data.args[0].get("a"), Some(&Value::from(1.0)));
+    // A player that comes later gets it too, until it is taken back.
+    let mut late = with_stream(&served);
+    late.command(1, "play", 0.0, &["cam".into()]);
+    late.wait_data("onMetaData");
+    let clear = "02 000F 40636C65617244617461 4672616D65 02 000A 6F6E4D65746144617461";
+    wire.message(MessageType::DATA, 1, &hex(clear));
+    wire.command(0, "FCUnpublish", 7.0, &["cam".into()]);
+    wire.wait_status("NetStream.Unpublish.Success");
+}
