@@ -90,7 +90,10 @@ pub use app::{
     instance::Instance,
     methods::Method,
     peer::Reply,
-    request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
+    record::{RecordChoice, RecordMode, RecordOptions, RecordStats, Recording},
+    request::{
+        CallRequest, ConnectRequest, PlayRequest, PublishOptions, PublishRequest, StreamLengthRequest,
+    },
     shared_object::{SharedObject, SharedObjectConfig, SharedObjectHandler, SlotChange, SlotChangeKind},
     stats::{ClientStats, Drops, InstanceStats, StreamStats, TrafficStats},
     stream::{

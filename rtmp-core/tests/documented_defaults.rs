@@ -68,11 +68,15 @@ fn real() -> BTreeMap<String, u64> {
         SessionLimits::max_aggregate_messages = limits;
         Limits::depth = limits.amf;
         Limits::elements = limits.amf;
+        Limits::copies_per_byte = limits.amf;
         Limits::expanded_bytes = limits.amf;
         FlowLimits::bytes = server.player_limits;
         FlowLimits::millis = server.player_limits;
         ServerConfig::stall_timeout_ms = server;
         ApplicationConfig::gop_cache_bytes = application;
+        ApplicationConfig::record_queue_bytes = application;
+        ApplicationConfig::record_max_duration_ms = application;
+        ApplicationConfig::record_max_bytes = application;
     }
     real
 }

@@ -9,7 +9,7 @@ const ROOMS: &[(&str, u8, &[&str])] = &[
     ("time", 0, &[]),
     ("amf", 1, &[]),
     ("wire", 1, &["amf"]),
-    ("media", 1, &["amf"]),
+    ("media", 1, &["time", "amf"]),
     ("session", 2, &["time", "amf", "wire", "media"]),
     ("error", 3, &["amf", "wire", "media", "session"]),
     ("app", 3, &["time", "amf", "wire", "media", "session", "error"]),

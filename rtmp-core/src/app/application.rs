@@ -16,6 +16,7 @@ use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::{Instance, Verdict};
 use crate::app::methods::Methods;
+use crate::app::record::Recording;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest};
 use crate::app::shared_object::{SharedObjectConfig, SharedObjects, Storage};
 use crate::app::stream::{Latency, Ports, Stream, Takeover};
@@ -68,6 +69,11 @@ pub trait ApplicationHandler: Send + Sync + 'static {
 
     /// A client stopped publishing.
     fn on_unpublish(&self, client: &Client, stream: &Stream) {}
+
+    /// How a recording goes, of a publisher or of the host: NetStream.Record.Start once its file is open, .Stop once it is
+    /// complete; .DiskQuotaExceeded before .Stop when a limit ended it; .Failed, .NoAccess or .AlreadyExists when there is
+    /// none, or no more. Runs on a thread of the library that may block, one at a time and in order per recording.
+    fn on_record(&self, recording: &Recording, status: &Status) {}
 
     /// A client asks to play. Default: accept.
     fn on_play(&self, request: PlayRequest) {
@@ -128,6 +134,13 @@ pub struct ApplicationConfig {
     /// The application's folder: recorded streams are in `streams/<instance>` in it, those of the application `*` in
     /// `<application>/streams/<instance>`. Default: none, there are no recorded streams.
     pub directory: Option<PathBuf>,
+    /// Milliseconds that a recorded file may last, 0 for no limit: its publisher is then told
+    /// NetStream.Record.DiskQuotaExceeded and .Stop, and goes on live. Default: 0.
+    pub record_max_duration_ms: u64,
+    /// Bytes that a recorded file may have, 0 for no limit. Default: 0.
+    pub record_max_bytes: u64,
+    /// Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB.
+    pub record_queue_bytes: usize,
     /// Shared objects of clients and host.
     pub shared_objects: SharedObjectConfig,
 }
@@ -147,6 +160,9 @@ impl Default for ApplicationConfig {
             instance_idle_ms: 0,
             file: None,
             directory: None,
+            record_max_duration_ms: 0,
+            record_max_bytes: 0,
+            record_queue_bytes: 32 << 20,
             shared_objects: SharedObjectConfig::default(),
         }
     }
@@ -316,7 +332,6 @@ impl Application {
     }
 
     /// The recorded streams that are being written or played.
-    #[allow(dead_code)] // Recording and playback are on their way.
     pub(crate) fn files_in_use(&self) -> &FilesInUse {
         &self.inner.files
     }

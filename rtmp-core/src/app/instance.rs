@@ -182,7 +182,7 @@ impl Instance {
     }
 
     /// Takes the instance out of its application: its clients get NetConnection.Connect.AppShutdown and are disconnected, shared
-    /// objects are stored. Who connects next starts a new instance of the name. False if it was unloaded before.
+    /// objects are stored, recordings completed. Who connects next starts a new instance of the name. False if it was unloaded before.
     pub fn unload(&self) -> bool {
         let Some(application) = self.application() else {
             return false;
@@ -347,6 +347,8 @@ impl Instance {
             return false;
         }
         self.inner.shared_objects.commit();
+        let streams: Vec<Arc<LiveStream>> = self.inner.streams.lock().values().cloned().collect();
+        streams.iter().for_each(|stream| stream.stop_recordings());
         let stopping = self.clone();
         let status = Status::new(Code::ApplicationShutdown);
         application.event(move |handler| handler.on_status(&stopping, &status));

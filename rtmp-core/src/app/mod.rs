@@ -13,9 +13,10 @@ pub mod instance;
 pub mod methods;
 pub mod path_pattern;
 pub mod peer;
+pub mod record;
 pub mod request;
 pub mod shared_object;
 pub mod stats;
 pub mod stream;
-#[allow(dead_code)] // Recording and playback are on their way.
+#[allow(dead_code, unused_imports)] // Recorded playback is on its way.
 pub(crate) mod stream_files;

@@ -2,7 +2,7 @@
 
 use crate::amf::{Object, Value};
 use crate::app::bandwidth::{BandwidthCheck, BandwidthReply, Direction};
-use crate::app::stream::Takeover;
+use crate::app::request::PublishOptions;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
 
@@ -65,6 +65,13 @@ pub enum PeerCommand {
         /// Which publication it was.
         publisher: u64,
     },
+    /// The recording of a publication is over, and all was told about it.
+    Recorded {
+        /// The message stream.
+        stream_id: u32,
+        /// Which publication it was.
+        publisher: u64,
+    },
     /// End the connection, after sending the status if there is one.
     Close(Option<Status>),
 }
@@ -80,8 +87,8 @@ pub enum Answer {
         /// The largest chunk size the client can read, if that is less than the server's.
         max_chunk_size: Option<u32>,
     },
-    /// Accept a publish, under the application's takeover policy or another.
-    Publish(Option<Takeover>),
+    /// Accept a publish.
+    Publish(PublishOptions),
     /// Accept a play, under another stream name if one is given.
     Play(Option<String>),
     /// The length of a stream, in seconds.

@@ -10,9 +10,19 @@ use crate::amf::{Object, Value};
 use crate::app::client::Client;
 use crate::app::instance::Instance;
 use crate::app::peer::{Answer, PeerCommand};
+use crate::app::record::RecordChoice;
 use crate::app::stream::Takeover;
 use crate::session::{PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
+
+/// How a publish is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PublishOptions {
+    /// What the publisher may do to the one before it; `None` as the application says.
+    pub takeover: Option<Takeover>,
+    /// Whether what it publishes is recorded. The publisher hears of it: NetStream.Record.Start and so on.
+    pub record: RecordChoice,
+}
 
 /// The part that all requests share: whose it is, its number, and whether it was answered.
 struct Pending {
@@ -194,12 +204,22 @@ impl PublishRequest {
 
     /// Accepts. The client gets NetStream.Publish.BadName all the same if another publishes under that name.
     pub fn accept(&self) -> bool {
-        self.inner.pending.answer(Answer::Publish(None))
+        self.inner
+            .pending
+            .answer(Answer::Publish(PublishOptions::default()))
     }
 
     /// Accepts under another takeover policy than the application's.
     pub fn accept_with(&self, takeover: Takeover) -> bool {
-        self.inner.pending.answer(Answer::Publish(Some(takeover)))
+        self.accept_as(PublishOptions {
+            takeover: Some(takeover),
+            ..PublishOptions::default()
+        })
+    }
+
+    /// Accepts as the host wants it: under another takeover policy, recorded whatever the client asked, or not recorded.
+    pub fn accept_as(&self, options: PublishOptions) -> bool {
+        self.inner.pending.answer(Answer::Publish(options))
     }
 
     /// Refuses with NetStream.Publish.BadName.

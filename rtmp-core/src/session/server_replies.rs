@@ -32,6 +32,22 @@ impl ServerSession {
         self.replay_held(stream_id, true);
     }
 
+    /// Whether the end of what is published on `stream_id` is told by [`unpublished`](Self::unpublished) instead of at once,
+    /// as when a recording has to be completed first. Holds for the publication under way.
+    pub fn hold_unpublish(&mut self, stream_id: u32, hold: bool) {
+        if let Some(stream) = self.streams.get_mut(stream_id) {
+            stream.holds_unpublish = hold && stream.role == Role::Publishing;
+        }
+    }
+
+    /// Tells the publisher that was on `stream_id` that `name` is no longer published, after
+    /// [`hold_unpublish`](Self::hold_unpublish).
+    pub fn unpublished(&mut self, stream_id: u32, name: &str) {
+        if self.is_connected() {
+            self.send_named_status(stream_id, Code::UnpublishSuccess, name);
+        }
+    }
+
     /// Refuses the publisher on `stream_id`; usually with `NetStream.Publish.BadName`.
     ///
     /// Does nothing when no `Publish` event of that stream waits for its answer.

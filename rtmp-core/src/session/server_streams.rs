@@ -271,13 +271,16 @@ impl ServerSession {
             return;
         };
         let (role, name) = (stream.role, std::mem::take(&mut stream.name));
+        let holds_unpublish = stream.holds_unpublish;
         stream.reset();
         match role {
             Role::Idle => {}
             Role::PublishAsked => self.events.push_back(ServerEvent::Unpublish { stream_id: id }),
             Role::Publishing => {
                 self.events.push_back(ServerEvent::Unpublish { stream_id: id });
-                self.send_named_status(id, Code::UnpublishSuccess, &name);
+                if !holds_unpublish {
+                    self.send_named_status(id, Code::UnpublishSuccess, &name);
+                }
             }
             Role::PlayAsked | Role::Playing => self.events.push_back(ServerEvent::StopPlay { stream_id: id }),
         }

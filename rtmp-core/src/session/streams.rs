@@ -38,6 +38,8 @@ pub(crate) struct Stream {
     pub(crate) asked: VecDeque<(String, bool)>,
     /// Names this publisher set as data frames.
     pub(crate) data_frames: Vec<String>,
+    /// The host says when it is unpublished.
+    pub(crate) holds_unpublish: bool,
     early: VecDeque<Held>,
     early_bytes: usize,
     early_full: bool,
@@ -51,6 +53,7 @@ impl Stream {
             name: String::new(),
             asked: VecDeque::new(),
             data_frames: Vec::new(),
+            holds_unpublish: false,
             early: VecDeque::new(),
             early_bytes: 0,
             early_full: false,

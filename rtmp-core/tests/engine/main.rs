@@ -13,6 +13,9 @@ mod protocol;
 mod proxy;
 mod reconnect;
 mod reconnect_follow;
+mod record;
+mod record_crash;
+mod record_host;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;

@@ -69,8 +69,12 @@ impl Wire {
     }
 
     pub fn message(&mut self, kind: MessageType, stream_id: u32, payload: &[u8]) {
+        self.message_at(0, kind, stream_id, payload);
+    }
+
+    pub fn message_at(&mut self, timestamp: u32, kind: MessageType, stream_id: u32, payload: &[u8]) {
         self.send(&Message {
-            timestamp: 0,
+            timestamp,
             kind,
             stream_id,
             payload: Bytes::copy_from_slice(payload),

@@ -40,7 +40,7 @@ fn read(data: &[u8]) -> Option<Vec<MediaMessage>> {
 
 /// Appending to any file keeps what it held.
 fn append(data: &[u8], before: &[MediaMessage]) {
-    let Ok(mut writer) = FlvWriter::append(Cursor::new(data.to_vec())) else {
+    let Ok(mut writer) = FlvWriter::append(Cursor::new(data.to_vec()), |_| ()) else {
         return;
     };
     let more = MediaMessage::new(MediaKind::Audio, writer.last_timestamp(), vec![0xAF, 1, 2]);

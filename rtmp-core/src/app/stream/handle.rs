@@ -29,6 +29,10 @@ impl Stream {
         }
     }
 
+    pub(crate) fn live(&self) -> &Arc<LiveStream> {
+        &self.live
+    }
+
     /// The stream's name.
     pub fn name(&self) -> &str {
         self.live.name()

@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::app::record::{Recorder, Recorders};
 use crate::app::stats::StreamStats;
 use crate::app::stream::Latency;
 use crate::app::stream::gop_cache::GopCache;
@@ -83,6 +84,7 @@ struct State {
     sequence: u64,
     cache: GopCache,
     outlets: Vec<Outlet>,
+    recorders: Recorders,
     /// The lowest track seen of audio and of video.
     lowest: [Option<u8>; 2],
     messages: u64,
@@ -129,6 +131,7 @@ impl LiveStream {
             sequence: 0,
             cache: GopCache::new(gop_cache_bytes),
             outlets: Vec::new(),
+            recorders: Recorders::default(),
             lowest: [None; 2],
             messages: 0,
             bytes: 0,
@@ -174,9 +177,16 @@ impl LiveStream {
         self.timeline.begin(goes_on);
         let replaced = state.publisher.replace(publisher);
         if !goes_on {
+            state.recorders.restart();
             self.tell(&state, Item::Published);
         }
+        let recorders = match &replaced {
+            Some(replaced) => state.recorders.take_of(Some(replaced.id)),
+            None => Vec::new(),
+        };
         drop(state);
+        // Not under the lock: it may be done here and now.
+        recorders.iter().for_each(Recorder::stop);
         if let Some(publisher) = replaced {
             publisher.evict();
         }
@@ -193,6 +203,12 @@ impl LiveStream {
             Some(until) => state.held_until = Some(until),
             None => self.end(&mut state),
         }
+        let over = state.recorders.take_of(Some(publisher));
+        let others = state.recorders.all();
+        drop(state);
+        over.iter().for_each(Recorder::stop);
+        // What they were given is not to wait for another publisher.
+        others.iter().for_each(Recorder::start);
         true
     }
 
@@ -215,7 +231,11 @@ impl LiveStream {
         if publisher.is_some() || state.held_until.take().is_some() {
             self.end(&mut state);
         }
+        let over = publisher
+            .as_ref()
+            .map(|publisher| state.recorders.take_of(Some(publisher.id)));
         drop(state);
+        over.iter().flatten().for_each(Recorder::stop);
         if let Some(publisher) = publisher {
             publisher.evict();
         }
@@ -245,14 +265,47 @@ impl LiveStream {
             }
             state.needs_key = false;
         }
-        self.append(&mut state, message);
+        let due = self.append(&mut state, message);
+        drop(state);
+        due.iter().for_each(Recorder::write_soon);
         true
     }
 
     /// Sends a data message of the host to all players, whoever publishes. Late joiners do not get it.
     pub fn broadcast(&self, body: Bytes) {
         let message = LiveMessage::new(0, MediaKind::Data, self.timeline.last(), body, false);
-        self.append(&mut self.state.lock(), message);
+        let due = self.append(&mut self.state.lock(), message);
+        due.iter().for_each(Recorder::write_soon);
+    }
+
+    /// Gives a recorder what is published from now on: to that of a publisher what it publishes, and nothing if it has left;
+    /// to one of the host what those who join late get, too.
+    pub(crate) fn attach(&self, recorder: &Arc<Recorder>, publisher: Option<u64>) {
+        let mut state = self.state.lock();
+        let due = match publisher {
+            None => recorder.join(&state.cache.backlog(), state.cache.has_video()),
+            Some(id) if state.publisher.as_ref().is_some_and(|current| current.id == id) => false,
+            Some(_) => {
+                drop(state);
+                return recorder.stop();
+            }
+        };
+        state.recorders.add(recorder, publisher);
+        drop(state);
+        if due {
+            recorder.write_soon();
+        }
+    }
+
+    /// Gives a recorder nothing more.
+    pub(crate) fn detach(&self, recorder: &Arc<Recorder>) {
+        self.state.lock().recorders.remove(recorder);
+    }
+
+    /// Ends the recordings of the host.
+    pub(crate) fn stop_recordings(&self) {
+        let over = self.state.lock().recorders.take_of(None);
+        over.iter().for_each(Recorder::stop);
     }
 
     /// Adds a player on the port's worker and says what it begins with.
@@ -320,7 +373,8 @@ impl LiveStream {
         }
     }
 
-    fn append(&self, state: &mut State, mut message: LiveMessage) {
+    /// Hands a message to everybody. The recorders that are returned are to write, once the lock is free.
+    fn append(&self, state: &mut State, mut message: LiveMessage) -> Vec<Arc<Recorder>> {
         message.sequence = state.sequence;
         message.default_track = state.default_track(message.kind, message.tracks);
         state.sequence += 1;
@@ -329,7 +383,9 @@ impl LiveStream {
         self.timeline.note(message.shared.timestamp);
         let message = Arc::new(message);
         state.cache.add(&message);
+        let due = state.recorders.push(&message);
         self.tell(state, Item::Media(message));
+        due
     }
 
     fn end(&self, state: &mut State) {

@@ -2,6 +2,7 @@
 //! played.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,17 +12,24 @@ use parking_lot::Mutex;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FilesInUse(Arc<Mutex<HashMap<PathBuf, Uses>>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Uses {
     recorded: bool,
+    /// The recording was stopped and is being finished.
+    ending: bool,
     players: usize,
+    waiting: Vec<Job>,
 }
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Why a file cannot be recorded to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InUse {
     /// Another records to it.
     Recorded,
+    /// Another has stopped recording to it, and finishes it: see [`FilesInUse::when_free`].
+    Ending,
     /// Somebody plays it.
     Played,
 }
@@ -45,6 +53,7 @@ impl FilesInUse {
     pub(crate) fn record(&self, path: &Path) -> Result<RecordGuard, InUse> {
         let mut files = self.0.lock();
         match files.get(path) {
+            Some(uses) if uses.ending => return Err(InUse::Ending),
             Some(uses) if uses.recorded => return Err(InUse::Recorded),
             Some(_) => return Err(InUse::Played),
             None => {}
@@ -59,6 +68,18 @@ impl FilesInUse {
         PlayGuard(self.one(path))
     }
 
+    /// Runs `job` once the recording that is being finished is: now, if there is none.
+    pub(crate) fn when_free(&self, path: &Path, job: Job) {
+        let mut files = self.0.lock();
+        match files.get_mut(path).filter(|uses| uses.ending) {
+            Some(uses) => uses.waiting.push(job),
+            None => {
+                drop(files);
+                job();
+            }
+        }
+    }
+
     fn one(&self, path: &Path) -> Use {
         Use {
             files: self.clone(),
@@ -67,27 +88,51 @@ impl FilesInUse {
     }
 }
 
+impl RecordGuard {
+    /// The recording was stopped: whoever wants to record next waits until it is finished.
+    pub(crate) fn set_ending(&self) {
+        if let Some(uses) = self.0.files.0.lock().get_mut(&self.0.path) {
+            uses.ending = true;
+        }
+    }
+}
+
 impl Use {
     fn end(&self, end: impl FnOnce(&mut Uses)) {
         let mut files = self.files.0.lock();
-        if let Some(uses) = files.get_mut(&self.path) {
-            end(uses);
-            if !uses.recorded && uses.players == 0 {
-                files.remove(&self.path);
-            }
+        let Some(uses) = files.get_mut(&self.path) else {
+            return;
+        };
+        end(uses);
+        let waiting = match uses.recorded {
+            true => Vec::new(),
+            false => std::mem::take(&mut uses.waiting),
+        };
+        if !uses.recorded && uses.players == 0 {
+            files.remove(&self.path);
+        }
+        drop(files);
+        for job in waiting {
+            job();
         }
     }
 }
 
 impl Drop for RecordGuard {
     fn drop(&mut self) {
-        self.0.end(|uses| uses.recorded = false);
+        self.0.end(|uses| (uses.recorded, uses.ending) = (false, false));
     }
 }
 
 impl Drop for PlayGuard {
     fn drop(&mut self) {
         self.0.end(|uses| uses.players = uses.players.saturating_sub(1));
+    }
+}
+
+impl fmt::Debug for Uses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "recorded {}, players {}", self.recorded, self.players)
     }
 }
 
@@ -111,5 +156,26 @@ mod tests {
         drop(second);
         assert!(files.record(path).is_ok());
         assert!(files.0.lock().is_empty());
+    }
+
+    #[test]
+    fn who_comes_while_a_recording_is_finished_waits() {
+        let files = FilesInUse::default();
+        let path = Path::new("/streams/a.flv");
+        let told = Arc::new(Mutex::new(0));
+        let wait = || {
+            let told = Arc::clone(&told);
+            files.when_free(path, Box::new(move || *told.lock() += 1));
+        };
+        let recording = files.record(path).unwrap();
+        recording.set_ending();
+        assert_eq!(files.record(path).unwrap_err(), InUse::Ending);
+        wait();
+        assert_eq!(*told.lock(), 0);
+        drop(recording);
+        assert_eq!(*told.lock(), 1);
+        wait();
+        assert_eq!(*told.lock(), 2, "nothing to wait for");
+        assert!(files.record(path).is_ok());
     }
 }

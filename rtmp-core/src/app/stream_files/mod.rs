@@ -10,9 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::application::DEFAULT_INSTANCE;
-#[allow(unused_imports)] // By recording and playback, on their way.
 pub(crate) use in_use::{FilesInUse, InUse, PlayGuard, RecordGuard};
-#[allow(unused_imports)]
 pub(crate) use resolve::NotRecordable;
 pub(crate) use selection::Selection;
 

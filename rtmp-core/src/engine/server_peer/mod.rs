@@ -2,6 +2,7 @@
 
 mod bandwidth;
 mod calls;
+mod recording;
 mod requests;
 mod streams;
 
@@ -25,6 +26,7 @@ use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
 use bandwidth::Probe;
 pub(crate) use calls::failure;
+use recording::Completing;
 use requests::{Pending, Wanted};
 use streams::{Playing, Publishing};
 
@@ -48,6 +50,8 @@ pub(crate) struct ServerPeer {
     /// When something of the client or for it was done last.
     last_active: u64,
     publishing: HashMap<u32, Publishing>,
+    /// Publications that are over but for their recordings.
+    completing: Vec<Completing>,
     playing: Vec<Playing>,
     shared_objects: Subscriptions,
     requests: HashMap<u64, Pending>,
@@ -87,6 +91,7 @@ impl ServerPeer {
             early: Vec::new(),
             last_active: now,
             publishing: HashMap::new(),
+            completing: Vec::new(),
             playing: Vec::new(),
             shared_objects: Subscriptions::default(),
             requests: HashMap::new(),
@@ -190,6 +195,9 @@ impl ServerPeer {
                 bytes_per_s,
             } => return self.limit_bandwidth(direction, bytes_per_s, context.now),
             PeerCommand::Status { stream_id, status } => self.session.send_status(stream_id, status),
+            PeerCommand::Recorded { stream_id, publisher } => {
+                self.recorded(stream_id, publisher, context.now)
+            }
             PeerCommand::Evict { stream_id, publisher } => self.evicted(stream_id, publisher),
             PeerCommand::Close(status) => return self.close(status),
         }

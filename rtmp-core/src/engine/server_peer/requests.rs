@@ -10,6 +10,7 @@ use crate::app::instance::NO_ROOM;
 use crate::app::peer::Answer;
 use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
 use crate::engine::server_peer::ServerPeer;
+use crate::engine::server_peer::streams::Accepted;
 use crate::engine::worker::Context;
 use crate::session::{self, ConnectReply, PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
@@ -25,6 +26,7 @@ pub(super) enum Asked {
     Publish {
         stream_id: u32,
         name: String,
+        mode: PublishMode,
     },
     Play {
         stream_id: u32,
@@ -125,6 +127,7 @@ impl ServerPeer {
         let asked = Asked::Publish {
             stream_id,
             name: name.clone(),
+            mode,
         };
         if let Some(number) = self.ask(asked, context) {
             self.request(number, move |client, number| {
@@ -214,8 +217,23 @@ impl ServerPeer {
                 self.accept(reply, context);
             }
             (Asked::Connect, Answer::Refuse(status)) => self.refuse(status),
-            (Asked::Publish { stream_id, name }, Answer::Publish(takeover)) => {
-                self.publish(stream_id, &name, takeover, context.now);
+            (
+                Asked::Publish {
+                    stream_id,
+                    name,
+                    mode,
+                },
+                Answer::Publish(options),
+            ) => {
+                self.publish(
+                    Accepted {
+                        stream_id,
+                        name,
+                        mode,
+                        options,
+                    },
+                    context.now,
+                );
             }
             (Asked::Publish { stream_id, .. }, Answer::Refuse(status)) => {
                 self.session.reject_publish(stream_id, status);

@@ -4,24 +4,35 @@ use std::sync::Arc;
 
 use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
-use crate::app::stream::{LiveStream, PlayerFlow, Publisher, Stream, Takeover};
+use crate::app::request::PublishOptions;
+use crate::app::stream::{LiveStream, PlayerFlow, Publisher, Stream};
 use crate::engine::players::Player;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage};
-use crate::session::PlayStart;
+use crate::session::{PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
 
 pub(super) struct Publishing {
-    stream: Arc<LiveStream>,
-    publisher: u64,
+    pub(super) stream: Arc<LiveStream>,
+    pub(super) publisher: u64,
+    /// A recording is under way that ends with it.
+    pub(super) recorded: bool,
     /// The next data message is one that late joiners need.
     pub(super) metadata_follows: bool,
     /// When it was published, or sent something last.
     active_at: u64,
     /// The publisher was told that it is idle.
     idle_told: bool,
+}
+
+/// A publish that the host has accepted.
+pub(super) struct Accepted {
+    pub(super) stream_id: u32,
+    pub(super) name: String,
+    pub(super) mode: PublishMode,
+    pub(super) options: PublishOptions,
 }
 
 pub(super) struct Playing {
@@ -63,10 +74,20 @@ impl ServerPeer {
             .push(publishing.publisher, kind, timestamp, body, metadata);
     }
 
-    pub(super) fn publish(&mut self, stream_id: u32, name: &str, takeover: Option<Takeover>, now: u64) {
+    pub(super) fn publish(&mut self, accepted: Accepted, now: u64) {
+        let Some(accepted) = self.unless_completing(accepted) else {
+            return;
+        };
+        let Accepted {
+            stream_id,
+            name,
+            mode,
+            options: PublishOptions { takeover, record },
+        } = accepted;
         let (Some(client), Some(application)) = (&self.client, &self.application) else {
             return;
         };
+        let name = name.as_str();
         if !is_valid_name(name) {
             let status =
                 Status::for_stream(Code::PublishBadName, name).with_description("The name is not valid.");
@@ -84,17 +105,22 @@ impl ServerPeer {
                 .session
                 .reject_publish(stream_id, Status::for_stream(Code::PublishBadName, name));
         }
+        let handle = Stream::new(Arc::clone(&stream), client.instance());
         self.publishing.insert(
             stream_id,
             Publishing {
                 stream,
                 publisher,
+                recorded: false,
                 metadata_follows: false,
                 active_at: now,
                 idle_told: false,
             },
         );
         self.session.accept_publish(stream_id);
+        if let Some(options) = record.options(mode) {
+            self.record(stream_id, &handle, options);
+        }
     }
 
     /// Another publisher has the stream now: this one is told, and disconnected so that its encoder notices.
@@ -115,12 +141,19 @@ impl ServerPeer {
 
     pub(super) fn unpublish(&mut self, stream_id: u32) {
         self.forget_request(|what| matches!(what, Asked::Publish { stream_id: id, .. } if *id == stream_id));
+        self.forget_completing(stream_id);
         let Some(Publishing {
-            stream, publisher, ..
+            stream,
+            publisher,
+            recorded,
+            ..
         }) = self.publishing.remove(&stream_id)
         else {
             return;
         };
+        if recorded {
+            self.complete(stream_id, publisher, stream.name());
+        }
         stream.release(publisher);
         if let (Some(client), Some(application)) = (self.client.clone(), &self.application) {
             let instance = client.instance().clone();

@@ -42,7 +42,7 @@ proptest! {
                 let _ = reader.count();
             }
         }
-        let _ = FlvWriter::append(Cursor::new(file)).and_then(FlvWriter::finish);
+        let _ = FlvWriter::append(Cursor::new(file), |_| ()).and_then(FlvWriter::finish);
     }
 
     #[test]

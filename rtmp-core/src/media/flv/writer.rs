@@ -2,12 +2,13 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
-use super::index::KeyframeIndex;
+use super::index::{END_OF_OBJECT, KeyframeIndex, seconds};
 use super::tag::{FILE_HEADER, FileHeader, MAX_BODY, PREVIOUS_TAG_SIZE, TAG_HEADER, TagHeader};
 use super::{FlvError, FlvReader};
 use crate::amf::{Object, Value};
 use crate::media::metadata::Metadata;
 use crate::media::{FrameFlags, MediaKind, MediaMessage, inspect};
+use crate::time::Unwrap;
 
 /// Where the patched numbers stand in a metadata body that [`FlvWriter::write_metadata`] wrote: the name takes 13
 /// bytes, the array's marker and count 5, each key 10 and each number 9.
@@ -16,7 +17,8 @@ const DURATION: usize = DURATION_KEY + 10 + 1;
 const FILESIZE_KEY: usize = DURATION + 8;
 const FILESIZE: usize = FILESIZE_KEY + 10 + 1;
 const ARRAY_COUNT: usize = 13 + 1;
-const END_OF_OBJECT: &[u8] = &[0, 0, 9];
+/// Where the flags stand in the file header.
+const FLAGS: usize = 4;
 /// Properties that only the writer knows.
 const OWN: [&str; 4] = ["duration", "filesize", "keyframes", "custdef"];
 /// More index entries than this and readers that hold to the AMF limits of this crate refuse the metadata.
@@ -24,13 +26,25 @@ const MAX_KEYFRAMES: usize = 30_000;
 
 /// Writes messages as FLV tags, each body byte for byte.
 ///
-/// Wrap files in a `BufWriter`. Timestamps are written as they come: rebase them to 0 first (FLV 10.1 E.4.1).
+/// Wrap files in a `BufWriter`. Timestamps are written as they come: rebase them to 0 first (FLV 10.1 E.4.1). They wrap after
+/// 49.7 days; duration and index go on counting.
 #[derive(Debug)]
 pub struct FlvWriter<W: Write> {
     output: W,
     /// Bytes from the start of the file to the next tag.
     written: u64,
-    last_timestamp: u32,
+    /// Audio and video, as the flags of the file header say.
+    promised: (bool, bool),
+    tally: Tally,
+}
+
+/// What the tags of a file add up to.
+#[derive(Debug)]
+struct Tally {
+    time: Unwrap,
+    last_time: u64,
+    /// Audio and video there were.
+    seen: (bool, bool),
     metadata: Option<Reserved>,
     index: KeyframeIndex,
 }
@@ -44,7 +58,7 @@ struct Reserved {
 }
 
 impl<W: Write> FlvWriter<W> {
-    /// Writes the file header. `has_audio` and `has_video` are what its flags promise.
+    /// Writes the file header. `has_audio` and `has_video` are what its flags promise; [`FlvWriter::finish`] corrects them.
     pub fn new(mut output: W, has_audio: bool, has_video: bool) -> Result<Self, FlvError> {
         output.write_all(&FileHeader::encode(has_audio, has_video))?;
         output.write_all(&[0; PREVIOUS_TAG_SIZE])?;
@@ -52,9 +66,8 @@ impl<W: Write> FlvWriter<W> {
         Ok(Self {
             output,
             written,
-            last_timestamp: 0,
-            metadata: None,
-            index: KeyframeIndex::new(0),
+            promised: (has_audio, has_video),
+            tally: Tally::new(),
         })
     }
 
@@ -83,11 +96,11 @@ impl<W: Write> FlvWriter<W> {
         }
         let at = self.written + TAG_HEADER as u64;
         self.write(&MediaMessage::new(MediaKind::Data, 0, body))?;
-        self.metadata = Some(Reserved {
+        self.tally.metadata = Some(Reserved {
             body: at,
             index: index_at,
         });
-        self.index = index;
+        self.tally.index = index;
         Ok(())
     }
 
@@ -109,13 +122,10 @@ impl<W: Write> FlvWriter<W> {
         self.output.write_all(&message.body)?;
         let tag_size = TAG_HEADER as u32 + data_size;
         self.output.write_all(&tag_size.to_be_bytes())?;
-        if inspect(message.kind, &message.body).contains(FrameFlags::KEYFRAME) {
-            self.index.push(self.written, message.timestamp);
-        }
+        self.tally.note(self.written, message);
         self.written = self
             .written
             .saturating_add(u64::from(tag_size) + PREVIOUS_TAG_SIZE as u64);
-        self.last_timestamp = self.last_timestamp.max(message.timestamp);
         Ok(())
     }
 
@@ -124,9 +134,19 @@ impl<W: Write> FlvWriter<W> {
         self.written
     }
 
-    /// The highest timestamp so far, in milliseconds: where a file that was appended to goes on.
+    /// The highest timestamp so far, in milliseconds, modulo 2^32.
     pub const fn last_timestamp(&self) -> u32 {
-        self.last_timestamp
+        self.tally.last_time as u32
+    }
+
+    /// The highest time so far, in milliseconds, counted on where timestamps wrap: where a file that is appended to goes on.
+    pub const fn last_time(&self) -> u64 {
+        self.tally.last_time
+    }
+
+    /// Hands what is buffered to the output, so that it survives the end of the process.
+    pub fn flush(&mut self) -> Result<(), FlvError> {
+        Ok(self.output.flush()?)
     }
 
     /// Flushes and gives the output back, leaving the metadata as it is: for outputs that cannot seek.
@@ -137,21 +157,27 @@ impl<W: Write> FlvWriter<W> {
 }
 
 impl<W: Write + Seek> FlvWriter<W> {
-    /// Fills in duration (the highest timestamp), file size and keyframe index where [`FlvWriter::write_metadata`]
-    /// left room, flushes, and gives the output back, standing at the end of the file.
+    /// Fills in duration (the highest time), file size and keyframe index where [`FlvWriter::write_metadata`] left room,
+    /// corrects the flags of the file header, flushes, and gives the output back, standing at the end of the file.
     pub fn finish(mut self) -> Result<W, FlvError> {
         let end = self.output.stream_position()?;
         let start = end.saturating_sub(self.written);
-        if let Some(Reserved { body, index }) = self.metadata.take() {
+        if let Some(Reserved { body, index }) = self.tally.metadata.take() {
             let body = start.saturating_add(body);
-            let seconds = f64::from(self.last_timestamp) / 1000.0;
-            self.patch(body + DURATION as u64, &seconds.to_be_bytes())?;
+            let duration = seconds(self.tally.last_time);
+            self.patch(body + DURATION as u64, &duration.to_be_bytes())?;
             self.patch(body + FILESIZE as u64, &(self.written as f64).to_be_bytes())?;
             if let Some(index) = index {
                 let mut bytes = Vec::new();
-                self.index.encode(&mut bytes);
+                self.tally.index.encode(&mut bytes);
                 self.patch(body + index as u64, &bytes)?;
             }
+            self.output.seek(SeekFrom::Start(end))?;
+        }
+        let (audio, video) = self.tally.seen;
+        if (audio, video) != self.promised && (audio || video) {
+            let header = FileHeader::encode(audio, video);
+            self.patch(start + FLAGS as u64, &header[FLAGS..=FLAGS])?;
             self.output.seek(SeekFrom::Start(end))?;
         }
         self.into_inner()
@@ -165,25 +191,30 @@ impl<W: Write + Seek> FlvWriter<W> {
 
 impl<W: Read + Write + Seek> FlvWriter<W> {
     /// Goes on behind the last whole tag of a file that starts at offset 0; an incomplete tag there is overwritten, so
-    /// cut the file at [`FlvWriter::bytes_written`] if it may stay longer. Reads every tag once. Duration and file size
-    /// are patched at the end when the file is one of ours; its keyframe index keeps what it has.
-    pub fn append(mut output: W) -> Result<Self, FlvError> {
+    /// cut the file at [`FlvWriter::bytes_written`] if it may stay longer. Reads every tag once and shows it to `visit`.
+    /// Duration, file size and keyframe index are filled in at the end when the file is one of ours.
+    pub fn append(mut output: W, mut visit: impl FnMut(&MediaMessage)) -> Result<Self, FlvError> {
         output.seek(SeekFrom::Start(0))?;
         let mut reader = FlvReader::new(&mut output)?;
         if reader.truncated() {
             let offset = reader.header().data_offset;
             return Err(FlvError::DataOffset { offset });
         }
-        let (mut last_timestamp, mut metadata) = (0, None);
+        let FileHeader {
+            has_audio, has_video, ..
+        } = reader.header();
+        let mut tally = Tally::new();
         while let Some(message) = reader.next().transpose()? {
+            let position = reader.last_tag_position();
             let first = u64::from(reader.header().data_offset) + PREVIOUS_TAG_SIZE as u64;
-            if reader.last_tag_position() == first && has_room(&message) {
-                metadata = Some(Reserved {
-                    body: first + TAG_HEADER as u64,
-                    index: None,
-                });
+            if position == first && has_room(&message) {
+                let (index, room) = KeyframeIndex::find(&message.body).unzip();
+                let body = first + TAG_HEADER as u64;
+                tally.metadata = Some(Reserved { body, index });
+                tally.index = room.unwrap_or(tally.index);
             }
-            last_timestamp = message.timestamp.max(last_timestamp);
+            tally.note(position, &message);
+            visit(&message);
         }
         let (start, end) = reader.last_whole_tag();
         output.seek(SeekFrom::Start(end))?;
@@ -193,10 +224,35 @@ impl<W: Read + Write + Seek> FlvWriter<W> {
         Ok(Self {
             output,
             written,
-            last_timestamp,
-            metadata,
-            index: KeyframeIndex::new(0),
+            promised: (has_audio, has_video),
+            tally,
         })
+    }
+}
+
+impl Tally {
+    fn new() -> Self {
+        Self {
+            time: Unwrap::default(),
+            last_time: 0,
+            seen: (false, false),
+            metadata: None,
+            index: KeyframeIndex::new(0),
+        }
+    }
+
+    /// Takes note of a tag whose header is at `position`.
+    fn note(&mut self, position: u64, message: &MediaMessage) {
+        let time = self.time.unwrap(message.timestamp);
+        self.last_time = self.last_time.max(time);
+        match message.kind {
+            MediaKind::Audio => self.seen.0 = true,
+            MediaKind::Video => self.seen.1 = true,
+            MediaKind::Data => {}
+        }
+        if inspect(message.kind, &message.body).contains(FrameFlags::KEYFRAME) {
+            self.index.push(position, time);
+        }
     }
 }
 
@@ -295,7 +351,7 @@ mod tests {
     fn a_file_shorter_than_its_declared_header_is_not_appended_to() {
         let file = b"FLV\x01\x05\0\0\0\x20\0\0\0\0".to_vec();
         assert!(matches!(
-            FlvWriter::append(Cursor::new(file)),
+            FlvWriter::append(Cursor::new(file), |_| ()),
             Err(FlvError::DataOffset { offset: 32 })
         ));
     }
@@ -309,12 +365,47 @@ mod tests {
         let mut file = writer.finish().unwrap().into_inner();
         file.truncate(file.len() - 6);
 
-        let mut writer = FlvWriter::append(Cursor::new(file)).unwrap();
+        let mut writer = FlvWriter::append(Cursor::new(file), |_| ()).unwrap();
         assert_eq!(writer.last_timestamp(), 0);
         writer.write(&video(5000, 0x17)).unwrap();
         let file = writer.finish().unwrap().into_inner();
         let messages = read(&file);
         assert_eq!(messages[1..], [video(0, 0x17), video(5000, 0x17)]);
         assert_eq!(Metadata::parse(&messages[0].body).unwrap().duration(), Some(5.0));
+    }
+
+    #[test]
+    fn appending_to_a_file_that_was_never_finished_makes_its_index_whole() {
+        let mut writer = FlvWriter::new(Cursor::new(Vec::new()), true, true).unwrap();
+        writer.write_metadata(&Object::new(), 4).unwrap();
+        let mut positions = vec![writer.bytes_written()];
+        writer.write(&video(0, 0x17)).unwrap();
+        let torn = writer.into_inner().unwrap();
+
+        let mut visited = Vec::new();
+        let mut writer = FlvWriter::append(torn, |message| visited.push(message.timestamp)).unwrap();
+        assert_eq!(visited, [0, 0]);
+        positions.push(writer.bytes_written());
+        writer.write(&video(40, 0x17)).unwrap();
+        let file = writer.finish().unwrap().into_inner();
+        assert_eq!(file[4], 0x01, "there is no audio after all");
+        let metadata = Metadata::parse(&read(&file)[0].body).unwrap();
+        assert_eq!(metadata.keyframes(), [(0.0, positions[0]), (0.04, positions[1])]);
+    }
+
+    #[test]
+    fn duration_counts_on_where_timestamps_wrap() {
+        let mut writer = FlvWriter::new(Cursor::new(Vec::new()), false, true).unwrap();
+        writer.write_metadata(&Object::new(), 2).unwrap();
+        for timestamp in [0, 0x7FFF_FFFF, 0xFFFF_FF00, 0x100] {
+            writer.write(&video(timestamp, 0x17)).unwrap();
+        }
+        assert_eq!(
+            (writer.last_timestamp(), writer.last_time()),
+            (0x100, 0x1_0000_0100)
+        );
+        let file = writer.finish().unwrap().into_inner();
+        let metadata = Metadata::parse(&read(&file)[0].body).unwrap();
+        assert_eq!(metadata.duration(), Some(4_294_967.552));
     }
 }
