@@ -311,6 +311,12 @@ typedef struct rtmpkit_net_stream rtmpkit_net_stream;
 typedef struct rtmpkit_queue rtmpkit_queue;
 
 /**
+ * A recording of a live stream. One made by `rtmpkit_stream_record` ends with the last reference to its handle; one lent to
+ * `on_record` does not end with references to that. Since 0.1.
+ */
+typedef struct rtmpkit_recording rtmpkit_recording;
+
+/**
  * A decision that the host has to make. It may be made in the callback; or add a reference, return, and answer later
  * from any thread. A request let go unanswered is refused, one kept too long times out. Since 0.1.
  */
@@ -505,7 +511,10 @@ typedef struct rtmpkit_application_config {
   uint32_t instance_idle_ms;
   /** The application's configuration file, TOML; one that does not exist is empty. NULL, the default: none. */
   const char *config_file;
-  /** The application's folder: recorded streams are in `streams/<instance>` in it. NULL, the default: there are none. */
+  /**
+   * The application's folder: recorded streams are in `streams/<instance>` in it. With it publishers may record, unless
+   * `on_publish` decides otherwise. NULL, the default: there are no recorded streams.
+   */
   const char *directory;
   /** Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB. */
   uint64_t gop_cache_bytes;
@@ -540,6 +549,15 @@ typedef struct rtmpkit_application_config {
   uint32_t shared_object_max_value_bytes;
   /** Bytes of all names and values of one shared object, 8 MiB at most. Default: 1 MiB. */
   uint32_t shared_object_max_bytes;
+  /**
+   * Milliseconds that a recorded file may last: its publisher is then told NetStream.Record.DiskQuotaExceeded and .Stop, and
+   * goes on live. 0, the default, is no limit.
+   */
+  uint64_t record_max_duration_ms;
+  /** Bytes that a recorded file may have; 0, the default, is no limit. */
+  uint64_t record_max_bytes;
+  /** Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB. */
+  uint64_t record_queue_bytes;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -592,6 +610,12 @@ typedef struct rtmpkit_application_events {
                      struct rtmpkit_stream *stream);
   /** A client stopped publishing. */
   void (*on_unpublish)(void *user_data, struct rtmpkit_client *client, struct rtmpkit_stream *stream);
+  /**
+   * How a recording goes, of a publisher or of the host: `NetStream.Record.Start` once its file is open, `.Stop` once it is
+   * complete; `.DiskQuotaExceeded` before `.Stop` when a limit ended it; `.Failed`, `.NoAccess` or `.AlreadyExists` when
+   * there is none, or no more.
+   */
+  void (*on_record)(void *user_data, struct rtmpkit_recording *recording, const struct rtmpkit_status *status);
   /** A client asks to play. NULL: accept. */
   void (*on_play)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
   /** A client stopped playing. */
@@ -706,6 +730,43 @@ typedef struct rtmpkit_stream_counters {
   /** 1 if somebody publishes now. */
   int32_t publishing;
 } rtmpkit_stream_counters;
+
+/** How to record; `rtmpkit_record_options_init` fills in the defaults. Texts are copied. Since 0.1. */
+typedef struct rtmpkit_record_options {
+  /** Set by `rtmpkit_record_options_init`. */
+  size_t struct_size;
+  /**
+   * What becomes of a file that is there, one of `rtmpkit_publish_modes` but live. `RTMPKIT_PUBLISH_RECORD`, the default:
+   * it is replaced once the first audio or video comes. Append: what is recorded goes on 20 ms after its last tag. Append
+   * with gap: the time since the file was last written is left out, 24 days at most.
+   */
+  int32_t mode;
+  /** The name under which the recording is played, folders before it allowed. NULL, the default: the stream's. */
+  const char *name;
+  /**
+   * Milliseconds after which the file, with all that it was appended to, is full. 0, the default: as the application's
+   * `record_max_duration_ms`. `UINT64_MAX`: no limit.
+   */
+  uint64_t max_duration_ms;
+  /** Bytes after which the file is full. 0, the default: as the application's `record_max_bytes`. `UINT64_MAX`: no limit. */
+  uint64_t max_bytes;
+} rtmpkit_record_options;
+
+/** What a recording counts; `rtmpkit_recording_counters_init` sets the size. Since 0.1. */
+typedef struct rtmpkit_recording_counters {
+  /** Set by `rtmpkit_recording_counters_init`. */
+  size_t struct_size;
+  /** Bytes in the file, those it was appended to included. */
+  uint64_t bytes;
+  /** Milliseconds in the file, those it was appended to included. */
+  uint64_t duration_ms;
+  /** Messages dropped, up to the next keyframe each time, because the disk did not keep up. */
+  uint64_t dropped;
+  /** 1 if the file is open and takes what is published. */
+  int32_t recording;
+  /** 1 if the recording is over: stopped, failed or at its limit. */
+  int32_t ended;
+} rtmpkit_recording_counters;
 
 /** Settings of a subscription; `rtmpkit_subscribe_options_init` fills in the defaults. Since 0.1. */
 typedef struct rtmpkit_subscribe_options {
@@ -1516,7 +1577,9 @@ rtmpkit_result rtmpkit_request_range(struct rtmpkit_request *request,
 
 /**
  * Sets an option of a publish before it is accepted, in place of the application's policy: `takeover` to `refuse` or
- * `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0.
+ * `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0. In place of what the client
+ * asked for: `record` to `no`, `record`, `append` or `appendWithGap`; and for its recording, if there is one, `record_name`,
+ * `record_max_duration_ms` and `record_max_bytes`, as in `rtmpkit_record_options`.
  * Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else, `RTMPKIT_ERR_INVALID_ARGUMENT` for another
  * option or value. Since 0.1.
  */
@@ -1634,6 +1697,47 @@ struct rtmpkit_stream *rtmpkit_stream_ref(struct rtmpkit_stream *stream);
 
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_stream_unref(struct rtmpkit_stream *stream);
+
+/** Fills in the defaults. Pass `sizeof *options`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_record_options_init(struct rtmpkit_record_options *options, size_t struct_size);
+
+/** Sets the size. Pass `sizeof *counters`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_recording_counters_init(struct rtmpkit_recording_counters *counters,
+                                               size_t struct_size);
+
+/**
+ * Records a stream to `<directory>/streams/<instance>/<name>.flv` until the recording is stopped, over all publishers that
+ * come and go; it begins with what the stream keeps for those who join late. Does not wait: the application's `on_record`
+ * hears how it goes, first NetStream.Record.Start, .Failed, .NoAccess or .AlreadyExists. `options` may be NULL.
+ * Ownership: one reference in `*out`; the last unref stops the recording.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` if the application has no `directory`, `RTMPKIT_ERR_CLOSED`,
+ * `RTMPKIT_ERR_INVALID_ARGUMENT` for another mode. Since 0.1.
+ */
+rtmpkit_result rtmpkit_stream_record(struct rtmpkit_stream *stream,
+                                     const struct rtmpkit_record_options *options,
+                                     struct rtmpkit_recording **out);
+
+/** The name of the stream that is recorded. Ownership: the handle's. Errors: NULL. Since 0.1. */
+const char *rtmpkit_recording_stream_name(struct rtmpkit_recording *recording);
+
+/** Where the file is; NULL, which is no error, before NetStream.Record.Start. Ownership: the handle's. Since 0.1. */
+const char *rtmpkit_recording_path(struct rtmpkit_recording *recording);
+
+/** Reads counters. Since 0.1. */
+rtmpkit_result rtmpkit_recording_stats(struct rtmpkit_recording *recording,
+                                       struct rtmpkit_recording_counters *counters);
+
+/**
+ * Ends a recording, of the host or of a publisher, which goes on live: what was published until now is written, then the
+ * file completed. Does not wait: NetStream.Record.Stop in `on_record` says that it is. Stopping again does nothing. Since 0.1.
+ */
+rtmpkit_result rtmpkit_recording_stop(struct rtmpkit_recording *recording);
+
+/** Adds a reference and returns `recording`. NULL does nothing. Since 0.1. */
+struct rtmpkit_recording *rtmpkit_recording_ref(struct rtmpkit_recording *recording);
+
+/** Gives a reference back. NULL does nothing. Since 0.1. */
+void rtmpkit_recording_unref(struct rtmpkit_recording *recording);
 
 /** Fills in the defaults. Pass `sizeof *options`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
 rtmpkit_result rtmpkit_subscribe_options_init(struct rtmpkit_subscribe_options *options, size_t struct_size);

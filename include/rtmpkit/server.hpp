@@ -124,7 +124,8 @@ public:
   std::int32_t mode() const { return detail::check(rtmpkit_request_mode(get())); }
   bool is_answered() const { return rtmpkit_request_is_answered(get()); }
 
-  // For a publish, before it is accepted: `takeover` to `refuse` or `replace`, `hold_ms` to a number.
+  // For a publish, before it is accepted: `takeover` to `refuse` or `replace`, `hold_ms` to a number, `record` to `no`,
+  // `record`, `append` or `appendWithGap`.
   void set_option(const std::string &key, const std::string &value) {
     detail::check(rtmpkit_request_set_option(get(), key.c_str(), value.c_str()));
   }
@@ -210,6 +211,27 @@ inline rtmpkit_subscription_events table(const SubscriptionEvents &wanted) {
 
 }  // namespace detail
 
+// A recording of a stream. The one that Stream::record returns ends when it is dropped.
+class Recording : public detail::Handle<rtmpkit_recording, rtmpkit_recording_ref, rtmpkit_recording_unref> {
+public:
+  using Handle::Handle;
+  static Recording lent(rtmpkit_recording *recording) { return Recording(share(recording)); }
+
+  std::string stream_name() const { return detail::text(rtmpkit_recording_stream_name(get())); }
+  // Empty before NetStream.Record.Start.
+  std::string path() const {
+    const char *path = rtmpkit_recording_path(get());
+    return path == nullptr ? std::string() : std::string(path);
+  }
+  rtmpkit_recording_counters stats() const {
+    auto counters = defaults(rtmpkit_recording_counters_init);
+    detail::check(rtmpkit_recording_stats(get(), &counters));
+    return counters;
+  }
+  // Does not wait: on_record is told when the file is complete.
+  void stop() { detail::check(rtmpkit_recording_stop(get())); }
+};
+
 // A live stream of an instance.
 class Stream : public detail::Handle<rtmpkit_stream, rtmpkit_stream_ref, rtmpkit_stream_unref> {
 public:
@@ -248,6 +270,13 @@ public:
     detail::check(rtmpkit_stream_subscribe(get(), &options, &table, events.get(), &subscription));
     events.release();
     return Subscription(subscription);
+  }
+  // Records it to a file of the application's directory, until the result is stopped or dropped; on_record hears how it goes.
+  Recording record() { return record(defaults(rtmpkit_record_options_init)); }
+  Recording record(const rtmpkit_record_options &options) {
+    rtmpkit_recording *recording = nullptr;
+    detail::check(rtmpkit_stream_record(get(), &options, &recording));
+    return Recording(recording);
   }
   void close() { detail::check(rtmpkit_stream_close(get())); }
 };
@@ -335,6 +364,7 @@ struct ApplicationEvents {
   std::function<void(Client, const Status &)> on_reject, on_disconnect;
   std::function<void(Request, Client, Stream)> on_publish;
   std::function<void(Client, Stream)> on_unpublish;
+  std::function<void(Recording, const Status &)> on_record;
   std::function<void(Request, Client)> on_play;
   std::function<void(Client, const std::string &stream_name)> on_stop;
   std::function<void(Request, Client)> on_stream_length, on_call;
@@ -392,6 +422,10 @@ inline rtmpkit_application_events table(const ApplicationEvents &wanted) {
   if (wanted.on_unpublish)
     table.on_unpublish = [](void *ud, rtmpkit_client *client, rtmpkit_stream *stream) noexcept {
       guard("on_unpublish", [&] { events<E>(ud).on_unpublish(Client::lent(client), Stream::lent(stream)); });
+    };
+  if (wanted.on_record)
+    table.on_record = [](void *ud, rtmpkit_recording *recording, const rtmpkit_status *status) noexcept {
+      guard("on_record", [&] { events<E>(ud).on_record(Recording::lent(recording), Status(*status)); });
     };
   if (wanted.on_play) table.on_play = on_request<&E::on_play>;
   if (wanted.on_stop)

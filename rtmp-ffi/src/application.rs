@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rtmp_core::{
     Application, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance, PlayRequest,
-    PublishRequest, Status, Stream, StreamLengthRequest,
+    PublishRequest, Recording, Status, Stream, StreamLengthRequest,
 };
 
 use crate::application_config::{rtmpkit_application_config, settings};
@@ -14,6 +14,7 @@ use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, Slot, add_ref, give, unref};
 use crate::host::Growing;
 use crate::instance::rtmpkit_instance;
+use crate::recording::rtmpkit_recording;
 use crate::release::{Home, Release, UserData, rtmpkit_release_fn};
 use crate::request::rtmpkit_request;
 use crate::server::rtmpkit_server;
@@ -111,6 +112,16 @@ pub struct rtmpkit_application_events {
             stream: *mut rtmpkit_stream,
         ),
     >,
+    /// How a recording goes, of a publisher or of the host: `NetStream.Record.Start` once its file is open, `.Stop` once it is
+    /// complete; `.DiskQuotaExceeded` before `.Stop` when a limit ended it; `.Failed`, `.NoAccess` or `.AlreadyExists` when
+    /// there is none, or no more.
+    pub on_record: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            recording: *mut rtmpkit_recording,
+            status: *const rtmpkit_status,
+        ),
+    >,
     /// A client asks to play. NULL: accept.
     pub on_play: Option<
         unsafe extern "C" fn(
@@ -166,6 +177,7 @@ unsafe impl Growing for rtmpkit_application_events {
             on_disconnect: None,
             on_publish: None,
             on_unpublish: None,
+            on_record: None,
             on_play: None,
             on_stop: None,
             on_stream_length: None,
@@ -400,6 +412,17 @@ impl ApplicationHandler for Handler {
             self.user_data.0,
             client.as_ptr(),
             stream.as_ptr()
+        );
+    }
+
+    fn on_record(&self, recording: &Recording, status: &Status) {
+        let recording = Lent::new(rtmpkit_recording::new(recording.clone()));
+        let status = LentStatus::new(status);
+        call_host!(
+            self.events.on_record,
+            self.user_data.0,
+            recording.as_ptr(),
+            status.as_ptr()
         );
     }
 

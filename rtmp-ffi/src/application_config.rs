@@ -41,7 +41,8 @@ pub struct rtmpkit_application_config {
     pub instance_idle_ms: u32,
     /// The application's configuration file, TOML; one that does not exist is empty. NULL, the default: none.
     pub config_file: *const c_char,
-    /// The application's folder: recorded streams are in `streams/<instance>` in it. NULL, the default: there are none.
+    /// The application's folder: recorded streams are in `streams/<instance>` in it. With it publishers may record, unless
+    /// `on_publish` decides otherwise. NULL, the default: there are no recorded streams.
     pub directory: *const c_char,
     /// Bytes of media kept per stream for those who join late; 0 keeps none. Default: 32 MiB.
     pub gop_cache_bytes: u64,
@@ -70,6 +71,13 @@ pub struct rtmpkit_application_config {
     pub shared_object_max_value_bytes: u32,
     /// Bytes of all names and values of one shared object, 8 MiB at most. Default: 1 MiB.
     pub shared_object_max_bytes: u32,
+    /// Milliseconds that a recorded file may last: its publisher is then told NetStream.Record.DiskQuotaExceeded and .Stop, and
+    /// goes on live. 0, the default, is no limit.
+    pub record_max_duration_ms: u64,
+    /// Bytes that a recorded file may have; 0, the default, is no limit.
+    pub record_max_bytes: u64,
+    /// Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB.
+    pub record_queue_bytes: u64,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -97,6 +105,9 @@ unsafe impl Growing for rtmpkit_application_config {
             shared_object_max_slots: 10_000,
             shared_object_max_value_bytes: 65_536,
             shared_object_max_bytes: 1 << 20,
+            record_max_duration_ms: 0,
+            record_max_bytes: 0,
+            record_queue_bytes: 32 << 20,
         }
     }
 }
@@ -136,6 +147,9 @@ pub(crate) fn settings(
         video_wait_ms: config.video_wait_ms,
         load_wait_ms: config.load_wait_ms,
     };
+    settings.record_max_duration_ms = config.record_max_duration_ms;
+    settings.record_max_bytes = config.record_max_bytes;
+    settings.record_queue_bytes = usize::try_from(config.record_queue_bytes).unwrap_or(usize::MAX);
     let objects = &mut settings.shared_objects;
     objects.directory = path(config.shared_object_directory, "shared_object_directory")?;
     objects.autocommit_ms = config.shared_object_autocommit_ms;

@@ -56,6 +56,8 @@ mod request;
 
 mod stream;
 
+mod recording;
+
 mod subscription;
 
 mod net_connection;
@@ -87,6 +89,7 @@ pub use net_stream::*;
 #[doc(hidden)]
 pub use panic::arm_panic;
 pub use queue::*;
+pub use recording::*;
 pub use request::*;
 pub use server::*;
 pub use shared_object::*;

@@ -6,12 +6,13 @@ use std::ptr;
 use parking_lot::Mutex;
 use rtmp_core::{
     CallRequest, Code, ConnectRequest, Error, Level, Object, PlayRequest, PlayStart, PublishMode,
-    PublishRequest, Status, StreamLengthRequest, Takeover, Value,
+    PublishOptions, PublishRequest, RecordMode, Status, StreamLengthRequest, Takeover, Value,
 };
 
 use crate::client::rtmpkit_client;
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, add_ref, unref};
+use crate::recording::PublishRecord;
 use crate::string::c_string;
 use crate::value::{LentValues, rtmpkit_value};
 
@@ -55,10 +56,11 @@ pub struct rtmpkit_request {
 }
 
 /// What the host set for its acceptance.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Options {
     takeover: Option<bool>,
     hold_ms: Option<u32>,
+    record: PublishRecord,
 }
 
 enum Ask {
@@ -201,16 +203,18 @@ impl rtmpkit_request {
     }
 
     fn accept_publish(&self, request: &PublishRequest) -> bool {
-        let (takeover, hold_ms) = {
-            let options = self.options.lock();
-            (options.takeover, options.hold_ms)
-        };
-        if takeover.is_none() && hold_ms.is_none() {
-            return request.accept();
-        }
-        request.accept_with(Takeover {
-            replace: takeover.unwrap_or_default(),
-            hold_ms: hold_ms.unwrap_or_default(),
+        let Options {
+            takeover,
+            hold_ms,
+            record,
+        } = self.options.lock().clone();
+        let is_set = takeover.is_some() || hold_ms.is_some();
+        request.accept_as(PublishOptions {
+            takeover: is_set.then(|| Takeover {
+                replace: takeover.unwrap_or_default(),
+                hold_ms: hold_ms.unwrap_or_default(),
+            }),
+            record: record.choice(RecordMode::of(request.mode())),
         })
     }
 
@@ -339,7 +343,9 @@ pub unsafe extern "C" fn rtmpkit_request_range(
 }
 
 /// Sets an option of a publish before it is accepted, in place of the application's policy: `takeover` to `refuse` or
-/// `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0.
+/// `replace`, `hold_ms` to a number of milliseconds; the one that is not set is `refuse` or 0. In place of what the client
+/// asked for: `record` to `no`, `record`, `append` or `appendWithGap`; and for its recording, if there is one, `record_name`,
+/// `record_max_duration_ms` and `record_max_bytes`, as in `rtmpkit_record_options`.
 /// Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else, `RTMPKIT_ERR_INVALID_ARGUMENT` for another
 /// option or value. Since 0.1.
 #[unsafe(no_mangle)]
@@ -360,7 +366,7 @@ pub unsafe extern "C" fn rtmpkit_request_set_option(
             ("takeover", "refuse") => options.takeover = Some(false),
             ("takeover", "replace") => options.takeover = Some(true),
             ("hold_ms", value) => options.hold_ms = Some(value.parse().map_err(|_| unknown())?),
-            _ => return Err(unknown()),
+            (key, value) => options.record.set(key, value).ok_or_else(unknown)?,
         }
         Ok(0)
     })

@@ -35,13 +35,15 @@ layout! {
     rtmpkit_server_events { struct_size, on_release }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
     rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic }
-    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes }
+    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes }
     rtmpkit_status { struct_size, level, result, code, description, info }
-    rtmpkit_application_events { struct_size, on_instance_start, on_instance_idle, on_instance_stop, on_status, on_connect, on_accept, on_reject, on_disconnect, on_publish, on_unpublish, on_play, on_stop, on_stream_length, on_call, on_error, on_release }
+    rtmpkit_application_events { struct_size, on_instance_start, on_instance_idle, on_instance_stop, on_status, on_connect, on_accept, on_reject, on_disconnect, on_publish, on_unpublish, on_record, on_play, on_stop, on_stream_length, on_call, on_error, on_release }
     rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }
     rtmpkit_client_details { struct_size, id, address, uri, app, agent, page_url, referrer, protocol, connect_object, secure, connected }
     rtmpkit_client_counters { struct_size, traffic, dropped_audio_messages, dropped_audio_bytes, dropped_video_messages, dropped_video_bytes, dropped_data_messages, dropped_data_bytes, queued_bytes, ping_rtt_ms, bytes_per_s_in, bytes_per_s_out }
     rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing }
+    rtmpkit_record_options { struct_size, mode, name, max_duration_ms, max_bytes }
+    rtmpkit_recording_counters { struct_size, bytes, duration_ms, dropped, recording, ended }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
     rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts }
