@@ -83,9 +83,9 @@ pub trait ApplicationHandler: Send + Sync + 'static {
     /// A client stopped playing.
     fn on_stop(&self, client: &Client, stream_name: &str) {}
 
-    /// A client asks how long a stream is. Default: 0, as for every live stream.
+    /// A client asks how long a stream is. Default: as long as its file, 0 for live streams.
     fn on_stream_length(&self, request: StreamLengthRequest) {
-        request.accept(0.0);
+        request.accept_recorded();
     }
 
     /// A client calls a method that the protocol does not define and nobody registered. Default: NetConnection.Call.Failed.

@@ -20,3 +20,4 @@ pub mod stats;
 pub mod stream;
 #[allow(dead_code, unused_imports)] // Recorded playback is on its way.
 pub(crate) mod stream_files;
+pub(crate) mod vod;

@@ -3,6 +3,7 @@
 use crate::amf::{Object, Value};
 use crate::app::bandwidth::{BandwidthCheck, BandwidthReply, Direction};
 use crate::app::request::PublishOptions;
+use crate::app::vod::Outcome;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
 
@@ -50,6 +51,15 @@ pub enum PeerCommand {
         direction: Direction,
         /// Bytes per second.
         bytes_per_s: Option<u32>,
+    },
+    /// What came of reading a file that is played on a message stream.
+    FileRead {
+        /// The message stream.
+        stream_id: u32,
+        /// Which wish it answers.
+        ticket: u64,
+        /// How it went.
+        outcome: Box<Outcome>,
     },
     /// Send a status on a message stream, 0 for the connection itself.
     Status {

@@ -333,7 +333,7 @@ impl StreamLengthRequest {
         &self.inner.query
     }
 
-    /// Answers with a length in seconds; 0 for live streams and those that do not exist.
+    /// Answers with a length in seconds, of the host's own knowledge.
     pub fn accept(&self, seconds: f64) -> bool {
         self.inner.pending.answer(Answer::Length(seconds))
     }

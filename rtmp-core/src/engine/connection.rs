@@ -319,6 +319,18 @@ impl Connection {
         }
     }
 
+    /// What sending may have brought forward: the stall clock, and players of files that wait for room.
+    pub(crate) fn flushed_deadline(&self) -> Option<u64> {
+        let hungry = match &self.peer {
+            Peer::Server(peer) => peer.is_hungry(),
+            Peer::Client(_) => false,
+        };
+        match hungry && matches!(self.state, State::Open) {
+            true => Some(0),
+            false => self.stall_deadline(),
+        }
+    }
+
     /// The nearest time at which something has to be done.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let of_state = match &self.state {

@@ -54,6 +54,7 @@ impl Worker {
     pub(crate) fn distribute(&mut self) {
         let mut due = std::mem::take(&mut self.due);
         self.players.take_due(self.now, &mut due);
+        let mut took_over = Vec::new();
         for stream in due.drain(..) {
             let Some(audience) = self.players.get_mut(stream) else {
                 continue;
@@ -68,13 +69,22 @@ impl Worker {
                 let Some(connection) = self.connections.get_mut(player.key) else {
                     continue;
                 };
-                give(player, connection, pending, stream.as_deref(), self.now);
+                let start = give(player, connection, pending, stream.as_deref(), self.now);
+                took_over.extend(start.map(|timestamp| (player.key, player.stream_id, timestamp)));
                 if !connection.dirty {
                     connection.dirty = true;
                     self.dirty.push(player.key);
                 }
             }
             pending.clear();
+            for (key, stream_id, timestamp) in took_over.drain(..) {
+                self.with(key, |connection, _, context| {
+                    if let Peer::Server(peer) = &mut connection.peer {
+                        peer.taken_over(stream_id, timestamp, context);
+                    }
+                    Ok(())
+                });
+            }
         }
         self.due = due;
     }
@@ -98,7 +108,10 @@ impl Worker {
                 self.remove(key, &end);
                 continue;
             }
-            if let Some(at) = connection.stall_deadline().filter(|at| *at < connection.timer_at) {
+            if let Some(at) = connection
+                .flushed_deadline()
+                .filter(|at| *at < connection.timer_at)
+            {
                 connection.timer_at = at;
                 self.timers.add(Deadline {
                     at,
@@ -184,20 +197,21 @@ fn wait(message: &LiveMessage, stream: &LiveStream, load: u8) -> u64 {
     }
 }
 
-/// Queues pending events for one player.
+/// Queues pending events for one player. If with them it takes over from another stream, the time at which it does.
 fn give(
     player: &mut Player,
     connection: &mut Connection,
     pending: &[Item],
     stream: Option<&LiveStream>,
     now: u64,
-) {
+) -> Option<u32> {
     let mut sent = 0;
+    let mut took_over = None;
     let mut dropped = [Drops::default(); 3];
     for item in pending {
         let backlog = connection.backlog();
         let Peer::Server(peer) = &mut connection.peer else {
-            return;
+            return None;
         };
         match item {
             Item::Media(message) => match player.flow.judge(message, backlog) {
@@ -205,11 +219,15 @@ fn give(
                     if verdict == Verdict::Resume {
                         send_headers(peer, player, stream);
                     }
+                    if player.takes_over.take().is_some() {
+                        took_over = Some(message.shared.timestamp);
+                    }
                     if let Some(shared) = message.form(player.reduction) {
                         peer.session.send_media(player.stream_id, shared);
                         sent += 1;
                     }
                 }
+                Verdict::Drop if player.takes_over.is_some() => {}
                 Verdict::Drop => {
                     let of_kind = &mut dropped[message.kind as usize];
                     of_kind.messages += 1;
@@ -217,10 +235,15 @@ fn give(
                 }
                 Verdict::Skip => {}
             },
-            Item::Published => peer.notify(player.stream_id, stream.map_or("", LiveStream::name), true),
+            Item::Published if player.takes_over.is_some() => {}
+            Item::Published => {
+                peer.notify(player.stream_id, stream.map_or("", LiveStream::name), true, now);
+            }
             Item::Unpublished => {
                 player.flow.reset();
-                peer.notify(player.stream_id, stream.map_or("", LiveStream::name), false);
+                if player.takes_over.is_none() {
+                    peer.notify(player.stream_id, stream.map_or("", LiveStream::name), false, now);
+                }
             }
         }
     }
@@ -232,6 +255,7 @@ fn give(
             peer.too_slow(player.stream_id, now);
         }
     }
+    took_over
 }
 
 fn send_headers(peer: &mut ServerPeer, player: &Player, stream: Option<&LiveStream>) {

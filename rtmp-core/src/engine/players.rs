@@ -16,6 +16,8 @@ pub(crate) struct Player {
     pub(crate) flow: PlayerFlow,
     /// What messages have to lose for this player.
     pub(crate) reduction: Option<Reduction>,
+    /// The stream that this one takes over from at its next keyframe.
+    pub(crate) takes_over: Option<u64>,
 }
 
 /// All that a worker serves of one stream.

@@ -23,4 +23,5 @@ pub use flags::{FrameFlags, inspect};
 pub use fourcc::FourCc;
 pub use frame::{Frame, MultitrackError};
 pub use message::{MediaKind, MediaMessage};
+pub use metadata::Metadata;
 pub use tracks::{Reduced, Reduction, TrackSet, is_reducible, reduce, track_ids};

@@ -131,8 +131,10 @@ pub enum ServerEvent {
         duration: Option<u64>,
         /// Clear the play list and start now (the usual case), or add to its end.
         reset: bool,
+        /// Send a recorded stream all at once, not as time goes by (`reset` 2 and 3).
+        at_once: bool,
     },
-    /// A `play2` the session cannot express as `Play`: a change of rendition (`switch`, `swap`, `appendAndWait`).
+    /// A `play2` the session cannot express as `Play`: a change of rendition (`switch`, `swap`), or something unknown.
     Play2 {
         /// Message stream.
         stream_id: u32,

@@ -365,8 +365,8 @@ impl Link {
         self.write(csid, &command.encode(stream_id, encoding));
     }
 
-    pub(crate) fn write(&mut self, csid: u32, message: &Message) {
-        self.writer.write(csid, message, &mut self.output);
+    pub(crate) fn write(&mut self, csid: u32, message: &Message) -> bool {
+        self.writer.write(csid, message, &mut self.output)
     }
 }
 

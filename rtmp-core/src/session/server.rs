@@ -40,6 +40,8 @@ pub struct ServerSession {
     /// The client is known to read aggregate messages.
     pub(super) reads_aggregates: bool,
     pub(super) now: u64,
+    /// What the client buffers of streams it said nothing else of, in milliseconds.
+    pub(super) buffer_ms: Option<u32>,
     waiting: VecDeque<Message>,
     waiting_bytes: usize,
     fault: Option<SessionError>,
@@ -87,6 +89,7 @@ impl ServerSession {
             client_id: Value::from(f64::from(id)),
             reads_aggregates: false,
             now: now_ms,
+            buffer_ms: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             fault: None,
@@ -185,6 +188,12 @@ impl ServerSession {
     /// The encoding `connect` settled.
     pub fn object_encoding(&self) -> ObjectEncoding {
         self.encoding
+    }
+
+    /// What the client said it buffers of a stream, in milliseconds (RTMP 1.0 7.1.7); `None` if it said nothing.
+    pub fn buffer_length(&self, stream_id: u32) -> Option<u32> {
+        let told = self.streams.get(stream_id).and_then(|stream| stream.buffer_ms);
+        told.or(self.buffer_ms)
     }
 
     /// Bytes received from the transport, handshake included.
@@ -394,6 +403,11 @@ impl ServerSession {
     fn user_control(&mut self, event: &UserControl) {
         let is_opening = matches!(self.phase, Phase::Opening);
         if let (false, &UserControl::SetBufferLength { stream_id, millis }) = (is_opening, event) {
+            match self.streams.get_mut(stream_id) {
+                Some(stream) => stream.buffer_ms = Some(millis),
+                // A stream that does not exist yet, in which case it is the next, or 0, which is all.
+                None => self.buffer_ms = Some(millis),
+            }
             self.events
                 .push_back(ServerEvent::SetBufferLength { stream_id, millis });
         }

@@ -1,9 +1,10 @@
 //! What the host says to a connected client: answers, statuses, calls, media.
 
 use crate::amf::{ClassRegistry, Object, Value};
+use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
-use crate::session::streams::Role;
+use crate::session::streams::{Role, Stream};
 use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
 use crate::wire::message::command::Command;
 use crate::wire::message::control::LimitType;
@@ -88,11 +89,55 @@ impl ServerSession {
             self.send_named_status(stream_id, Code::PlayReset, &name);
         }
         self.send_named_status(stream_id, Code::PlayStart, &name);
-        let access = vec![Value::Boolean(audio), Value::Boolean(video)];
-        self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
-        let start = Object::new().with("code", Code::DataStart.as_str());
-        self.send_data(stream_id, 0, &DataMessage::new("onStatus", vec![start.into()]));
+        self.announce_data(stream_id, (audio, video));
         self.replay_held(stream_id, false);
+    }
+
+    /// Tells a player of a recorded stream that it goes on at `millis`: Stream Is Recorded, Stream Begin, Seek.Notify, Play.Start,
+    /// sample access, Data.Start. Headers and the frames from there follow, the first of each kind with its absolute time.
+    pub fn seek_notify(&mut self, stream_id: u32, millis: u32, sample_access: (bool, bool)) {
+        let played = |stream: &&mut Stream| matches!(stream.role, Role::Playing | Role::Played);
+        let Some(stream) = self.streams.get_mut(stream_id).filter(played) else {
+            return;
+        };
+        stream.role = Role::Playing;
+        let name = stream.name.clone();
+        self.link.send_user(&UserControl::StreamIsRecorded(stream_id));
+        self.link.send_user(&UserControl::StreamBegin(stream_id));
+        let description = format!("Seeking {millis} (stream ID: {stream_id}).");
+        let status = Status::new(Code::SeekNotify).with_description(description);
+        self.send_info_about(stream_id, status.to_object(), &name);
+        self.send_named_status(stream_id, Code::PlayStart, &name);
+        self.link.writer.forget(&[csid::AUDIO, csid::VIDEO, csid::DATA]);
+        self.announce_data(stream_id, sample_access);
+    }
+
+    /// The name of what a stream plays or publishes, as the client gave it, without query.
+    pub fn name_of(&self, stream_id: u32) -> Option<&str> {
+        let stream = self.streams.get(stream_id)?;
+        Some(stream.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Puts a stream in front of the play list, to be answered as by [`accept_play`](Self::accept_play).
+    pub fn play_next(&mut self, stream_id: u32, name: &str) {
+        if let Some(stream) = self.streams.get_mut(stream_id) {
+            stream.asked.push_front((name.to_owned(), false));
+        }
+    }
+
+    /// Replaces the first stream of that name in the play list; its place, counted from the end of the list, where 1 is the last.
+    pub fn play_instead(&mut self, stream_id: u32, old: &str, name: &str) -> Option<usize> {
+        let asked = &mut self.streams.get_mut(stream_id)?.asked;
+        let at = asked.iter().position(|(asked, _)| asked == old)?;
+        name.clone_into(&mut asked.get_mut(at)?.0);
+        Some(asked.len() - at)
+    }
+
+    /// Gives what a stream plays another name, after a switch to another rendition.
+    pub fn rename(&mut self, stream_id: u32, name: &str) {
+        if let Some(stream) = self.streams.get_mut(stream_id) {
+            name.clone_into(&mut stream.name);
+        }
     }
 
     /// Refuses the player on `stream_id`; usually with `NetStream.Play.StreamNotFound` or `NetStream.Play.Failed`.
@@ -170,6 +215,31 @@ impl ServerSession {
             .write_shared(csid, stream_id, message, &mut self.link.output)
     }
 
+    /// Sends a message of a recorded stream. `false`, nothing being sent, when it is longer than RTMP allows.
+    pub fn send_recorded(&mut self, stream_id: u32, message: &MediaMessage) -> bool {
+        let (csid, kind) = match message.kind {
+            MediaKind::Audio => (csid::AUDIO, MessageType::AUDIO),
+            MediaKind::Video => (csid::VIDEO, MessageType::VIDEO),
+            MediaKind::Data if message.type_id() == MessageType::DATA_AMF3.0 => {
+                (csid::DATA, MessageType::DATA_AMF3)
+            }
+            MediaKind::Data => (csid::DATA, MessageType::DATA),
+        };
+        let message = Message {
+            timestamp: message.timestamp,
+            kind,
+            stream_id,
+            payload: message.body.clone(),
+        };
+        self.link.write(csid, &message)
+    }
+
+    /// Sends `onPlayStatus` on `stream_id`: the data message that tells of the end of a recording, or of another that follows.
+    pub fn send_play_status(&mut self, stream_id: u32, timestamp: u32, status: &Status) {
+        let status = vec![status.to_object().into()];
+        self.send_data(stream_id, timestamp, &DataMessage::new("onPlayStatus", status));
+    }
+
     /// Sends a data message on `stream_id` at `timestamp` milliseconds.
     pub fn send_data(&mut self, stream_id: u32, timestamp: u32, data: &DataMessage) {
         let message = data.encode(stream_id, timestamp, self.encoding);
@@ -209,28 +279,29 @@ impl ServerSession {
     }
 
     /// Ends what a player got: `onPlayStatus` Play.Complete, Play.Stop, Stream EOF. `duration` in seconds, `bytes` sent,
-    /// `timestamp` of the end in milliseconds. The stream stays usable.
+    /// `timestamp` of the end in milliseconds. The stream stays usable, and can still be sought in: the client has not seen yet what
+    /// it buffers.
     pub fn play_complete(&mut self, stream_id: u32, timestamp: u32, duration: f64, bytes: f64) {
-        let Some(stream) = self
-            .streams
-            .get_mut(stream_id)
-            .filter(|stream| stream.role == Role::Playing)
-        else {
+        let plays = |stream: &&Stream| stream.role == Role::Playing;
+        if self.streams.get(stream_id).filter(plays).is_none() {
             return;
-        };
-        let name = std::mem::take(&mut stream.name);
-        stream.reset();
-        let complete = Object::new()
-            .with("level", "status")
-            .with("code", Code::PlayComplete.as_str())
-            .with("description", "")
+        }
+        let complete = Status::new(Code::PlayComplete)
+            .with_description("")
             .with("duration", duration)
             .with("bytes", bytes);
-        self.send_data(
-            stream_id,
-            timestamp,
-            &DataMessage::new("onPlayStatus", vec![complete.into()]),
-        );
+        self.send_play_status(stream_id, timestamp, &complete);
+        self.play_stopped(stream_id);
+    }
+
+    /// Tells a player that nothing more comes: Play.Stop, Stream EOF. The stream stays usable.
+    pub fn play_stopped(&mut self, stream_id: u32) {
+        let plays = |stream: &&mut Stream| stream.role == Role::Playing;
+        let Some(stream) = self.streams.get_mut(stream_id).filter(plays) else {
+            return;
+        };
+        stream.role = Role::Played;
+        let name = stream.name.clone();
         self.send_named_status(stream_id, Code::PlayStop, &name);
         self.stream_eof(stream_id);
     }
@@ -277,6 +348,13 @@ impl ServerSession {
 
     pub(super) fn send_named_status(&mut self, stream_id: u32, code: Code, name: &str) {
         self.send_info(stream_id, Status::for_stream(code, name).to_object());
+    }
+
+    fn announce_data(&mut self, stream_id: u32, (audio, video): (bool, bool)) {
+        let access = vec![Value::Boolean(audio), Value::Boolean(video)];
+        self.send_data(stream_id, 0, &DataMessage::new("|RtmpSampleAccess", access));
+        let start = Object::new().with("code", Code::DataStart.as_str());
+        self.send_data(stream_id, 0, &DataMessage::new("onStatus", vec![start.into()]));
     }
 
     fn send_info_about(&mut self, stream_id: u32, mut info: Object, name: &str) {

@@ -3,7 +3,7 @@
 use crate::amf::Value;
 use crate::session::events::{PlayStart, PublishMode, ServerEvent};
 use crate::session::server::ServerSession;
-use crate::session::streams::{Role, Stream};
+use crate::session::streams::{Gathered, Role, Stream};
 use crate::wire::deviation::Deviation;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
@@ -13,6 +13,15 @@ const MAX_GUESSED_STREAM: u32 = 64;
 
 /// `play` commands that may wait on one stream, each adding to the play list.
 const MAX_ASKED: usize = 64;
+
+/// What a `play` asks for.
+struct Wish {
+    name: Value,
+    start: PlayStart,
+    duration: Option<u64>,
+    reset: bool,
+    at_once: bool,
+}
 
 /// A stream name the session refuses to pass on.
 #[derive(Debug)]
@@ -53,18 +62,21 @@ impl ServerSession {
         if command.arg(0).as_bool() == Some(false) {
             return self.close_stream(stream_id);
         }
-        let reset = match command.arg(3) {
-            Value::Boolean(reset) => *reset,
-            // 0 and 2 keep the play list, 1 and 3 clear it.
-            value => value.as_f64().is_none_or(|number| number == 1.0 || number == 3.0),
+        let (reset, at_once) = match command.arg(3) {
+            Value::Boolean(reset) => (*reset, false),
+            // 0 and 2 keep the play list, 1 and 3 clear it; 2 and 3 want everything at once.
+            value => value.as_f64().map_or((true, false), |number| {
+                (number == 1.0 || number == 3.0, number == 2.0 || number == 3.0)
+            }),
         };
-        self.ask_play(
-            stream_id,
-            command.arg(0),
-            play_start(command.arg(1)),
-            duration(command.arg(2)),
+        let wish = Wish {
+            name: command.arg(0).clone(),
+            start: play_start(command.arg(1)),
+            duration: duration(command.arg(2)),
             reset,
-        );
+            at_once,
+        };
+        self.ask_play(stream_id, wish);
     }
 
     pub(super) fn play2(&mut self, stream_id: u32, command: &Command) {
@@ -79,14 +91,29 @@ impl ServerSession {
         let transition = get("transition");
         match transition.as_str().unwrap_or("reset") {
             "stop" => self.close_stream(stream_id),
-            transition @ ("reset" | "append" | "resume") => {
-                let reset = transition != "append";
-                let (start, length) = (play_start(&get("start")), duration(&get("len")));
-                self.ask_play(stream_id, &get("streamName"), start, length, reset);
+            transition @ ("reset" | "append" | "appendAndWait" | "resume") => {
+                // Flash Player sends the properties as they are: seconds.
+                let offset = get("offset")
+                    .as_f64()
+                    .filter(|offset| *offset >= 0.0 && transition == "resume");
+                let start = offset.map_or_else(|| get("start"), Value::from);
+                let wish = Wish {
+                    name: get("streamName"),
+                    start: play_start(&millis_of(&start)),
+                    duration: duration(&millis_of(&get("len"))),
+                    reset: !transition.starts_with("append"),
+                    at_once: false,
+                };
+                if transition == "appendAndWait" && !self.is_busy_playing(stream_id) {
+                    return self.gather(stream_id, wish);
+                }
+                self.ask_play(stream_id, wish);
             }
             _ => {
-                if self.streams.get(stream_id).is_some() {
+                if let Some(stream_id) = self.playing(stream_id) {
                     self.events.push_back(ServerEvent::Play2 { stream_id, options });
+                } else {
+                    self.send_failure(stream_id, Code::PlayFailed, "Nothing is playing on this stream.");
                 }
             }
         }
@@ -220,24 +247,69 @@ impl ServerSession {
         self.link.tally.note_if(ends, Deviation::TrailingNul);
     }
 
-    fn ask_play(
-        &mut self,
-        stream_id: u32,
-        name: &Value,
-        start: PlayStart,
-        duration: Option<u64>,
-        reset: bool,
-    ) {
-        self.note_name(name);
+    /// Asks the host about a `play`, behind what was gathered for the same list.
+    fn ask_play(&mut self, stream_id: u32, wish: Wish) {
+        let stream = self.known(stream_id).and_then(|id| self.streams.get_mut(id));
+        let gathered = stream.map(|stream| std::mem::take(&mut stream.gathered));
+        for Gathered {
+            name,
+            start,
+            duration,
+        } in gathered.into_iter().flatten().filter(|_| !wish.reset)
+        {
+            let before = Wish {
+                name,
+                start,
+                duration,
+                reset: false,
+                at_once: false,
+            };
+            self.ask_one(stream_id, before);
+        }
+        self.ask_one(stream_id, wish);
+    }
+
+    /// Adds to a play list that does not play yet.
+    fn gather(&mut self, stream_id: u32, wish: Wish) {
+        let Some(id) = self.stream_for(stream_id) else {
+            return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
+        };
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        if stream.gathered.len() >= MAX_ASKED {
+            return self.send_failure(id, Code::PlayFailed, "The play list is too long.");
+        }
+        stream.gathered.push(Gathered {
+            name: wish.name,
+            start: wish.start,
+            duration: wish.duration,
+        });
+    }
+
+    fn is_busy_playing(&self, stream_id: u32) -> bool {
+        let stream = self.known(stream_id).and_then(|id| self.streams.get(id));
+        stream.is_some_and(|stream| matches!(stream.role, Role::Playing | Role::PlayAsked))
+    }
+
+    fn ask_one(&mut self, stream_id: u32, wish: Wish) {
+        let Wish {
+            name,
+            start,
+            duration,
+            reset,
+            at_once,
+        } = wish;
+        self.note_name(&name);
         let Some(id) = self.stream_for(stream_id) else {
             return self.send_failure(stream_id, Code::StreamFailed, "There is no such stream.");
         };
         let role = self.streams.get(id).map(|stream| stream.role);
-        let appends = !reset && role == Some(Role::Playing);
+        let appends = !reset && matches!(role, Some(Role::Playing | Role::PlayAsked));
         if !appends {
             self.leave(id);
         }
-        let Ok((name, query)) = self.stream_name(name) else {
+        let Ok((name, query)) = self.stream_name(&name) else {
             let description = "The stream name is missing or malformed.";
             return self.send_failure(id, Code::PlayStreamNotFound, description);
         };
@@ -262,6 +334,7 @@ impl ServerSession {
             start,
             duration,
             reset,
+            at_once,
         });
     }
 
@@ -282,7 +355,9 @@ impl ServerSession {
                     self.send_named_status(id, Code::UnpublishSuccess, &name);
                 }
             }
-            Role::PlayAsked | Role::Playing => self.events.push_back(ServerEvent::StopPlay { stream_id: id }),
+            Role::PlayAsked | Role::Playing | Role::Played => {
+                self.events.push_back(ServerEvent::StopPlay { stream_id: id })
+            }
         }
     }
 
@@ -315,7 +390,7 @@ impl ServerSession {
         let id = self.known(stream_id)?;
         self.streams
             .get(id)
-            .filter(|stream| stream.role == Role::Playing)
+            .filter(|stream| matches!(stream.role, Role::Playing | Role::Played))
             .map(|stream| stream.id)
     }
 
@@ -331,6 +406,14 @@ fn play_start(value: &Value) -> PlayStart {
         Some(start) if start == -1.0 || start == -1000.0 => PlayStart::Live,
         Some(start) if start >= 0.0 => PlayStart::Recorded(clamp_millis(start)),
         _ => PlayStart::Any,
+    }
+}
+
+/// Seconds as milliseconds; the negative numbers mean the same in both.
+fn millis_of(seconds: &Value) -> Value {
+    match seconds.as_f64() {
+        Some(number) if number > 0.0 => Value::from(number * 1000.0),
+        _ => seconds.clone(),
     }
 }
 

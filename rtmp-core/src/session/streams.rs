@@ -1,6 +1,8 @@
 //! The message streams of one connection: their ids, what each is doing, what waits behind a request on it.
 
+use crate::amf::Value;
 use crate::media::{FrameFlags, MediaKind, inspect};
+use crate::session::events::PlayStart;
 use crate::wire::message::{Command, Message, MessageType};
 use std::collections::VecDeque;
 
@@ -17,6 +19,8 @@ pub(crate) enum Role {
     /// The first `play` waits for the host.
     PlayAsked,
     Playing,
+    /// What it played was sent to its end. It may still be sought in.
+    Played,
 }
 
 /// What waits behind a request on a stream.
@@ -25,6 +29,14 @@ pub(crate) enum Held {
     Media(Message),
     /// A command and the message stream it came on.
     Command(u32, Command),
+}
+
+/// An entry of a play list that nobody has started yet.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) name: Value,
+    pub(crate) start: PlayStart,
+    pub(crate) duration: Option<u64>,
 }
 
 /// One message stream.
@@ -40,6 +52,10 @@ pub(crate) struct Stream {
     pub(crate) data_frames: Vec<String>,
     /// The host says when it is unpublished.
     pub(crate) holds_unpublish: bool,
+    /// What the client buffers of this stream, in milliseconds, if it said so.
+    pub(crate) buffer_ms: Option<u32>,
+    /// Play list entries that wait for one that starts it (`appendAndWait`).
+    pub(crate) gathered: Vec<Gathered>,
     early: VecDeque<Held>,
     early_bytes: usize,
     early_full: bool,
@@ -54,6 +70,8 @@ impl Stream {
             asked: VecDeque::new(),
             data_frames: Vec::new(),
             holds_unpublish: false,
+            buffer_ms: None,
+            gathered: Vec::new(),
             early: VecDeque::new(),
             early_bytes: 0,
             early_full: false,
@@ -62,7 +80,9 @@ impl Stream {
 
     /// Back to idle; forgets whatever waited.
     pub(crate) fn reset(&mut self) {
+        let buffer_ms = self.buffer_ms;
         *self = Self::new(self.id);
+        self.buffer_ms = buffer_ms;
     }
 
     /// Whether its first request waits for the host, and everything after it with it.

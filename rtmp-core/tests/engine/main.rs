@@ -16,6 +16,7 @@ mod reconnect_follow;
 mod record;
 mod record_crash;
 mod record_host;
+mod recorded;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;

@@ -10,6 +10,7 @@ use rtmp_core::wire::chunk::{ChunkReader, ChunkWriter, Message, MessageType, Out
 use rtmp_core::wire::message::command::Command;
 use rtmp_core::wire::message::control::Control;
 use rtmp_core::wire::message::data::DataMessage;
+use rtmp_core::wire::message::user_control::UserControl;
 use rtmp_core::{Object, Value};
 
 use crate::support::{PATIENCE, Served};
@@ -79,6 +80,10 @@ impl Wire {
             stream_id,
             payload: Bytes::copy_from_slice(payload),
         });
+    }
+
+    pub fn user(&mut self, event: &UserControl) {
+        self.send(&event.encode());
     }
 
     /// The next message; `None` when the server has closed the connection.

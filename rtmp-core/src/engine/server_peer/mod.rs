@@ -2,9 +2,12 @@
 
 mod bandwidth;
 mod calls;
+mod playing;
+mod recorded;
 mod recording;
 mod requests;
 mod streams;
+mod transition;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -26,9 +29,10 @@ use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
 use bandwidth::Probe;
 pub(crate) use calls::failure;
+use playing::Playing;
 use recording::Completing;
 use requests::{Pending, Wanted};
-use streams::{Playing, Publishing};
+use streams::Publishing;
 
 /// What a host may ask for before it accepts a client.
 const MAX_EARLY: usize = 1024;
@@ -130,10 +134,17 @@ impl ServerPeer {
     pub(crate) fn deadline(&self) -> Option<u64> {
         let requests = self.requests.values().map(|pending| pending.deadline).min();
         let idle = self.publish_idle_deadline(self.publish_idle_ms());
-        [self.session.poll_timeout(), requests, self.idle_deadline(), idle]
-            .into_iter()
-            .flatten()
-            .min()
+        let play = self.play_deadline();
+        [
+            self.session.poll_timeout(),
+            requests,
+            self.idle_deadline(),
+            idle,
+            play,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When the client will have been idle for too long.
@@ -164,6 +175,7 @@ impl ServerPeer {
             self.close(Some(Status::new(Code::ConnectIdleTimeout)));
         }
         let result = self.session.handle_timeout(context.now);
+        self.play_on(context);
         self.process(context);
         result
     }
@@ -199,6 +211,11 @@ impl ServerPeer {
                 self.recorded(stream_id, publisher, context.now)
             }
             PeerCommand::Evict { stream_id, publisher } => self.evicted(stream_id, publisher),
+            PeerCommand::FileRead {
+                stream_id,
+                ticket,
+                outcome,
+            } => self.job_done(stream_id, ticket, *outcome, context),
             PeerCommand::Close(status) => return self.close(status),
         }
         self.last_active = context.now;
@@ -327,6 +344,7 @@ impl ServerPeer {
                 start,
                 duration,
                 reset,
+                at_once,
             } => {
                 let wanted = Wanted {
                     stream_id,
@@ -335,6 +353,7 @@ impl ServerPeer {
                     start,
                     duration,
                     reset,
+                    at_once,
                 };
                 self.ask_play(wanted, context);
             }
@@ -359,16 +378,20 @@ impl ServerPeer {
             }
             ServerEvent::ReceiveAudio { stream_id, on } => {
                 self.with_flow(stream_id, context, |flow| flow.set_audio(on));
+                self.receive_recorded(stream_id, |player| player.set_audio(on));
             }
             ServerEvent::ReceiveVideo { stream_id, on } => {
                 self.with_flow(stream_id, context, |flow| flow.set_video(on));
+                self.receive_recorded(stream_id, |player| player.set_video(on));
             }
-            ServerEvent::Pause { stream_id, pause, .. } => self.pause(stream_id, pause, context),
-            ServerEvent::Seek { stream_id, .. } => {
-                let status =
-                    Status::new(Code::SeekFailed).with_description("A live stream cannot be sought.");
-                self.session.send_status(stream_id, status);
-            }
+            ServerEvent::Pause {
+                stream_id,
+                pause,
+                millis,
+            } => self.pause(stream_id, pause, millis, context),
+            ServerEvent::Seek { stream_id, millis } => self.seek(stream_id, millis),
+            ServerEvent::Play2 { stream_id, options } => self.play2(stream_id, &options, context),
+            ServerEvent::SetBufferLength { .. } => self.buffer_changed(context),
             ServerEvent::Unreadable(error) => self.complain(Code::CallFailed, &error.to_string()),
             // Pings are no sign of use.
             ServerEvent::PingReply { rtt_ms } => return self.ping_answered(rtt_ms),

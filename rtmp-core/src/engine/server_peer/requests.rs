@@ -10,7 +10,9 @@ use crate::app::instance::NO_ROOM;
 use crate::app::peer::Answer;
 use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
 use crate::engine::server_peer::ServerPeer;
+use crate::engine::server_peer::playing::{Entry, Item, State};
 use crate::engine::server_peer::streams::Accepted;
+use crate::engine::server_peer::transition::Change;
 use crate::engine::worker::Context;
 use crate::session::{self, ConnectReply, PlayStart, PublishMode};
 use crate::wire::status::{Code, Status};
@@ -30,8 +32,11 @@ pub(super) enum Asked {
     },
     Play {
         stream_id: u32,
-        name: String,
-        start: PlayStart,
+        item: Item,
+    },
+    Transition {
+        stream_id: u32,
+        change: Change,
     },
     Length {
         transaction_id: f64,
@@ -49,6 +54,7 @@ pub(super) struct Wanted {
     pub(super) start: PlayStart,
     pub(super) duration: Option<u64>,
     pub(super) reset: bool,
+    pub(super) at_once: bool,
 }
 
 impl Asked {
@@ -57,7 +63,7 @@ impl Asked {
         match self {
             Self::Connect => Code::ConnectRejected,
             Self::Publish { .. } => Code::PublishBadName,
-            Self::Play { .. } => Code::PlayFailed,
+            Self::Play { .. } | Self::Transition { .. } => Code::PlayFailed,
             Self::Length { .. } | Self::Call { .. } => Code::CallFailed,
         }
     }
@@ -146,19 +152,33 @@ impl ServerPeer {
             start,
             duration,
             reset,
+            at_once,
         } = wanted;
-        self.stop_play(stream_id, context);
+        if reset {
+            self.stop_play(stream_id, context);
+        }
         if !self.permits(&name, Client::read_access) {
             let status = Status::for_stream(Code::PlayFailed, &name)
                 .with_description(format!("Failed to play {name}; access denied."));
-            return self.session.reject_play(stream_id, status);
+            let entry = Entry {
+                request: 0,
+                state: State::Refused(status),
+            };
+            self.enlist(stream_id, entry);
+            return self.advance(stream_id, context);
         }
-        let asked = Asked::Play {
-            stream_id,
+        let item = Item {
             name: name.clone(),
             start,
+            duration,
+            at_once,
         };
-        if let Some(number) = self.ask(asked, context) {
+        if let Some(number) = self.ask(Asked::Play { stream_id, item }, context) {
+            let entry = Entry {
+                request: number,
+                state: State::Asked,
+            };
+            self.enlist(stream_id, entry);
             self.request(number, move |client, number| {
                 let request = PlayRequest::new(client, number, name, query, start, duration, reset);
                 move |handler| handler.on_play(request)
@@ -238,18 +258,26 @@ impl ServerPeer {
             (Asked::Publish { stream_id, .. }, Answer::Refuse(status)) => {
                 self.session.reject_publish(stream_id, status);
             }
+            (Asked::Play { stream_id, mut item }, Answer::Play(other)) => {
+                item.name = other.unwrap_or(item.name);
+                self.decided(stream_id, number, State::Ready(item), context);
+            }
+            (Asked::Play { stream_id, .. }, Answer::Refuse(status)) => {
+                self.decided(stream_id, number, State::Refused(status), context);
+            }
             (
-                Asked::Play {
+                Asked::Transition {
                     stream_id,
-                    name,
-                    start,
+                    mut change,
                 },
                 Answer::Play(other),
             ) => {
-                self.play(stream_id, &other.unwrap_or(name), start, context);
+                let called = change.item.name.clone();
+                change.item.name = other.unwrap_or(change.item.name);
+                self.change(stream_id, change, &called, context);
             }
-            (Asked::Play { stream_id, .. }, Answer::Refuse(status)) => {
-                self.session.reject_play(stream_id, status)
+            (Asked::Transition { stream_id, .. }, Answer::Refuse(status)) => {
+                self.session.send_status(stream_id, status);
             }
             (Asked::Length { transaction_id }, Answer::Length(seconds)) => {
                 self.session.reply_call(transaction_id, Ok(Value::from(seconds)));
@@ -289,7 +317,7 @@ impl ServerPeer {
         }
     }
 
-    fn permits(&self, name: &str, list: impl Fn(&Client) -> AccessList) -> bool {
+    pub(super) fn permits(&self, name: &str, list: impl Fn(&Client) -> AccessList) -> bool {
         self.client
             .as_ref()
             .is_some_and(|client| list(client).permits(name))

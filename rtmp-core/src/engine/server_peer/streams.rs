@@ -1,17 +1,15 @@
-//! What the client publishes and plays.
+//! What the client publishes.
 
 use std::sync::Arc;
 
 use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::request::PublishOptions;
-use crate::app::stream::{LiveStream, PlayerFlow, Publisher, Stream};
-use crate::engine::players::Player;
+use crate::app::stream::{LiveStream, Publisher, Stream};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
-use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage};
-use crate::session::{PlayStart, PublishMode};
+use crate::session::PublishMode;
 use crate::wire::status::{Code, Status};
 
 pub(super) struct Publishing {
@@ -35,27 +33,7 @@ pub(super) struct Accepted {
     pub(super) options: PublishOptions,
 }
 
-pub(super) struct Playing {
-    pub(super) stream_id: u32,
-    stream: Arc<LiveStream>,
-    paused: bool,
-    /// When the player was told last that it gets too much.
-    warned_at: Option<u64>,
-}
-
-/// A player that is too slow is told so no more often than this.
-const WARN_EVERY_MS: u64 = 10_000;
-
 impl ServerPeer {
-    /// Tells a player that its stream has, or lost, a publisher.
-    pub(crate) fn notify(&mut self, stream_id: u32, name: &str, published: bool) {
-        if published {
-            self.session.publish_notify(stream_id, name);
-        } else {
-            self.session.unpublish_notify(stream_id, name);
-        }
-    }
-
     pub(super) fn media(&mut self, stream_id: u32, message: MediaMessage, now: u64) {
         let Some(publishing) = self.publishing.get_mut(&stream_id) else {
             return;
@@ -164,128 +142,6 @@ impl ServerPeer {
                 drop(handle);
                 instance.forget_idle_stream(&name);
             });
-        }
-    }
-
-    pub(super) fn play(&mut self, stream_id: u32, name: &str, start: PlayStart, context: &mut Context<'_>) {
-        let Some(client) = &self.client else { return };
-        let recorded_only = matches!(start, PlayStart::Recorded(_));
-        if !is_valid_name(name) || (recorded_only && !client.instance().is_live(name)) {
-            return self
-                .session
-                .reject_play(stream_id, Status::for_stream(Code::PlayStreamNotFound, name));
-        }
-        let stream = client.instance().live_stream(name);
-        let samples = (
-            client.audio_sample_access().permits(name),
-            client.video_sample_access().permits(name),
-        );
-        self.session.accept_play_with(stream_id, samples);
-        let joined = stream.join(context.port);
-        let at_keyframe = joined.backlog.iter().any(|message| message.is_keyframe());
-        let reduction = match self.server.config.reduce_for_players {
-            true => client.capabilities().reduction(),
-            false => None,
-        };
-        let forms = joined
-            .backlog
-            .iter()
-            .filter_map(|message| message.form(reduction));
-        let sent = self.session.send_backlog(stream_id, forms);
-        self.traffic.messages_sent(sent);
-        let limits = self.server.config.player_limits;
-        let flow = PlayerFlow::new(limits, joined.next_sequence, joined.has_video, at_keyframe);
-        context.players.add(
-            &stream,
-            Player {
-                key: self.link.key,
-                stream_id,
-                flow,
-                reduction,
-            },
-        );
-        self.playing.reserve_exact(1);
-        self.playing.push(Playing {
-            stream_id,
-            stream,
-            paused: false,
-            warned_at: None,
-        });
-    }
-
-    pub(super) fn stop_play(&mut self, stream_id: u32, context: &mut Context<'_>) {
-        self.forget_request(|what| matches!(what, Asked::Play { stream_id: id, .. } if *id == stream_id));
-        let Some(at) = self
-            .playing
-            .iter()
-            .position(|playing| playing.stream_id == stream_id)
-        else {
-            return;
-        };
-        let Playing { stream, .. } = self.playing.swap_remove(at);
-        context.players.remove(stream.id(), self.link.key, stream_id);
-        stream.part(context.port);
-        let name = stream.name().to_owned();
-        drop(stream);
-        if let (Some(client), Some(application)) = (self.client.clone(), &self.application) {
-            client.instance().forget_idle_stream(&name);
-            application.event(move |handler| handler.on_stop(&client, &name));
-        }
-    }
-
-    pub(super) fn pause(&mut self, stream_id: u32, pause: Option<bool>, context: &mut Context<'_>) {
-        let Some(playing) = self
-            .playing
-            .iter_mut()
-            .find(|playing| playing.stream_id == stream_id)
-        else {
-            return;
-        };
-        let on = pause.unwrap_or(!playing.paused);
-        playing.paused = on;
-        let code = if on {
-            Code::PauseNotify
-        } else {
-            Code::UnpauseNotify
-        };
-        let status = Status::for_stream(code, playing.stream.name());
-        self.session.send_status(stream_id, status);
-        self.with_flow(stream_id, context, |flow| flow.set_paused(on));
-    }
-
-    pub(super) fn with_flow(
-        &self,
-        stream_id: u32,
-        context: &mut Context<'_>,
-        change: impl FnOnce(&mut PlayerFlow),
-    ) {
-        let playing = self.playing.iter().find(|playing| playing.stream_id == stream_id);
-        let flow = playing.and_then(|playing| {
-            context
-                .players
-                .flow(playing.stream.id(), self.link.key, stream_id)
-        });
-        if let Some(flow) = flow {
-            change(flow);
-        }
-    }
-
-    /// Messages for a player were dropped because it does not keep up.
-    pub(crate) fn too_slow(&mut self, stream_id: u32, now: u64) {
-        let Some(playing) = self
-            .playing
-            .iter_mut()
-            .find(|playing| playing.stream_id == stream_id)
-        else {
-            return;
-        };
-        if playing
-            .warned_at
-            .is_none_or(|at| now >= at.saturating_add(WARN_EVERY_MS))
-        {
-            playing.warned_at = Some(now);
-            let status = Status::for_stream(Code::PlayInsufficientBw, playing.stream.name());
-            self.session.send_status(stream_id, status);
         }
     }
 

@@ -171,6 +171,27 @@ impl<R: Read + Seek> FlvReader<R> {
         self.truncated = false;
         Ok(())
     }
+
+    /// The header of the next tag, of whatever type, and the first bytes of its body, as many as there are and fit `first`; the
+    /// rest is passed over without being read. `None` at the end of the file. Where the tag lies says
+    /// [`FlvReader::last_tag_position`]; timestamps are as they stand in the file.
+    pub fn skim(&mut self, first: &mut [u8]) -> Result<Option<(TagHeader, usize)>, FlvError> {
+        let Some(tag) = self.read_tag_header()? else {
+            self.at_end = true;
+            return Ok(None);
+        };
+        let size = tag.data_size as usize;
+        let wanted = first.len().min(size);
+        let have = read_up_to(&mut self.input, first.get_mut(..wanted).unwrap_or_default())?;
+        self.truncated = have < wanted;
+        let rest = i64::try_from(size - wanted).unwrap_or(i64::MAX);
+        self.input.seek_relative(rest)?;
+        self.position = self
+            .position
+            .saturating_add(have as u64)
+            .saturating_add(rest.unsigned_abs());
+        Ok((!self.truncated).then_some((tag, have)))
+    }
 }
 
 impl<R: Read> Iterator for FlvReader<R> {
@@ -296,6 +317,20 @@ mod tests {
         assert_eq!(reader.next().unwrap().unwrap().timestamp, 23);
         reader.seek_to_tag(0).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().timestamp, 0);
+    }
+
+    #[test]
+    fn skimming_shows_headers_and_beginnings() {
+        let mut reader = FlvReader::new(io::Cursor::new([HEADER, AAC_CONFIG, AAC_FRAME].concat())).unwrap();
+        let mut first = [0; 2];
+        let (tag, have) = reader.skim(&mut first).unwrap().unwrap();
+        assert_eq!((tag.data_size, have, first), (4, 2, [0xAF, 0]));
+        let (tag, have) = reader.skim(&mut first).unwrap().unwrap();
+        assert_eq!((tag.timestamp, have, first), (23, 2, [0xAF, 1]));
+        assert_eq!(reader.last_tag_position(), 32);
+        assert!(reader.skim(&mut first).unwrap().is_none());
+        reader.seek_to_tag(32).unwrap();
+        assert_eq!(reader.next().unwrap().unwrap().timestamp, 23);
     }
 
     #[test]

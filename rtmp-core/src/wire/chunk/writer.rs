@@ -65,6 +65,11 @@ impl ChunkWriter {
         self.chunk_size = size.clamp(1, MAX_CHUNK_SIZE);
     }
 
+    /// The next message of these chunk streams has a full header, with its absolute time.
+    pub fn forget(&mut self, csids: &[u32]) {
+        self.streams.retain(|stream| !csids.contains(&stream.csid));
+    }
+
     /// Appends `message` to `out` on chunk stream `csid`.
     ///
     /// Returns false, having written nothing, when the payload is longer than the 0xFFFFFF bytes RTMP can express.
