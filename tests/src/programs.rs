@@ -33,9 +33,14 @@ pub fn example(name: &str) -> PathBuf {
 
 /// Path of the load tool, built in release mode.
 pub fn load_tool() -> PathBuf {
+    bench("load")
+}
+
+/// Path of the measuring program `name` (`load`, `fanout`, `ingest`, ...), built in release mode.
+pub fn bench(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| build(&["--bin", "load", "-p", "rtmp-benches"]));
-    target_dir().join("release/load")
+    BUILT.get_or_init(|| build(&["--bins", "-p", "rtmp-benches"]));
+    target_dir().join("release").join(name)
 }
 
 /// Starts our client program `example` with `args`.

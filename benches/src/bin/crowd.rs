@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtmp_benches::process::raise_descriptor_limit;
 use rtmp_core::{AcceptAll, ApplicationConfig, Engine, EngineConfig, Server, ServerConfig};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -156,19 +157,4 @@ fn resident_kib() -> i64 {
         .next()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0)
-}
-
-/// Two descriptors for each client.
-fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: getrlimit and setrlimit read and write the struct they are given.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
-    }
 }

@@ -4,10 +4,6 @@
 //! socket, or all sockets' sends in one io_uring call, or everything of a window of time in one `send` per socket.
 //! `floor sink` is the other end: it connects and throws away what it reads.
 
-#[path = "../load/source.rs"]
-#[allow(dead_code)]
-mod source;
-
 mod ring;
 mod send;
 mod sink;

@@ -4,11 +4,10 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use rtmp_benches::source::{Source, Synthetic};
 use rtmp_core::media::{MediaKind, MediaMessage};
 
 use crate::ring::Ring;
-use crate::source::Source;
-use crate::source::Synthetic;
 use crate::{Args, Mode};
 
 /// Bytes and messages that could not be sent because a socket was full.

@@ -15,13 +15,15 @@ const SLICES: usize = 64;
 
 /// What the connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub enum Role {
+    /// To publish.
     Publish,
+    /// To play.
     Play,
 }
 
 /// What a connection has to tell.
-pub(crate) enum Happening {
+pub enum Happening {
     /// Publishing or playing has begun.
     Ready,
     /// A message of the played stream.
@@ -31,7 +33,7 @@ pub(crate) enum Happening {
 }
 
 /// One publishing or playing connection.
-pub(crate) struct Peer {
+pub struct Peer {
     socket: TcpStream,
     session: ClientSession,
     role: Role,
@@ -39,12 +41,12 @@ pub(crate) struct Peer {
     stream_id: Option<u32>,
     ended: bool,
     /// Bytes read so far.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 impl Peer {
     /// Begins to connect and registers the socket under `token`.
-    pub(crate) fn connect(
+    pub fn connect(
         addr: SocketAddr,
         url: &RtmpUrl,
         role: Role,
@@ -70,7 +72,7 @@ impl Peer {
     }
 
     /// Reads what there is, answers, and writes what the socket takes. `scratch` is where bytes land first.
-    pub(crate) fn drive(&mut self, scratch: &mut [u8], now_ms: u64, sink: &mut impl FnMut(Happening)) {
+    pub fn drive(&mut self, scratch: &mut [u8], now_ms: u64, sink: &mut impl FnMut(Happening)) {
         while !self.ended {
             match self.socket.read(scratch) {
                 Ok(0) => self.end("the server closed the connection".to_owned(), sink),
@@ -93,7 +95,7 @@ impl Peer {
     }
 
     /// Publishes `message`, once [`Happening::Ready`] was told.
-    pub(crate) fn publish(&mut self, message: &MediaMessage) {
+    pub fn publish(&mut self, message: &MediaMessage) {
         let Some(stream_id) = self.stream_id else { return };
         if inspect(message.kind, &message.body).contains(FrameFlags::METADATA)
             && message.kind == MediaKind::Data
@@ -105,7 +107,7 @@ impl Peer {
     }
 
     /// Lets the session do what is due.
-    pub(crate) fn tick(&mut self, now_ms: u64, sink: &mut impl FnMut(Happening)) {
+    pub fn tick(&mut self, now_ms: u64, sink: &mut impl FnMut(Happening)) {
         if !self.ended && self.session.poll_timeout().is_some_and(|due| due <= now_ms) {
             if let Err(error) = self.session.handle_timeout(now_ms) {
                 self.end(error.to_string(), sink);
@@ -116,7 +118,7 @@ impl Peer {
     }
 
     /// Writes as much as the socket takes.
-    pub(crate) fn flush(&mut self, sink: &mut impl FnMut(Happening)) {
+    pub fn flush(&mut self, sink: &mut impl FnMut(Happening)) {
         while !self.ended && !self.session.output().is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.session.output().io_slices(&mut slices);

@@ -2,7 +2,7 @@
 
 use rtmp_core::media::MediaMessage;
 
-use crate::ledger::{Ledger, Sighting};
+use super::ledger::{Ledger, Sighting};
 
 /// Counters of one player. It is checked from its first picture on, which must be a key frame.
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub(crate) struct Tally {
     pub(crate) stalls: bool,
     /// Microseconds from the connection's beginning to the first key frame.
     pub(crate) joined_after: Option<u64>,
+    /// Messages of all kinds received.
+    pub(crate) messages: u64,
     /// Pictures received.
     pub(crate) received: u64,
     /// Pictures missing between the first and the last that was published.
@@ -49,6 +51,7 @@ impl Tally {
 
     /// Counts a message received at `now` microseconds.
     pub(crate) fn see(&mut self, message: &MediaMessage, ledger: &Ledger, now: u64) {
+        self.messages += 1;
         let Some(picture) = ledger.find(message) else {
             return;
         };

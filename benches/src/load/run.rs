@@ -8,19 +8,22 @@ use std::time::{Duration, Instant};
 
 use rtmp_core::wire::url::RtmpUrl;
 
-use crate::crew::Crew;
-use crate::ledger::Ledger;
-use crate::options::{Options, SourceKind};
-use crate::player::Tally;
-use crate::procstat::Usage;
-use crate::publisher::publish;
-use crate::report::Report;
+use super::crew::{Crew, Stay};
+use super::ledger::Ledger;
+use super::options::{Options, SourceKind};
+use super::player::Tally;
+use super::publisher::publish;
+use super::report::Report;
+use crate::process::Usage;
 use crate::source::{Looped, Source, Synthetic};
 
 /// How long players may take to join beyond the time the join rate gives them.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);
 /// How long what was sent may take to arrive after the last message.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Between two bursts; three of them fall on different parts of a group of two seconds.
+const BURST_APART: Duration = Duration::from_millis(700);
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub(crate) struct Run {
     phase: AtomicU8,
     stall_from: AtomicU64,
     stall_until: AtomicU64,
+    received: AtomicU64,
 }
 
 impl Run {
@@ -50,6 +54,7 @@ impl Run {
             phase: AtomicU8::new(Phase::Publish as u8),
             stall_from: AtomicU64::new(u64::MAX),
             stall_until: AtomicU64::new(0),
+            received: AtomicU64::new(0),
         }
     }
 
@@ -68,6 +73,11 @@ impl Run {
         (self.stall_from.load(Ordering::Relaxed)..self.stall_until.load(Ordering::Relaxed)).contains(&now)
     }
 
+    /// Counts bytes that players read.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
     }
@@ -81,7 +91,7 @@ impl Run {
 }
 
 /// Publishes, plays and measures as `options` say.
-pub(crate) fn measure(options: &Options) -> Result<Report, String> {
+pub fn measure(options: &Options) -> Result<Report, String> {
     let url = RtmpUrl::parse(&options.url).map_err(|e| format!("{}: {e}", options.url))?;
     let addr = resolve(&url)?;
     let source = match &options.source {
@@ -110,19 +120,33 @@ pub(crate) fn measure(options: &Options) -> Result<Report, String> {
             .map(|share| {
                 let settled = settled.clone();
                 scope.spawn(move || {
-                    Crew::new(run, addr, url)?.play(share.players, share.stalled, share.per_second, &settled)
+                    Crew::new(run, addr, url)?.play(
+                        share.players,
+                        share.stalled,
+                        share.per_second,
+                        &settled,
+                        Stay::ToTheEnd,
+                    )
                 })
             })
             .collect();
         wait_all(&all_settled, options);
 
         let began = Instant::now();
-        let usage = || (options.server_pid.map(Usage::of), Usage::of(std::process::id()));
+        let usage = || {
+            let received = run.received.load(Ordering::Relaxed);
+            (
+                options.server_pid.map(Usage::of),
+                Usage::of(std::process::id()),
+                received,
+            )
+        };
         let before = usage();
         run.stall_for(options.stall);
         thread::sleep(options.measure);
-        run.enter(Phase::Drain);
         let (measured, after) = (began.elapsed(), usage());
+        let burst = bursts(run, addr, url, options.burst)?;
+        run.enter(Phase::Drain);
 
         let deadline = Instant::now() + DRAIN_LIMIT;
         while !crews.iter().all(|c| c.is_finished()) && Instant::now() < deadline {
@@ -133,18 +157,41 @@ pub(crate) fn measure(options: &Options) -> Result<Report, String> {
         for crew in crews {
             tallies.extend(crew.join().map_err(|_| "a player thread panicked".to_owned())??);
         }
-        let publisher_late = publisher
+        let publisher = publisher
             .join()
             .map_err(|_| "the publisher panicked".to_owned())??;
         Ok(Report {
             tallies,
+            burst,
             published: run.ledger.count(),
+            measured_bytes: after.2 - before.2,
             measured,
             server: after.0.map(|u| u.since(before.0.unwrap_or_default())),
             client: after.1.since(before.1),
-            publisher_late,
+            publisher,
         })
     })
+}
+
+/// `count` players that join at once, at three moments of a group of pictures, and leave.
+fn bursts(run: &Run, addr: SocketAddr, url: &RtmpUrl, count: usize) -> Result<Vec<Tally>, String> {
+    let mut tallies = Vec::new();
+    for _ in 0..if count > 0 { 3 } else { 0 } {
+        thread::sleep(BURST_APART);
+        let (settled, all_settled) = channel();
+        let crew = thread::scope(|scope| {
+            let crew = scope.spawn(|| {
+                Crew::new(run, addr, url)?.play(count, 0, f64::INFINITY, &settled, Stay::UntilJoined)
+            });
+            if all_settled.recv_timeout(JOIN_LIMIT).is_err() {
+                // The rest of the run would wait for them for ever.
+                run.enter(Phase::Done);
+            }
+            crew.join().map_err(|_| "a player thread panicked".to_owned())?
+        });
+        tallies.extend(crew?);
+    }
+    Ok(tallies)
 }
 
 struct SendHome<'a>(&'a Run);

@@ -18,9 +18,13 @@ const AUDIO_BITS_PER_SECOND: u64 = 128_000;
 const AUDIO_SAMPLES: u64 = 1024;
 const AUDIO_RATE: u64 = 44_100;
 
-/// Follows the AVC tag header: this mark, the message's number (u32) and the time it was sent (u64, microseconds).
+/// Follows the AVC tag header and the beginning of the NAL unit (its length, its type): this mark, the message's number
+/// (u32) and the time it was sent (u64, microseconds).
 const MARK: [u8; 4] = *b"load";
-const AVC_HEADER: usize = 5;
+const AVC_HEADER: usize = 5 + 4 + 1;
+const NAL_LENGTH: usize = 5;
+/// What every key frame of the made-up stream holds near its beginning, and nothing else does.
+pub const KEY_FRAME_MARK: [u8; 5] = *b"\x65load";
 const STAMP: usize = MARK.len() + 4 + 8;
 
 /// AVCDecoderConfigurationRecord of a 160x120 High profile stream and AudioSpecificConfig of AAC-LC 44.1 kHz stereo.
@@ -32,14 +36,17 @@ const AVC_CONFIG: &[u8] = &[
 const AAC_CONFIG: &[u8] = &[0xaf, 0, 0x12, 0x10];
 
 /// Messages in order of time.
-pub(crate) enum Source {
+pub enum Source {
+    /// Made up.
     Synthetic(Synthetic),
+    /// From a file, over and over.
     File(Looped),
 }
 
 impl Source {
     /// The next message; its timestamp says when it is due, in milliseconds from the beginning.
-    pub(crate) fn next(&mut self) -> MediaMessage {
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> MediaMessage {
         match self {
             Self::Synthetic(s) => s.next(),
             Self::File(f) => f.next(),
@@ -48,7 +55,7 @@ impl Source {
 }
 
 /// An H.264 + AAC stream nobody can decode but every server relays.
-pub(crate) struct Synthetic {
+pub struct Synthetic {
     key_size: usize,
     inter_size: usize,
     picture: u64,
@@ -57,7 +64,8 @@ pub(crate) struct Synthetic {
 }
 
 impl Synthetic {
-    pub(crate) fn new(bits_per_second: u64) -> Self {
+    /// A stream of this bit rate.
+    pub fn new(bits_per_second: u64) -> Self {
         let video = bits_per_second.saturating_sub(AUDIO_BITS_PER_SECOND).max(50_000);
         let average = video / 8 / RATE;
         let inter = average * (GROUP - KEY_FRAME_WEIGHT) / (GROUP - 1);
@@ -94,7 +102,12 @@ impl Synthetic {
     fn video(&self, number: u64, at: u64) -> MediaMessage {
         let key = number.is_multiple_of(GROUP);
         let mut body = filler(number, if key { self.key_size } else { self.inter_size });
-        body[..AVC_HEADER].copy_from_slice(&[if key { 0x17 } else { 0x27 }, 1, 0, 0, 0]);
+        // One NAL unit, of an IDR picture or another.
+        let (tag, unit) = if key { (0x17, 0x65) } else { (0x27, 0x41) };
+        let length = (body.len() - NAL_LENGTH - 4) as u32;
+        body[..NAL_LENGTH].copy_from_slice(&[tag, 1, 0, 0, 0]);
+        body[NAL_LENGTH..][..4].copy_from_slice(&length.to_be_bytes());
+        body[AVC_HEADER - 1] = unit;
         body[AVC_HEADER..][..MARK.len()].copy_from_slice(&MARK);
         body[AVC_HEADER + MARK.len()..][..4].copy_from_slice(&(number as u32).to_be_bytes());
         MediaMessage::new(MediaKind::Video, at as u32, body)
@@ -109,7 +122,7 @@ impl Synthetic {
 }
 
 /// Number and sending time (microseconds) of a made-up video message; `None` for every other message.
-pub(crate) fn read_stamp(body: &[u8]) -> Option<(u32, u64)> {
+pub fn read_stamp(body: &[u8]) -> Option<(u32, u64)> {
     let stamp = body.get(AVC_HEADER..)?.strip_prefix(&MARK)?;
     let (number, rest) = stamp.split_first_chunk()?;
     Some((
@@ -119,7 +132,7 @@ pub(crate) fn read_stamp(body: &[u8]) -> Option<(u32, u64)> {
 }
 
 /// Writes the sending time into a made-up video message; others are left as they are.
-pub(crate) fn write_time(message: MediaMessage, micros: u64) -> MediaMessage {
+pub fn write_time(message: MediaMessage, micros: u64) -> MediaMessage {
     if read_stamp(&message.body).is_none() {
         return message;
     }
@@ -129,7 +142,7 @@ pub(crate) fn write_time(message: MediaMessage, micros: u64) -> MediaMessage {
 }
 
 /// An FLV file in memory, from the beginning again when it ends.
-pub(crate) struct Looped {
+pub struct Looped {
     messages: Vec<MediaMessage>,
     next: usize,
     offset: u32,
@@ -137,7 +150,8 @@ pub(crate) struct Looped {
 }
 
 impl Looped {
-    pub(crate) fn open(path: &Path) -> Result<Self, String> {
+    /// Reads the file.
+    pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |what: String| format!("{}: {what}", path.display());
         let file = File::open(path).map_err(|e| failed(e.to_string()))?;
         let reader = FlvReader::new(BufReader::new(file)).map_err(|e| failed(e.to_string()))?;
@@ -201,6 +215,16 @@ mod tests {
         }
         let rate = bytes * 8 / 10;
         assert!((2_400_000..2_600_000).contains(&rate), "{rate} bit/s");
+    }
+
+    #[test]
+    fn a_video_message_is_one_nal_unit_with_its_length() {
+        let mut source = Synthetic::new(2_500_000);
+        let key = std::iter::repeat_with(|| source.next()).find(|m| m.body.starts_with(&[0x17, 1]));
+        let body = key.expect("an endless stream").body;
+        let length = u32::from_be_bytes([body[5], body[6], body[7], body[8]]);
+        assert_eq!(length as usize, body.len() - 9);
+        assert_eq!(body[9..14], KEY_FRAME_MARK);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Ledger {
 }
 
 /// Video that is shown: neither a sequence header nor the end of a sequence.
-fn is_picture(message: &MediaMessage) -> bool {
+pub(crate) fn is_picture(message: &MediaMessage) -> bool {
     let flags = inspect(message.kind, &message.body);
     message.kind == MediaKind::Video
         && !flags.contains(FrameFlags::CONFIG)

@@ -7,10 +7,10 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 use rtmp_core::wire::url::RtmpUrl;
 
-use crate::peer::{Happening, Peer, Role};
-use crate::player::Tally;
-use crate::publisher::wait;
-use crate::run::{Phase, Run};
+use super::peer::{Happening, Peer, Role};
+use super::player::Tally;
+use super::publisher::wait;
+use super::run::{Phase, Run};
 
 /// How often timers, joins and the run's phase are looked at when no socket is ready.
 const TICK: Duration = Duration::from_millis(10);
@@ -18,6 +18,15 @@ const TICK: Duration = Duration::from_millis(10);
 struct Player {
     peer: Peer,
     tally: Tally,
+}
+
+/// How long players stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Until the run is done.
+    ToTheEnd,
+    /// Until all of the crew have got their first key frame.
+    UntilJoined,
 }
 
 /// The players of one thread.
@@ -52,6 +61,7 @@ impl<'a> Crew<'a> {
         stalled: usize,
         per_second: f64,
         settled: &Sender<()>,
+        stay: Stay,
     ) -> Result<Vec<Tally>, String> {
         let mut events = Events::with_capacity(1024);
         let began = self.run.ledger.micros();
@@ -69,6 +79,9 @@ impl<'a> Crew<'a> {
             if !told && self.players.len() == count && self.players.iter().all(|p| p.tally.settled()) {
                 told = true;
                 let _ = settled.send(());
+                if stay == Stay::UntilJoined {
+                    break;
+                }
             }
             if self.run.phase() == Phase::Drain && self.drained() {
                 break;
@@ -76,7 +89,9 @@ impl<'a> Crew<'a> {
         }
         let published = self.run.ledger.count();
         let tallies = self.players.into_iter().map(|mut player| {
-            player.tally.close(published);
+            if stay == Stay::ToTheEnd {
+                player.tally.close(published);
+            }
             player.tally.bytes = player.peer.bytes;
             player.tally
         });
@@ -108,6 +123,7 @@ impl<'a> Crew<'a> {
             return;
         }
         let ledger = &self.run.ledger;
+        let before = peer.bytes;
         peer.drive(
             &mut self.scratch,
             ledger.millis(),
@@ -117,6 +133,7 @@ impl<'a> Crew<'a> {
                 Happening::Ready => {}
             },
         );
+        self.run.received(peer.bytes - before);
     }
 
     /// Timers, and players that read again without a new event because their socket was full all the time.

@@ -1,10 +1,10 @@
-//! The command line.
+//! The command line of the load tool.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `--help` prints.
-pub(crate) const USAGE: &str = "\
+pub const USAGE: &str = "\
 load --url rtmp://127.0.0.1:PORT/app/stream [options]
 
 Publishes one stream in real time, plays it many times and counts what was lost.
@@ -18,6 +18,8 @@ Publishes one stream in real time, plays it many times and counts what was lost.
   --join-rate N           players that connect per second (500)
   --stall N               players more that stop reading (0), counted apart
   --stall-seconds S       for how long (20), from the beginning of the measurement
+  --burst N               players that join all at once when the measurement is over, three times, and leave when they
+                          have their first key frame; counted apart
   --server-pid PID        also report that process's CPU time and memory
   --json                  print one JSON object instead of the table
 
@@ -26,29 +28,46 @@ Ends with an error when a player that did not stall lost a video message or neve
 
 /// How the load is made.
 #[derive(Debug, Clone)]
-pub(crate) struct Options {
-    pub(crate) url: String,
-    pub(crate) players: usize,
-    pub(crate) measure: Duration,
-    pub(crate) source: SourceKind,
-    pub(crate) threads: usize,
-    pub(crate) join_rate: usize,
-    pub(crate) stalled: usize,
-    pub(crate) stall: Duration,
-    pub(crate) server_pid: Option<u32>,
-    pub(crate) json: bool,
+pub struct Options {
+    /// Where to publish and play.
+    pub url: String,
+    /// Players.
+    pub players: usize,
+    /// How long to measure.
+    pub measure: Duration,
+    /// What to publish.
+    pub source: SourceKind,
+    /// Threads of players.
+    pub threads: usize,
+    /// Players that connect per second.
+    pub join_rate: usize,
+    /// Players that join all at once afterwards.
+    pub burst: usize,
+    /// Players more that stop reading.
+    pub stalled: usize,
+    /// For how long they do.
+    pub stall: Duration,
+    /// The server's process.
+    pub server_pid: Option<u32>,
+    /// JSON instead of a table.
+    pub json: bool,
 }
 
 /// What is published.
 #[derive(Debug, Clone)]
-pub(crate) enum SourceKind {
-    Synthetic { bits_per_second: u64 },
+pub enum SourceKind {
+    /// A made-up stream.
+    Synthetic {
+        /// Its bit rate.
+        bits_per_second: u64,
+    },
+    /// An FLV file, over and over.
     File(PathBuf),
 }
 
 impl Options {
     /// Reads the arguments after the program's name. `Err` holds what was wrong, empty when help was asked for.
-    pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             url: String::new(),
             players: 100,
@@ -58,6 +77,7 @@ impl Options {
             },
             threads: 1,
             join_rate: 500,
+            burst: 0,
             stalled: 0,
             stall: Duration::from_secs(20),
             server_pid: None,
@@ -77,6 +97,7 @@ impl Options {
                 "--publish" => options.source = SourceKind::File(value()?.into()),
                 "--threads" => options.threads = number::<usize>(&arg, &value()?)?.max(1),
                 "--join-rate" => options.join_rate = number::<usize>(&arg, &value()?)?.max(1),
+                "--burst" => options.burst = number(&arg, &value()?)?,
                 "--stall" => options.stalled = number(&arg, &value()?)?,
                 "--stall-seconds" => options.stall = Duration::from_secs(number(&arg, &value()?)?),
                 "--server-pid" => options.server_pid = Some(number(&arg, &value()?)?),

@@ -2,20 +2,9 @@
 //!
 //! `cargo run --release -p rtmp-benches --bin load -- --url rtmp://127.0.0.1:1935/live/s --players 200 --seconds 20`
 
-mod crew;
-mod ledger;
-mod options;
-mod peer;
-mod player;
-mod procstat;
-mod publisher;
-mod report;
-mod run;
-mod source;
-
 use std::process::ExitCode;
 
-use options::{Options, USAGE};
+use rtmp_benches::load::{Options, USAGE, measure};
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -29,7 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run::measure(&options) {
+    match measure(&options) {
         Ok(report) => {
             if options.json {
                 println!("{}", report.to_json());

@@ -9,23 +9,32 @@ use mio::{Events, Poll, Token};
 use rtmp_core::media::MediaMessage;
 use rtmp_core::wire::url::RtmpUrl;
 
-use crate::ledger::Ledger;
-use crate::peer::{Happening, Peer, Role};
-use crate::run::{Phase, Run};
+use super::ledger::{Ledger, is_picture};
+use super::peer::{Happening, Peer, Role};
+use super::run::{Phase, Run};
 use crate::source::{Source, write_time};
 
 /// How long the server may take to let us publish.
 const START_LIMIT_MS: u64 = 10_000;
 
-/// Publishes until the run drains, keeps the connection until it is done. Says on `started` when the first picture is
-/// out. Returns how late, at worst, a message was sent, in microseconds.
+/// What the publisher did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Published {
+    /// Messages sent.
+    pub(crate) messages: u64,
+    /// How late, at worst, one of them was.
+    pub(crate) late_micros: u64,
+}
+
+/// Publishes pictures until the run drains, sound until it is done. Says on `started` when the first picture is
+/// out.
 pub(crate) fn publish(
     run: &Run,
     addr: SocketAddr,
     url: &RtmpUrl,
     mut source: Source,
     started: &Sender<()>,
-) -> Result<u64, String> {
+) -> Result<Published, String> {
     let mut poll = Poll::new().map_err(|e| e.to_string())?;
     let ledger = &run.ledger;
     let mut peer = Peer::connect(
@@ -38,7 +47,8 @@ pub(crate) fn publish(
     )
     .map_err(|e| format!("cannot connect to {addr}: {e}"))?;
     let (mut events, mut scratch) = (Events::with_capacity(8), vec![0; 64 << 10]);
-    let (mut ready_at, mut failure, mut worst) = (None, None, 0);
+    let (mut ready_at, mut failure) = (None, None);
+    let mut published = Published::default();
     let mut next = source.next();
     while run.phase() != Phase::Done {
         wait(&mut poll, &mut events, delay(ready_at, &next, ledger)).map_err(|e| e.to_string())?;
@@ -60,9 +70,15 @@ pub(crate) fn publish(
             }
             continue;
         };
-        while run.phase() == Phase::Publish && due(began, &next) <= ledger.micros() {
+        while run.phase() != Phase::Done && due(began, &next) <= ledger.micros() {
+            // Sound goes on while the last pictures are on their way: some servers send when there is enough to send.
+            if run.phase() == Phase::Drain && is_picture(&next) {
+                next = source.next();
+                continue;
+            }
             let now = ledger.micros();
-            worst = worst.max(now - due(began, &next));
+            published.late_micros = published.late_micros.max(now - due(began, &next));
+            published.messages += 1;
             let message = write_time(next, now);
             ledger.note(&message, now);
             peer.publish(&message);
@@ -74,7 +90,7 @@ pub(crate) fn publish(
             let _ = started.send(());
         }
     }
-    Ok(worst)
+    Ok(published)
 }
 
 /// Microseconds at which `message` is to be sent when the first was at `began`.
@@ -90,7 +106,7 @@ fn delay(ready_at: Option<u64>, next: &MediaMessage, ledger: &Ledger) -> Duratio
 }
 
 /// Polls for at most `timeout`; an interrupted wait is a short one.
-pub(crate) fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+pub fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
     match poll.poll(events, Some(timeout)) {
         Err(e) if e.kind() != io::ErrorKind::Interrupted => Err(e),
         _ => Ok(()),

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::player::Tally;
-use crate::procstat::Usage;
+use super::player::Tally;
+use super::publisher::Published;
+use crate::process::Usage;
 
 /// Everything measured in one run.
-pub(crate) struct Report {
+pub struct Report {
     /// One per player.
     pub(crate) tallies: Vec<Tally>,
+    /// Players that joined at once and left.
+    pub(crate) burst: Vec<Tally>,
+    /// Bytes that players read during `measured`.
+    pub(crate) measured_bytes: u64,
     /// Pictures published.
     pub(crate) published: u32,
     /// From the moment all players had joined until the last picture was sent.
@@ -19,31 +24,35 @@ pub(crate) struct Report {
     pub(crate) server: Option<Usage>,
     /// CPU time of this program during `measured`.
     pub(crate) client: Usage,
-    /// Worst time a message was sent after it was due, in microseconds: this program's own lateness.
-    pub(crate) publisher_late: u64,
+    /// What the publisher did; its lateness is this program's own.
+    pub(crate) publisher: Published,
 }
 
 impl Report {
     /// Whether every player that did not stall got everything.
-    pub(crate) fn is_clean(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         self.tallies.iter().filter(|t| !t.stalls).all(|t| {
             t.failure.is_none() && t.joined_after.is_some() && t.lost + t.misplaced + t.undecodable == 0
         })
     }
 
     /// One object, all times in milliseconds.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let seconds = self.measured.as_secs_f64().max(0.001);
         let usage = |u: &Usage| {
-            json!({ "cpu_percent": 100.0 * u.cpu.as_secs_f64() / seconds,
+            json!({ "cpu_seconds": u.cpu.as_secs_f64(),
+                    "cpu_percent": 100.0 * u.cpu.as_secs_f64() / seconds,
                     "rss_mib": mib(u.resident), "peak_rss_mib": mib(u.peak_resident) })
         };
         json!({
-            "players": self.group(false),
-            "stalled": self.group(true),
+            "players": group(self.tallies.iter().filter(|t| !t.stalls)),
+            "stalled": group(self.tallies.iter().filter(|t| t.stalls)),
+            "burst": group(self.burst.iter()),
             "published_video": self.published,
             "measured_seconds": seconds,
-            "publisher_late_ms": millis(self.publisher_late),
+            "measured_mib": mib(self.measured_bytes),
+            "published_messages": self.publisher.messages,
+            "publisher_late_ms": millis(self.publisher.late_micros),
             "server": self.server.as_ref().map(usage),
             "client": usage(&self.client),
             "clean": self.is_clean(),
@@ -51,7 +60,7 @@ impl Report {
     }
 
     /// The same for people.
-    pub(crate) fn to_table(&self) -> String {
+    pub fn to_table(&self) -> String {
         let json = self.to_json();
         let mut lines = Vec::new();
         flatten("", &json, &mut lines);
@@ -61,37 +70,37 @@ impl Report {
             .map(|(name, value)| format!("{name:width$}  {value}\n"))
             .collect()
     }
+}
 
-    fn group(&self, stalls: bool) -> Value {
-        let group = || self.tallies.iter().filter(|t| t.stalls == stalls);
-        if group().next().is_none() {
-            return Value::Null;
-        }
-        let sum = |of: fn(&Tally) -> u64| group().map(of).sum::<u64>();
-        let mut latencies: Vec<u64> = group()
-            .flat_map(|t| &t.latencies)
-            .map(|&l| u64::from(l))
-            .collect();
-        let mut joins: Vec<u64> = group().filter_map(|t| t.joined_after).collect();
-        latencies.sort_unstable();
-        joins.sort_unstable();
-        json!({
-            "count": group().count(),
-            "joined": joins.len(),
-            "failed": group().filter(|t| t.failure.is_some()).count(),
-            "first_failure": group().find_map(|t| t.failure.clone()),
-            "received_video": sum(|t| t.received),
-            "lost_video": sum(|t| t.lost),
-            "misplaced_video": sum(|t| t.misplaced),
-            "undecodable_video": sum(|t| t.undecodable),
-            "mib": mib(sum(|t| t.bytes)),
-            "latency_p50_ms": millis(percentile(&latencies, 50)),
-            "latency_p99_ms": millis(percentile(&latencies, 99)),
-            "latency_max_ms": millis(percentile(&latencies, 100)),
-            "join_p50_ms": millis(percentile(&joins, 50)),
-            "join_p99_ms": millis(percentile(&joins, 99)),
-        })
+/// The figures of some of the players; null when there are none.
+fn group<'a>(tallies: impl Iterator<Item = &'a Tally> + Clone) -> Value {
+    let tallies = || tallies.clone();
+    if tallies().next().is_none() {
+        return Value::Null;
     }
+    let sum = |of: fn(&Tally) -> u64| tallies().map(of).sum::<u64>();
+    let latencies = tallies().flat_map(|t| &t.latencies);
+    let mut latencies: Vec<u64> = latencies.map(|&l| u64::from(l)).collect();
+    let mut joins: Vec<u64> = tallies().filter_map(|t| t.joined_after).collect();
+    latencies.sort_unstable();
+    joins.sort_unstable();
+    json!({
+        "count": tallies().count(),
+        "joined": joins.len(),
+        "failed": tallies().filter(|t| t.failure.is_some()).count(),
+        "first_failure": tallies().find_map(|t| t.failure.clone()),
+        "received_messages": sum(|t| t.messages),
+        "received_video": sum(|t| t.received),
+        "lost_video": sum(|t| t.lost),
+        "misplaced_video": sum(|t| t.misplaced),
+        "undecodable_video": sum(|t| t.undecodable),
+        "mib": mib(sum(|t| t.bytes)),
+        "latency_p50_ms": millis(percentile(&latencies, 50)),
+        "latency_p99_ms": millis(percentile(&latencies, 99)),
+        "latency_max_ms": millis(percentile(&latencies, 100)),
+        "join_p50_ms": millis(percentile(&joins, 50)),
+        "join_p99_ms": millis(percentile(&joins, 99)),
+    })
 }
 
 fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
@@ -118,7 +127,7 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
 }
 
 /// The value that `percent` of `sorted` do not exceed; 0 of nothing.
-fn percentile(sorted: &[u64], percent: usize) -> u64 {
+pub fn percentile(sorted: &[u64], percent: usize) -> u64 {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
 }
