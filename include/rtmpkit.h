@@ -318,7 +318,8 @@ typedef struct rtmpkit_recording rtmpkit_recording;
 
 /**
  * A decision that the host has to make. It may be made in the callback; or add a reference, return, and answer later
- * from any thread. A request let go unanswered is refused, one kept too long times out. Since 0.1.
+ * from any thread. A request let go unanswered is refused, one kept too long times out; how long a call by the server of
+ * an outgoing connection may be kept is that server's to say. Since 0.1.
  */
 typedef struct rtmpkit_request rtmpkit_request;
 
@@ -812,7 +813,7 @@ typedef struct rtmpkit_net_connection_config {
   int32_t strict;
   /**
    * How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
-   * `NetConnection.Connect.ReconnectRequest`. Spec: E-RTMP v2 "Reconnect Request".
+   * `NetConnection.Connect.ReconnectRequest`: see `rtmpkit_net_connection_reconnect_to`. Spec: E-RTMP v2 "Reconnect Request".
    */
   uint32_t reconnect_max_hops;
   /** 1 follows them to any host, not only to the one connected to. Default: 0. */
@@ -831,8 +832,9 @@ typedef struct rtmpkit_net_connection_events {
                     struct rtmpkit_net_connection *connection,
                     const struct rtmpkit_status *status);
   /**
-   * The server calls a method. The request is to be answered before the callback returns; if it is not, and if this
-   * is NULL, the call fails with NetConnection.Call.Failed.
+   * The server calls a method. The request may be kept and answered later, from any thread; if it is let go of
+   * unanswered, and if this is NULL, the call fails with NetConnection.Call.Failed. A method that a policy forbids is
+   * refused with the code `NetConnection.Call.Prohibited`.
    */
   void (*on_call)(void *user_data, struct rtmpkit_net_connection *connection, struct rtmpkit_request *request);
   /** Rule 7: comes after the last unref. */
@@ -866,6 +868,8 @@ typedef struct rtmpkit_net_stream_events {
   void (*on_close)(void *user_data, struct rtmpkit_net_stream *stream);
   /** Rule 7: comes after `rtmpkit_net_stream_close`, or after the last unref. */
   rtmpkit_release_fn on_release;
+  /** A write was refused with `RTMPKIT_ERR_FULL`, and now less than half of what may wait does. Comes once for each time. */
+  void (*on_writable)(void *user_data, struct rtmpkit_net_stream *stream);
 } rtmpkit_net_stream_events;
 
 /** What a stream counts; `rtmpkit_net_stream_counters_init` sets the size. Since 0.1. */
@@ -930,10 +934,10 @@ typedef void (*rtmpkit_method_fn)(void *user_data,
                                   struct rtmpkit_client *client);
 
 /**
- * Completes an object of a class that a client sent, by changing it, or refuses it by a negative return value, which
- * fails the whole message. `object` is lent.
- * Threads: one of the library's, in the middle of reading, whatever the application's queue; it may be called for
- * several clients at once. Since 0.1.
+ * Completes an object of a class that a peer sent, by changing it, or refuses it by a negative return value, which
+ * fails the whole message (of a message of a shared object, its event). `object` is lent.
+ * Threads: one of the library's, in the middle of reading, whatever the queue, or that of the call that reads; it may be called
+ * for several peers at once. Since 0.1.
  */
 typedef int32_t (*rtmpkit_class_fn)(void *user_data, struct rtmpkit_value *object);
 
@@ -1870,7 +1874,8 @@ rtmpkit_result rtmpkit_net_stream_play(struct rtmpkit_net_stream *stream,
                                        const struct rtmpkit_play_options *options);
 
 /**
- * Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up:
+ * Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up
+ * (`on_writable` tells when there is room again):
  * drop to the next keyframe; `RTMPKIT_ERR_CLOSED`. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_stream_write(struct rtmpkit_net_stream *stream,
@@ -1895,8 +1900,18 @@ rtmpkit_result rtmpkit_net_stream_pause(struct rtmpkit_net_stream *stream, bool 
 /** Says whether audio and video are wanted. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
 rtmpkit_result rtmpkit_net_stream_receive(struct rtmpkit_net_stream *stream, bool audio, bool video);
 
-/** Tells the server how much this side buffers. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
-rtmpkit_result rtmpkit_net_stream_set_buffer(struct rtmpkit_net_stream *stream, uint32_t millis);
+/**
+ * Tells the server how much this side buffers, and watches that much: when it has come `on_status` hears
+ * `NetStream.Buffer.Full`, when the clock has passed all that came `NetStream.Buffer.Empty`, and when the stream ends
+ * `NetStream.Buffer.Flush`. Media is given to `on_media` at once all the same. 0 watches nothing.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_stream_set_buffer(struct rtmpkit_net_stream *stream,
+                                             uint32_t millis);
+
+/** Milliseconds that `rtmpkit_net_stream_set_buffer` asked for, 0 before. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
+rtmpkit_result rtmpkit_net_stream_get_buffer(struct rtmpkit_net_stream *stream,
+                                             uint32_t *millis);
 
 /** Reads counters. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
 rtmpkit_result rtmpkit_net_stream_stats(struct rtmpkit_net_stream *stream,
@@ -2140,7 +2155,8 @@ rtmpkit_result rtmpkit_application_proxy_method_to_client(struct rtmpkit_applica
                                                           const char *remote_name);
 
 /**
- * Gives objects of a class, in what clients send that are accepted from now on, to `decoded`. `alias` is the class's
+ * Gives objects of a class, in what clients send that connect from now on, to `decoded`: in arguments of connect and of
+ * calls, results of calls, values of shared objects, and what `rtmpkit_application_read_data` reads. `alias` is the class's
  * name on the wire. `release`, which may be NULL, is the last call with `user_data`: when the class is replaced or
  * forgotten and the clients that know it are gone.
  * Errors: `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT`; `release` is then not called. Since 0.1.
@@ -2154,6 +2170,67 @@ rtmpkit_result rtmpkit_application_register_class(struct rtmpkit_application *ap
 /** Forgets a class. Returns 1, or 0 if nothing was known of it. Since 0.1. */
 rtmpkit_result rtmpkit_application_unregister_class(struct rtmpkit_application *application,
                                                     const char *alias);
+
+/**
+ * Gives objects of a class, in what the server sends, to `decoded`: in arguments of its calls, results of this side's,
+ * values of shared objects, and what `rtmpkit_net_connection_read_data` reads. It holds for connections made from now on;
+ * otherwise as `rtmpkit_application_register_class`. `release` comes when the class is replaced or forgotten, or the
+ * handle gone, and the connection that knows it is over.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`; `release` is then not called. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_connection_register_class(struct rtmpkit_net_connection *connection,
+                                                     const char *alias,
+                                                     rtmpkit_class_fn decoded,
+                                                     void *user_data,
+                                                     rtmpkit_release_fn release);
+
+/** Forgets a class. Returns 1, or 0 if nothing was known of it. Since 0.1. */
+rtmpkit_result rtmpkit_net_connection_unregister_class(struct rtmpkit_net_connection *connection,
+                                                       const char *alias);
+
+/**
+ * Reads a data message (type 18), as a subscription gets them: an array of its name and its values, objects of registered
+ * classes completed. Nothing is decoded unless the host asks for it here.
+ * Ownership: one reference in `*out`.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` if it is no data, cannot be read, or a class refused it,
+ * `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_read_data(struct rtmpkit_application *application,
+                                             const struct rtmpkit_media *media,
+                                             struct rtmpkit_value **out);
+
+/**
+ * Reads a data message (type 18) that came over one of the connection's streams: an array of its name and its values,
+ * objects of registered classes completed.
+ * Ownership: one reference in `*out`.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` if it is no data, cannot be read, or a class refused it. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_connection_read_data(struct rtmpkit_net_connection *connection,
+                                                const struct rtmpkit_media *media,
+                                                struct rtmpkit_value **out);
+
+/**
+ * Where to connect instead, when `status` is the server's request to reconnect
+ * (`NetConnection.Connect.ReconnectRequest`): a string in `*out`. A relative URL is resolved against the one connected to, and
+ * without one it is that. Spec: E-RTMP v2 "Reconnect Request".
+ * Ownership: one reference in `*out`.
+ * Errors: `RTMPKIT_ERR_NOT_FOUND` for any other status, `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_INVALID_ARGUMENT` if the target
+ * protects less than the present connection does. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_connection_reconnect_target(struct rtmpkit_net_connection *connection,
+                                                       const struct rtmpkit_status *status,
+                                                       struct rtmpkit_value **out);
+
+/**
+ * Moves to another server as `reconnect_max_hops` of the configuration does by itself: the connection stays until the new
+ * one is accepted, then streams and shared objects go on there, players at a keyframe. `url` is what
+ * `rtmpkit_net_connection_reconnect_target` gave, or any other, relative to the one connected to. What becomes of it comes as
+ * a status: `NetConnection.Connect.Success` of the new connection, or `.ReconnectFailed`. Nothing happens while the
+ * connection is not accepted or moves already.
+ * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_INVALID_ARGUMENT` if the target protects less, `RTMPKIT_ERR_WRONG_STATE`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_connection_reconnect_to(struct rtmpkit_net_connection *connection,
+                                                   const char *url);
 
 #ifdef __cplusplus
 }  // extern "C"

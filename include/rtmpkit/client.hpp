@@ -7,7 +7,8 @@
 
 namespace rtmpkit {
 
-// What happens to a connection. A call is to be answered before its handler returns; without a handler it fails.
+// What happens to a connection. A call may be answered at once, or kept and answered later from any thread; dropped
+// unanswered, or without a handler, it fails.
 struct NetConnectionEvents {
   std::function<void(const Status &)> on_status;
   std::function<void(Request)> on_call;
@@ -20,6 +21,8 @@ struct NetStreamEvents {
   std::function<void(const Media &)> on_media;
   std::function<void()> on_close;
   std::function<void()> on_release;
+  // A write was refused because the queue was full, and now it is less than half full.
+  std::function<void()> on_writable;
 };
 
 namespace detail {
@@ -54,6 +57,10 @@ inline rtmpkit_net_stream_events table(const NetStreamEvents &wanted) {
     table.on_close = [](void *ud, rtmpkit_net_stream *) noexcept {
       guard("on_close", [&] { events<E>(ud).on_close(); });
     };
+  if (wanted.on_writable)
+    table.on_writable = [](void *ud, rtmpkit_net_stream *) noexcept {
+      guard("on_writable", [&] { events<E>(ud).on_writable(); });
+    };
   table.on_release = release<E>;
   return table;
 }
@@ -71,7 +78,8 @@ public:
   void play(const std::string &name, const rtmpkit_play_options &options) {
     detail::check(rtmpkit_net_stream_play(get(), name.c_str(), &options));
   }
-  // False when the network does not keep up and the message was not taken: drop to the next keyframe.
+  // False when the network does not keep up and the message was not taken: drop to the next keyframe, or wait for
+  // `on_writable`.
   bool write(const Media &media) {
     const std::int32_t result = rtmpkit_net_stream_write(get(), &media);
     if (result == RTMPKIT_ERR_FULL) return false;
@@ -85,7 +93,13 @@ public:
   void seek(std::uint64_t millis) { detail::check(rtmpkit_net_stream_seek(get(), millis)); }
   void pause(bool on) { detail::check(rtmpkit_net_stream_pause(get(), on)); }
   void receive(bool audio, bool video) { detail::check(rtmpkit_net_stream_receive(get(), audio, video)); }
+  // NetStream.Buffer.Full, .Empty and .Flush come as statuses.
   void set_buffer(std::uint32_t millis) { detail::check(rtmpkit_net_stream_set_buffer(get(), millis)); }
+  std::uint32_t buffer() const {
+    std::uint32_t millis = 0;
+    detail::check(rtmpkit_net_stream_get_buffer(get(), &millis));
+    return millis;
+  }
   rtmpkit_traffic stats() const {
     auto counters = defaults(rtmpkit_net_stream_counters_init);
     detail::check(rtmpkit_net_stream_stats(get(), &counters));
@@ -124,6 +138,40 @@ public:
     return NetStream(stream);
   }
   bool is_connected() const { return rtmpkit_net_connection_is_connected(get()); }
+  // Where to connect instead, when `status` is the server's request to reconnect.
+  std::optional<std::string> reconnect_target(const Status &status) const {
+    rtmpkit_status lent{};
+    lent.struct_size = sizeof lent;
+    lent.level = status.level;
+    lent.code = status.code.c_str();
+    lent.description = status.description.c_str();
+    lent.info = status.info.get();
+    rtmpkit_value *target = nullptr;
+    const std::int32_t result = rtmpkit_net_connection_reconnect_target(get(), &lent, &target);
+    if (result == RTMPKIT_ERR_NOT_FOUND) return std::nullopt;
+    detail::check(result);
+    return Value(target).as_string();
+  }
+  // Moves to another server: streams and shared objects go on there. The outcome comes as a status.
+  void reconnect_to(const std::string &url) {
+    detail::check(rtmpkit_net_connection_reconnect_to(get(), url.c_str()));
+  }
+  // Gives objects of a class, in what the server sends over connections made from now on, to `hook`.
+  void register_class(const std::string &alias, ClassHook hook) {
+    auto kept = std::make_unique<ClassHook>(std::move(hook));
+    detail::check(rtmpkit_net_connection_register_class(get(), alias.c_str(), detail::on_class, kept.get(),
+                                                        detail::drop_function<ClassHook>));
+    kept.release();
+  }
+  bool unregister_class(const std::string &alias) {
+    return detail::check(rtmpkit_net_connection_unregister_class(get(), alias.c_str())) == 1;
+  }
+  // The name and the values of a data message of one of its streams, objects of registered classes completed.
+  Value read_data(const Media &media) const {
+    rtmpkit_value *values = nullptr;
+    detail::check(rtmpkit_net_connection_read_data(get(), &media, &values));
+    return Value(values);
+  }
   std::string uri() const { return detail::text(rtmpkit_net_connection_uri(get())); }
   rtmpkit_traffic stats() const {
     auto counters = defaults(rtmpkit_client_counters_init);

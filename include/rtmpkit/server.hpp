@@ -476,6 +476,12 @@ public:
   bool unregister_class(const std::string &alias) {
     return detail::check(rtmpkit_application_unregister_class(get(), alias.c_str())) == 1;
   }
+  // The name and the values of a data message, as a subscription gets them; objects of registered classes completed.
+  Value read_data(const Media &media) const {
+    rtmpkit_value *values = nullptr;
+    detail::check(rtmpkit_application_read_data(get(), &media, &values));
+    return Value(values);
+  }
   // A key of the configuration file; empty if there is none.
   Value config(const std::string &key) const {
     rtmpkit_value *value = nullptr;

@@ -103,7 +103,7 @@ pub use app::{
 #[cfg(feature = "engine")]
 pub use client::{
     NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, Reconnect,
-    RemoteSharedObject,
+    RemoteSharedObject, ServerCall,
 };
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};

@@ -70,12 +70,20 @@ mod slots;
 
 mod methods;
 
+mod classes;
+
+mod data;
+
+mod reconnect;
+
 pub use application::*;
 pub use application_config::*;
 pub use buffer::*;
+pub use classes::*;
 pub use client::*;
 pub use client_control::*;
 pub use config_file::*;
+pub use data::*;
 pub use engine::*;
 pub use error::*;
 pub use instance::*;
@@ -89,6 +97,7 @@ pub use net_stream::*;
 #[doc(hidden)]
 pub use panic::arm_panic;
 pub use queue::*;
+pub use reconnect::*;
 pub use recording::*;
 pub use request::*;
 pub use server::*;

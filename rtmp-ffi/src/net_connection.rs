@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rtmp_core::session::ClientSessionConfig;
-use rtmp_core::{Code, NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, Status, Value};
+use rtmp_core::{NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, ServerCall, Status};
 
 use crate::client::rtmpkit_client_counters;
 use crate::engine::rtmpkit_engine;
@@ -68,7 +68,7 @@ pub struct rtmpkit_net_connection_config {
     /// 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0.
     pub strict: i32,
     /// How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
-    /// `NetConnection.Connect.ReconnectRequest`. Spec: E-RTMP v2 "Reconnect Request".
+    /// `NetConnection.Connect.ReconnectRequest`: see `rtmpkit_net_connection_reconnect_to`. Spec: E-RTMP v2 "Reconnect Request".
     pub reconnect_max_hops: u32,
     /// 1 follows them to any host, not only to the one connected to. Default: 0.
     pub reconnect_other_hosts: i32,
@@ -107,8 +107,9 @@ pub struct rtmpkit_net_connection_events {
             status: *const rtmpkit_status,
         ),
     >,
-    /// The server calls a method. The request is to be answered before the callback returns; if it is not, and if this
-    /// is NULL, the call fails with NetConnection.Call.Failed.
+    /// The server calls a method. The request may be kept and answered later, from any thread; if it is let go of
+    /// unanswered, and if this is NULL, the call fails with NetConnection.Call.Failed. A method that a policy forbids is
+    /// refused with the code `NetConnection.Call.Prohibited`.
     pub on_call: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
@@ -351,16 +352,17 @@ impl NetConnectionHandler for Handler {
         );
     }
 
-    fn on_call(&self, connection: &NetConnection, method: &str, args: &[Value]) -> Result<Value, Status> {
-        let request = Lent::new(rtmpkit_request::peer(method, args));
+    fn on_call(&self, connection: &NetConnection, call: ServerCall) {
+        if self.events.on_call.is_none() {
+            call.unknown_method();
+            return;
+        }
+        let request = Lent::new(rtmpkit_request::peer(call));
         call_host!(
             self.events.on_call,
             self.user_data.0,
             self.lend(connection).as_ptr(),
             request.as_ptr()
         );
-        request.close_peer().unwrap_or_else(|| {
-            Err(Status::new(Code::CallFailed).with_description(format!("Method not found ({method}).")))
-        })
     }
 }

@@ -89,6 +89,8 @@ pub struct rtmpkit_net_stream_events {
     pub on_close: Option<unsafe extern "C" fn(user_data: *mut c_void, stream: *mut rtmpkit_net_stream)>,
     /// Rule 7: comes after `rtmpkit_net_stream_close`, or after the last unref.
     pub on_release: rtmpkit_release_fn,
+    /// A write was refused with `RTMPKIT_ERR_FULL`, and now less than half of what may wait does. Comes once for each time.
+    pub on_writable: Option<unsafe extern "C" fn(user_data: *mut c_void, stream: *mut rtmpkit_net_stream)>,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, optional function pointers.
@@ -100,6 +102,7 @@ unsafe impl Growing for rtmpkit_net_stream_events {
             on_media: None,
             on_close: None,
             on_release: None,
+            on_writable: None,
         }
     }
 }
@@ -236,7 +239,8 @@ pub unsafe extern "C" fn rtmpkit_net_stream_play(
     })
 }
 
-/// Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up:
+/// Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up
+/// (`on_writable` tells when there is room again):
 /// drop to the next keyframe; `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_write(
@@ -311,7 +315,10 @@ pub unsafe extern "C" fn rtmpkit_net_stream_receive(
     })
 }
 
-/// Tells the server how much this side buffers. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+/// Tells the server how much this side buffers, and watches that much: when it has come `on_status` hears
+/// `NetStream.Buffer.Full`, when the clock has passed all that came `NetStream.Buffer.Empty`, and when the stream ends
+/// `NetStream.Buffer.Flush`. Media is given to `on_media` at once all the same. 0 watches nothing.
+/// Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_set_buffer(
     stream: *mut rtmpkit_net_stream,
@@ -319,6 +326,19 @@ pub unsafe extern "C" fn rtmpkit_net_stream_set_buffer(
 ) -> rtmpkit_result {
     entry!(|host| {
         open(&host, stream)?.set_buffer(millis)?;
+        Ok(0)
+    })
+}
+
+/// Milliseconds that `rtmpkit_net_stream_set_buffer` asked for, 0 before. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_stream_get_buffer(
+    stream: *mut rtmpkit_net_stream,
+    millis: *mut u32,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let buffer = open(&host, stream)?.buffer_time();
+        host.put(millis, u32::try_from(buffer).unwrap_or(u32::MAX), "millis")?;
         Ok(0)
     })
 }
@@ -414,6 +434,14 @@ impl NetStreamHandler for Handler {
             self.user_data.0,
             self.lend(stream).as_ptr(),
             &raw const media.media
+        );
+    }
+
+    fn on_writable(&self, stream: &NetStream) {
+        call_host!(
+            self.events.on_writable,
+            self.user_data.0,
+            self.lend(stream).as_ptr()
         );
     }
 

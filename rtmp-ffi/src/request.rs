@@ -6,7 +6,7 @@ use std::ptr;
 use parking_lot::Mutex;
 use rtmp_core::{
     CallRequest, Code, ConnectRequest, Error, Level, Object, PlayRequest, PlayStart, PublishMode,
-    PublishOptions, PublishRequest, RecordMode, Status, StreamLengthRequest, Takeover, Value,
+    PublishOptions, PublishRequest, RecordMode, ServerCall, Status, StreamLengthRequest, Takeover, Value,
 };
 
 use crate::client::rtmpkit_client;
@@ -45,7 +45,8 @@ pub enum rtmpkit_publish_modes {
 }
 
 /// A decision that the host has to make. It may be made in the callback; or add a reference, return, and answer later
-/// from any thread. A request let go unanswered is refused, one kept too long times out. Since 0.1.
+/// from any thread. A request let go unanswered is refused, one kept too long times out; how long a call by the server of
+/// an outgoing connection may be kept is that server's to say. Since 0.1.
 pub struct rtmpkit_request {
     ask: Ask,
     client: Option<Lent<rtmpkit_client>>,
@@ -69,14 +70,8 @@ enum Ask {
     Play(PlayRequest),
     Call(CallRequest),
     Length(StreamLengthRequest),
-    /// A call by the server of an outgoing connection; answered before its callback returns.
-    Peer(Mutex<PeerAnswer>),
-}
-
-enum PeerAnswer {
-    Open,
-    Given(Result<Value, Status>),
-    Over,
+    /// A call by the server of an outgoing connection.
+    Peer(ServerCall),
 }
 
 impl Castable for rtmpkit_request {
@@ -147,25 +142,15 @@ impl rtmpkit_request {
         }
     }
 
-    pub(crate) fn peer(method: &str, args: &[Value]) -> Self {
-        let (name, args) = (c_string(method), LentValues::new(args));
-        let ask = Ask::Peer(Mutex::new(PeerAnswer::Open));
+    pub(crate) fn peer(call: ServerCall) -> Self {
+        let (name, args) = (c_string(call.method()), LentValues::new(call.args()));
         Self {
             client: None,
             name,
             query: CString::default(),
             args,
-            ask,
+            ask: Ask::Peer(call),
             options: Mutex::default(),
-        }
-    }
-
-    /// What the host answered to a peer's call; later answers come too late.
-    pub(crate) fn close_peer(&self) -> Option<Result<Value, Status>> {
-        let Ask::Peer(answer) = &self.ask else { return None };
-        match std::mem::replace(&mut *answer.lock(), PeerAnswer::Over) {
-            PeerAnswer::Given(answer) => Some(answer),
-            _ => None,
         }
     }
 
@@ -198,7 +183,7 @@ impl rtmpkit_request {
                 Some(seconds) => request.accept(seconds),
                 None => return Err(Failure::invalid("the result is the stream's length in seconds")),
             },
-            Ask::Peer(answer) => answer_peer(answer, Ok(result.unwrap_or(Value::Null))),
+            Ask::Peer(call) => call.accept(result.unwrap_or(Value::Null)),
         })
     }
 
@@ -225,7 +210,7 @@ impl rtmpkit_request {
             Ask::Play(request) => request.reject_with(status.with("details", request.stream_name())),
             Ask::Call(request) => request.reject_with(status),
             Ask::Length(request) => request.reject_with(status),
-            Ask::Peer(answer) => answer_peer(answer, Err(status)),
+            Ask::Peer(call) => call.reject_with(status),
         }
     }
 
@@ -446,7 +431,7 @@ pub unsafe extern "C" fn rtmpkit_request_is_answered(request: *mut rtmpkit_reque
             Ask::Play(request) => request.is_answered(),
             Ask::Call(request) => request.is_answered(),
             Ask::Length(request) => request.is_answered(),
-            Ask::Peer(answer) => !matches!(*answer.lock(), PeerAnswer::Open),
+            Ask::Peer(call) => call.is_answered(),
         })
     })
 }
@@ -461,15 +446,6 @@ pub unsafe extern "C" fn rtmpkit_request_ref(request: *mut rtmpkit_request) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_request_unref(request: *mut rtmpkit_request) {
     entry!(|host| unref(&host, request));
-}
-
-fn answer_peer(slot: &Mutex<PeerAnswer>, answer: Result<Value, Status>) -> bool {
-    let mut slot = slot.lock();
-    let open = matches!(*slot, PeerAnswer::Open);
-    if open {
-        *slot = PeerAnswer::Given(answer);
-    }
-    open
 }
 
 fn first(first: bool) -> Result<i32, Failure> {

@@ -7,6 +7,7 @@ use std::ptr;
 use rtmp_core::{Code, Level, Status, Value};
 
 use crate::handle::Lent;
+use crate::host::Growing;
 use crate::release::UserData;
 use crate::string::c_string;
 use crate::value::rtmpkit_value;
@@ -24,6 +25,7 @@ pub enum rtmpkit_levels {
 
 /// A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct rtmpkit_status {
     /// Size of this struct in the library that runs.
     pub struct_size: usize,
@@ -37,6 +39,20 @@ pub struct rtmpkit_status {
     pub description: *const c_char,
     /// The other members: an object. Never NULL.
     pub info: *const rtmpkit_value,
+}
+
+// SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
+unsafe impl Growing for rtmpkit_status {
+    fn defaults() -> Self {
+        Self {
+            struct_size: 0,
+            level: 0,
+            result: 0,
+            code: ptr::null(),
+            description: ptr::null(),
+            info: ptr::null(),
+        }
+    }
 }
 
 /// Takes the answer to a call: exactly one of `result` and `error` is not NULL, and both belong to the library. It is

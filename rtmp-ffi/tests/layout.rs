@@ -49,7 +49,7 @@ layout! {
     rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
-    rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release }
+    rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release, on_writable }
     rtmpkit_net_stream_counters { struct_size, traffic }
     rtmpkit_slot_change { struct_size, kind, name, old_value, new_value }
     rtmpkit_shared_object_events { struct_size, on_sync, on_message, on_status, on_clear, on_release }

@@ -193,6 +193,7 @@ table![
     rtmpkit_net_stream_pause,
     rtmpkit_net_stream_receive,
     rtmpkit_net_stream_set_buffer,
+    rtmpkit_net_stream_get_buffer,
     rtmpkit_net_stream_stats,
     rtmpkit_net_stream_close,
     rtmpkit_net_stream_ref,
@@ -233,6 +234,12 @@ table![
     rtmpkit_application_proxy_method_to_client,
     rtmpkit_application_register_class,
     rtmpkit_application_unregister_class,
+    rtmpkit_net_connection_register_class,
+    rtmpkit_net_connection_unregister_class,
+    rtmpkit_application_read_data,
+    rtmpkit_net_connection_read_data,
+    rtmpkit_net_connection_reconnect_target,
+    rtmpkit_net_connection_reconnect_to,
 ];
 
 /// Arguments are integers, pointers and doubles: zero in every register and on the stack serves them all.

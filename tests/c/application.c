@@ -122,18 +122,6 @@ static rtmpkit_net_stream *stream_of(rtmpkit_net_connection *connection, struct 
   return stream;
 }
 
-/* Waits until a status of this code has come. */
-static int told(struct seen *seen, const char *code) {
-  for (int n = 1; wait_for(seen, &seen->statuses, n); n++) {
-    pthread_mutex_lock(&seen->lock);
-    int came = strstr(seen->codes, code) != NULL;
-    pthread_mutex_unlock(&seen->lock);
-    if (came) return 1;
-  }
-  printf("  told %s\n", seen->codes);
-  return 0;
-}
-
 static rtmpkit_instance *instance_of(struct room *room) {
   rtmpkit_instance *instance = NULL;
   OK(rtmpkit_instance_get(room->application, NULL, &instance));

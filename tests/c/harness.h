@@ -223,6 +223,18 @@ static inline void take_status(struct seen *seen, const rtmpkit_status *status) 
   pthread_mutex_unlock(&seen->lock);
 }
 
+/* Waits until a status of this code has come. */
+static inline int told(struct seen *seen, const char *code) {
+  for (int n = 1; wait_for(seen, &seen->statuses, n); n++) {
+    pthread_mutex_lock(&seen->lock);
+    int came = strstr(seen->codes, code) != NULL;
+    pthread_mutex_unlock(&seen->lock);
+    if (came) return 1;
+  }
+  printf("  told %s\n", seen->codes);
+  return 0;
+}
+
 static inline void on_status(void *user_data, rtmpkit_net_connection *connection, const rtmpkit_status *status) {
   (void)connection;
   take_status(user_data, status);

@@ -113,6 +113,81 @@ void a27_c14_c16_methods_classes_and_access() {
   CHECK(served.application.unregister_class("Point") && served.server.deviations().size() == 0);
 }
 
+void a27_m10_outgoing_connections() {
+  Mail mail, accepted, replies, calls;
+  rtmpkit::Client client;
+  rtmpkit::Request kept;
+  rtmpkit::Status asked;
+  rtmpkit::ApplicationEvents events;
+  events.on_accept = [&](rtmpkit::Client arrived) {
+    client = std::move(arrived);
+    accepted.put("accepted");
+  };
+  Served served(std::move(events));
+  served.application.register_method("point", [](rtmpkit::Request request, rtmpkit::Client) {
+    request.accept(rtmpkit::Value::typed_object("Point").set("x", 4));
+  });
+  rtmpkit::NetConnectionEvents wanted;
+  wanted.on_status = [&](const rtmpkit::Status &status) {
+    asked = status;
+    mail.put(status.code);
+  };
+  wanted.on_call = [&](rtmpkit::Request request) {
+    kept = std::move(request);
+    calls.put(kept.name());
+  };
+  rtmpkit::NetConnection connection(served.engine, std::move(wanted));
+  const auto length = [](rtmpkit::Value &object) {
+    object.set("length", object["x"].as_number().value_or(0) * 10);
+    return true;
+  };
+  connection.register_class("Point", length);
+  connection.connect(served.url);
+  CHECK(accepted.next() == "accepted" && mail.next() == "NetConnection.Connect.Success");
+  const auto reply = [&](const rtmpkit::Value *result, const rtmpkit::Status *error) {
+    const auto text = [&] { return std::to_string(static_cast<int>((*result)["length"].as_number().value_or(-1))); };
+    replies.put(error == nullptr ? text() : error->code);
+  };
+  connection.call("point", {}, reply);
+  CHECK(replies.next() == "40");
+  client.call("later", {}, reply);
+  CHECK(calls.next() == "later");
+  kept.accept(rtmpkit::Value::object().set("length", 7));
+  CHECK(replies.next() == "7");
+  client.call("dropped", {}, reply);
+  CHECK(calls.next() == "dropped");
+  kept.reset();
+  CHECK(replies.next() == "NetConnection.Call.Failed");
+
+  rtmpkit::NetStreamEvents playing;
+  playing.on_status = [&](const rtmpkit::Status &status) { mail.put(status.code); };
+  playing.on_media = [&](const rtmpkit::Media &media) {
+    if (media.type != RTMPKIT_MEDIA_DATA) return;
+    const auto values = connection.read_data(media);
+    if (values.at(0).as_string() == "onPoint") replies.put(std::to_string(*values.at(1)["length"].as_number()));
+  };
+  auto player = connection.stream(std::move(playing));
+  player.set_buffer(100);
+  CHECK(player.buffer() == 100);
+  player.play("cam");
+  CHECK(mail.next() == "NetStream.Play.Reset" && mail.next() == "NetStream.Play.Start");
+  auto published = served.application.instance().publish("cam");
+  published.send("onPoint", {rtmpkit::Value::typed_object("Point").set("x", 5)});
+  CHECK(std::stod(replies.next()) == 50);
+  player.reset();
+
+  client.request_reconnect("/live/upstairs", "Move.");
+  std::string code = mail.next();
+  while (code.find("NetStream.") == 0) code = mail.next();
+  CHECK(code == "NetConnection.Connect.ReconnectRequest");
+  const auto target = connection.reconnect_target(asked);
+  CHECK(target == served.url + "/upstairs" && !connection.reconnect_target(rtmpkit::Status()));
+  connection.reconnect_to(*target);
+  CHECK(accepted.next() == "accepted" && mail.next() == "NetConnection.Connect.Success");
+  CHECK(connection.uri() == *target && connection.unregister_class("Point"));
+  client.reset();
+}
+
 void a9_a12_a30_instances_and_configuration() {
   Mail mail, host, replies;
   char path[] = "/tmp/rtmpkit-cpp-XXXXXX";
@@ -153,6 +228,7 @@ int main() {
   try {
     o2_o6_o8_shared_objects();
     a27_c14_c16_methods_classes_and_access();
+    a27_m10_outgoing_connections();
     a9_a12_a30_instances_and_configuration();
   } catch (const std::exception &error) {
     std::printf("not expected: %s\n", error.what());

@@ -14,6 +14,7 @@ use crate::errors::{OrRaise, call_failed, connect_error, rejected, timeout as ti
 use crate::monitor::{Monitor, seconds};
 use crate::peer::{Waiting, reply_to};
 use crate::queue::{Queue, dispatch_to};
+use crate::server_call::ServerCall;
 use crate::shared_object::RawSharedObject;
 use crate::stats::{TrafficStats, deviations};
 use crate::status::Status;
@@ -192,6 +193,16 @@ impl RawConnection {
         self.state.lock().over.clone().map(Status::from)
     }
 
+    /// Where to connect instead, when `status` is the server's request to reconnect; else `None`.
+    fn reconnect_target(&self, status: &Status) -> PyResult<Option<String>> {
+        self.core.reconnect_target(&status.core).or_raise()
+    }
+
+    /// Moves to another server; the outcome comes as a status.
+    fn reconnect_to(&self, url: &str) -> PyResult<()> {
+        self.core.reconnect_to(url).or_raise()
+    }
+
     /// Bytes and messages so far.
     fn stats(&self) -> TrafficStats {
         self.core.stats().into()
@@ -241,32 +252,23 @@ impl core::NetConnectionHandler for Handler {
         });
     }
 
-    fn on_call(
-        &self,
-        _connection: &core::NetConnection,
-        method: &str,
-        args: &[core::Value],
-    ) -> Result<core::Value, core::Status> {
-        let unknown =
-            || core::Status::new(Code::CallFailed).with_description(Code::CallFailed.description_of(method));
+    fn on_call(&self, _connection: &core::NetConnection, call: core::ServerCall) {
         if !self.on_call.is_set() {
-            return Err(unknown());
+            call.unknown_method();
+            return;
         }
         Python::attach(|py| {
             let Some(on_call) = self.on_call.get(py) else {
-                return Err(unknown());
+                call.unknown_method();
+                return;
             };
-            let result = value::list_to_py(py, args)
-                .and_then(|args| on_call.call1((method, args)))
-                .and_then(|result| match result.is(py.NotImplemented()) {
-                    true => Ok(Err(unknown())),
-                    false => value::from_py(&result).map(Ok),
-                });
-            result.unwrap_or_else(|error| {
+            let told =
+                Bound::new(py, ServerCall { core: call.clone() }).and_then(|call| on_call.call1((call,)));
+            if let Err(error) = told {
+                call.reject("The application failed.");
                 error.write_unraisable(py, Some(&on_call));
-                Err(core::Status::new(Code::CallFailed).with_description("The application failed."))
-            })
-        })
+            }
+        });
     }
 }
 

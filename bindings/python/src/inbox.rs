@@ -22,6 +22,10 @@ pub(crate) struct State {
     ends: VecDeque<usize>,
     pub(crate) last: Option<Status>,
     pub(crate) closed: bool,
+    /// The output was full and no room was told of since.
+    pub(crate) full: bool,
+    /// How often room was told of.
+    pub(crate) rooms: u64,
     behind: bool,
     pub(crate) dropped: u64,
     capacity: usize,
@@ -46,6 +50,8 @@ impl Inbox {
             ends: VecDeque::new(),
             last: None,
             closed: false,
+            full: false,
+            rooms: 0,
             behind: false,
             dropped: 0,
             capacity,
@@ -120,6 +126,13 @@ impl NetStreamHandler for Inbox {
 
     fn on_frame(&self, _stream: &NetStream, frame: &Frame) {
         self.0.update(|state| state.push(frame));
+    }
+
+    fn on_writable(&self, _stream: &NetStream) {
+        self.0.update(|state| {
+            state.rooms += 1;
+            state.full = false;
+        });
     }
 
     fn on_close(&self, _stream: &NetStream) {

@@ -21,6 +21,7 @@ mod publication;
 mod queue;
 mod request;
 mod server;
+mod server_call;
 mod settings;
 mod shared_object;
 mod stats;
@@ -50,6 +51,7 @@ mod _rtmpkit {
         queue::Queue,
         request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
         server::{RawApplication, RawServer},
+        server_call::ServerCall,
         shared_object::RawSharedObject,
         stats::{Bandwidth, InstanceStats, PeerStats, ServerStats, StreamStats, TrafficStats},
         status::Status,

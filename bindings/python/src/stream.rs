@@ -9,7 +9,7 @@ use rtmp_core::PlayStart;
 
 use crate::errors::{OrRaise, stream_error, timeout as timed_out};
 use crate::frame::Frame;
-use crate::inbox::{Inbox, Next};
+use crate::inbox::{Inbox, Next, State};
 use crate::monitor::seconds;
 use crate::status::Status;
 use crate::value;
@@ -105,7 +105,7 @@ impl RawStream {
     /// Writes a frame; its bytes are shared, not copied.
     fn write(&self, frame: &Frame) -> PyResult<()> {
         self.check()?;
-        self.core.write(&frame.core).or_raise()
+        self.sending(|stream| stream.write(&frame.core))
     }
 
     /// Writes coded video, or with `config` a configuration record.
@@ -145,9 +145,21 @@ impl RawStream {
     #[pyo3(signature = (name, *args, timestamp = 0))]
     fn write_data(&self, name: &str, args: &Bound<'_, PyTuple>, timestamp: u32) -> PyResult<()> {
         self.check()?;
-        self.core
-            .send(timestamp, name, &value::args_from_py(args)?)
-            .or_raise()
+        let args = value::args_from_py(args)?;
+        self.sending(|stream| stream.send(timestamp, name, &args))
+    }
+
+    /// Waits until there is room to write, after a write raised `Full`; says whether there is, or the stream is over.
+    #[pyo3(signature = (timeout = None))]
+    fn wait_writable(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let ready = |state: &mut State| (!state.full || state.closed).then_some(());
+        Ok(self.inbox.0.wait(py, seconds(timeout)?, ready)?.is_some())
+    }
+
+    /// Whether there is room to write, or the stream is over.
+    fn writable(&self) -> bool {
+        let state = self.inbox.0.lock();
+        !state.full || state.closed
     }
 
     /// Jumps to a time of a recorded stream, in milliseconds.
@@ -170,6 +182,12 @@ impl RawStream {
     /// Tells the server how much this side buffers, in milliseconds.
     fn set_buffer(&self, millis: u32) -> PyResult<()> {
         self.core.set_buffer(millis).or_raise()
+    }
+
+    /// Milliseconds that `set_buffer` asked for.
+    #[getter]
+    fn buffer(&self) -> u64 {
+        self.core.buffer_time()
     }
 
     /// The last status of the stream.
@@ -207,6 +225,16 @@ impl RawStream {
 }
 
 impl RawStream {
+    /// Writes something, and notes that the output is full if it is, unless room was told of meanwhile.
+    fn sending(&self, write: impl FnOnce(&core::NetStream) -> core::Result<()>) -> PyResult<()> {
+        let rooms = self.inbox.0.lock().rooms;
+        let sent = write(&self.core);
+        if let Err(core::Error::Full(_)) = &sent {
+            self.inbox.0.update(|state| state.full |= state.rooms == rooms);
+        }
+        sent.or_raise()
+    }
+
     /// Raises what went wrong since the last call.
     fn check(&self) -> PyResult<()> {
         let failed = self.inbox.0.lock().failed.take();

@@ -73,9 +73,14 @@ impl ClassRegistry {
     }
 
     /// The registry of a decoder or encoder that was given none.
-    pub(super) fn builtin() -> &'static Self {
+    pub(crate) fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<ClassRegistry> = LazyLock::new(ClassRegistry::new);
         &BUILTIN
+    }
+
+    /// Whether anything is known beside what every registry knows.
+    pub(crate) fn has_hooks(&self) -> bool {
+        !self.hooks.is_empty() || self.externalizable.len() != WRAPPERS.len()
     }
 
     pub(super) fn externalizable(&self, class: &Str) -> Option<&dyn Externalizable> {

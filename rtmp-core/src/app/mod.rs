@@ -7,6 +7,7 @@ pub mod bandwidth;
 mod clear;
 pub mod client;
 pub mod config_file;
+pub(crate) mod data;
 pub mod disk;
 pub mod dispatch;
 pub mod instance;

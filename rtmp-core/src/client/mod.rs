@@ -1,5 +1,6 @@
 //! The outgoing side: a NetConnection to another RTMP server, and NetStreams and shared objects over it.
 
+mod call;
 mod net_connection;
 mod net_stream;
 mod proxy;
@@ -7,6 +8,7 @@ pub(crate) mod reconnect;
 mod remote_state;
 mod shared_object;
 
+pub use call::ServerCall;
 pub(crate) use net_connection::ConnectionCore;
 pub use net_connection::{NetConnection, NetConnectionConfig, NetConnectionHandler};
 pub(crate) use net_stream::StreamCore;

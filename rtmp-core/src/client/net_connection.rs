@@ -2,20 +2,23 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::amf::{ClassRegistry, Value};
+use crate::amf::{ClassHook, ClassRegistry, Value};
+use crate::app::data::read_data;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::client::reconnect::parse_server;
-use crate::client::{Reconnect, RemoteObjects};
+use crate::client::{Reconnect, RemoteObjects, ServerCall, StreamCore};
 use crate::engine::{ClientCommand, ClientStart, Engine, Link, Mailbox, Post};
 use crate::error::{Error, Result};
+use crate::media::Frame;
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
+use crate::wire::message::data::DataMessage;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::RtmpUrl;
 #[cfg(feature = "rtmpe")]
@@ -30,9 +33,10 @@ pub trait NetConnectionHandler: Send + Sync + 'static {
     /// asks for something, see [`Reconnect`].
     fn on_status(&self, connection: &NetConnection, status: &Status) {}
 
-    /// The server calls a method. Default: NetConnection.Call.Failed.
-    fn on_call(&self, connection: &NetConnection, method: &str, args: &[Value]) -> Result<Value, Status> {
-        Err(Status::new(Code::CallFailed).with_description(format!("Method not found ({method}).")))
+    /// The server calls a method: answer at once, or keep the call and answer later from any thread. Default:
+    /// NetConnection.Call.Failed, because there is no such method.
+    fn on_call(&self, connection: &NetConnection, call: ServerCall) {
+        call.unknown_method();
     }
 }
 
@@ -42,8 +46,8 @@ pub trait NetConnectionHandler: Send + Sync + 'static {
 pub struct NetConnectionConfig {
     /// Where handlers run, those of the connection's streams included. Default: on a worker of the library.
     pub dispatch: Dispatch,
-    /// Classes whose instances, in what the server sends, are completed or refused; see
-    /// [`Application::register_class`](crate::Application::register_class). Default: none but Flex's wrappers.
+    /// Classes whose instances, in what the server sends, are completed or refused, to begin with; see
+    /// [`NetConnection::register_class`]. Default: none but Flex's wrappers.
     pub classes: Option<Arc<ClassRegistry>>,
     /// Settings of the protocol; application and URL in it are set by [`NetConnection::connect`].
     pub session: Option<ClientSessionConfig>,
@@ -70,6 +74,10 @@ pub(crate) struct ConnectionCore {
     pub(crate) output: AtomicUsize,
     /// Bytes written by the host that the session does not have yet.
     written: AtomicUsize,
+    /// Streams that were told that the output is full.
+    blocked: Mutex<Vec<Weak<StreamCore>>>,
+    is_blocked: AtomicBool,
+    classes: Mutex<Arc<ClassRegistry>>,
     pub(super) engine: Engine,
     handler: Arc<dyn NetConnectionHandler>,
     state: Mutex<State>,
@@ -114,12 +122,19 @@ impl NetConnection {
         if engine.is_closed() {
             return Err(Error::Closed("engine"));
         }
+        let classes = config
+            .classes
+            .clone()
+            .unwrap_or_else(|| Arc::new(ClassRegistry::new()));
         let core = Arc::new(ConnectionCore {
             config,
             traffic: Arc::default(),
             shared_objects: RemoteObjects::default(),
             output: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
+            blocked: Mutex::default(),
+            is_blocked: AtomicBool::new(false),
+            classes: Mutex::new(classes),
             engine: engine.clone(),
             handler,
             state: Mutex::default(),
@@ -170,6 +185,24 @@ impl NetConnection {
             args,
             reply,
         })
+    }
+
+    /// Gives instances of a class, in what the server sends, to `hook`, which completes or refuses them: in arguments of
+    /// its calls, results of this side's, values of shared objects, and what [`read_data`](Self::read_data) reads. It
+    /// holds for connections made from now on.
+    pub fn register_class(&self, alias: &str, hook: Arc<dyn ClassHook>) {
+        Arc::make_mut(&mut self.core.classes.lock()).register_class(alias, hook);
+    }
+
+    /// Forgets a class; false if nothing was known of it.
+    pub fn unregister_class(&self, alias: &str) -> bool {
+        Arc::make_mut(&mut self.core.classes.lock()).unregister(alias)
+    }
+
+    /// The name and the values of a data frame, instances of registered classes completed. Nothing is decoded unless the
+    /// host asks for it here.
+    pub fn read_data(&self, frame: &Frame) -> Result<DataMessage> {
+        read_data(frame, &self.core.classes())
     }
 
     /// Whether the server accepted the connection and it still stands.
@@ -241,23 +274,74 @@ impl ConnectionCore {
 
     /// Counts bytes that the host writes; refuses them when too many wait.
     pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
-        if self.written.load(Relaxed) + self.output.load(Relaxed) > MAX_UNSENT {
+        if self.unsent() > MAX_UNSENT {
             return Err(Error::Full("the connection's output"));
         }
-        self.written.fetch_add(bytes, Relaxed);
+        self.written.fetch_add(bytes, SeqCst);
         Ok(())
+    }
+
+    /// Notes that a stream waits for room.
+    pub(crate) fn block(&self, stream: &Arc<StreamCore>) {
+        let waits = |other: &Weak<StreamCore>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(stream));
+        let mut blocked = self.blocked.lock();
+        if !blocked.iter().any(waits) {
+            blocked.push(Arc::downgrade(stream));
+        }
+        self.is_blocked.store(true, SeqCst);
+    }
+
+    /// Takes a note back if there is room after all: the worker may have sent the last of it before it saw the note. One of
+    /// both sees what the other did, because each writes first and reads then.
+    pub(crate) fn unblock_if_room(&self, stream: &Arc<StreamCore>) -> bool {
+        let room = self.unsent() <= MAX_UNSENT;
+        if room {
+            let waits = |other: &Weak<StreamCore>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(stream));
+            self.blocked.lock().retain(|other| !waits(other));
+        }
+        room
+    }
+
+    /// Whether streams wait for room and there is enough of it.
+    pub(crate) fn may_unblock(&self) -> bool {
+        self.is_blocked.load(SeqCst) && self.unsent() <= MAX_UNSENT / 2
+    }
+
+    /// Tells the streams that wait that there is room.
+    pub(crate) fn unblock(&self) {
+        if !self.may_unblock() {
+            return;
+        }
+        let streams = {
+            let mut blocked = self.blocked.lock();
+            self.is_blocked.store(false, SeqCst);
+            std::mem::take(&mut *blocked)
+        };
+        for stream in streams.iter().filter_map(Weak::upgrade) {
+            stream.writable();
+        }
+    }
+
+    fn unsent(&self) -> usize {
+        // Both change by turns: a sum that is off for a moment must not overflow.
+        self.written.load(SeqCst).wrapping_add(self.output.load(SeqCst))
+    }
+
+    /// The classes known now.
+    pub(crate) fn classes(&self) -> Arc<ClassRegistry> {
+        Arc::clone(&self.classes.lock())
     }
 
     /// Counts bytes that the host writes and that cannot be refused any more.
     pub(crate) fn count_written(&self, bytes: usize) {
-        self.written.fetch_add(bytes, Relaxed);
+        self.written.fetch_add(bytes, SeqCst);
     }
 
     /// The session has taken bytes that were reserved.
     pub(crate) fn release(&self, bytes: usize) {
         let subtract = |written: usize| Some(written.saturating_sub(bytes));
         // The update never declines.
-        let _ = self.written.fetch_update(Relaxed, Relaxed, subtract);
+        let _ = self.written.fetch_update(SeqCst, SeqCst, subtract);
     }
 
     /// The worker has the connection: hands it what waited.
@@ -313,15 +397,12 @@ impl ConnectionCore {
             .run(move || core.handler.on_status(&NetConnection::borrowed(&core), &status));
     }
 
-    /// Runs the call handler where it belongs, and `reply` with what it says.
-    pub(crate) fn call(self: &Arc<Self>, method: String, args: Vec<Value>, reply: Reply) {
+    /// Runs the call handler where it belongs.
+    pub(crate) fn call(self: &Arc<Self>, call: ServerCall) {
         let core = Arc::clone(self);
-        self.config.dispatch.run(move || {
-            reply(
-                core.handler
-                    .on_call(&NetConnection::borrowed(&core), &method, &args),
-            );
-        });
+        self.config
+            .dispatch
+            .run(move || core.handler.on_call(&NetConnection::borrowed(&core), call));
     }
 
     /// The connection is over; it may be connected again.
@@ -330,7 +411,9 @@ impl ConnectionCore {
         state.phase = Phase::Idle;
         let lost = std::mem::take(&mut state.waiting);
         drop(state);
-        self.written.store(0, Relaxed);
+        self.written.store(0, SeqCst);
+        self.blocked.lock().clear();
+        self.is_blocked.store(false, SeqCst);
         for command in lost {
             command.fail();
         }

@@ -12,9 +12,9 @@ use crate::client::{ConnectionCore, NetConnection};
 use crate::engine::{ClientCommand, StreamCommand};
 use crate::error::{Error, Result};
 use crate::media::{Frame, FrameFlags, MediaKind, MediaMessage, TrackSet};
-use crate::session::{PlayOptions, PublishMode};
+use crate::session::{PlayBuffer, PlayOptions, PublishMode};
 use crate::time::Unwrap;
-use crate::wire::status::Status;
+use crate::wire::status::{Code, Status};
 
 /// What happens on a stream. Functions come one at a time and in order, where the connection's handlers run.
 #[allow(unused_variables)]
@@ -25,6 +25,9 @@ pub trait NetStreamHandler: Send + Sync + 'static {
     /// A frame of the stream that is played: audio, video or data. A multitrack message yields one frame per track,
     /// each with a body of its own.
     fn on_frame(&self, stream: &NetStream, frame: &Frame) {}
+
+    /// A write was refused with [`Error::Full`], and now less than half of what may wait does. Comes once for each time.
+    fn on_writable(&self, stream: &NetStream) {}
 
     /// The stream is over, with its connection or by [`NetStream::close`]; the last event.
     fn on_close(&self, stream: &NetStream) {}
@@ -50,6 +53,9 @@ pub(crate) struct StreamCore {
     behind: Mutex<Option<TrackSet>>,
     dropped: AtomicU64,
     closed: AtomicBool,
+    buffer: Mutex<PlayBuffer>,
+    /// The buffer has a length: its lock is taken for each message then.
+    buffers: AtomicBool,
     /// Which of the connections that followed each other serves the stream, counted from 0.
     generation: AtomicU64,
     /// The stream has shown video.
@@ -69,6 +75,8 @@ impl NetStream {
             behind: Mutex::default(),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            buffer: Mutex::default(),
+            buffers: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             has_video: AtomicBool::new(false),
         });
@@ -96,7 +104,7 @@ impl NetStream {
     }
 
     /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent: the network does not
-    /// keep up, drop to the next keyframe.
+    /// keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
     pub fn write(&self, frame: &Frame) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
         let timestamp = frame.timestamp_ms as u32;
@@ -145,9 +153,18 @@ impl NetStream {
         self.core.command(StreamCommand::ReceiveVideo(on))
     }
 
-    /// Tells the server how much this side buffers, in milliseconds (`RTMP 1.0 7.1.7`).
+    /// Tells the server how much this side buffers, in milliseconds (`RTMP 1.0 7.1.7`), and watches that much: when it has
+    /// come NetStream.Buffer.Full is told, when the clock has passed all that came NetStream.Buffer.Empty, and when the
+    /// stream ends NetStream.Buffer.Flush. Frames are given to the host at once all the same. 0 watches nothing.
     pub fn set_buffer(&self, millis: u32) -> Result<()> {
-        self.core.command(StreamCommand::SetBuffer(millis))
+        self.core.command(StreamCommand::SetBuffer(millis))?;
+        self.core.set_buffer(millis);
+        Ok(())
+    }
+
+    /// Milliseconds of buffer that [`set_buffer`](Self::set_buffer) asked for.
+    pub fn buffer_time(&self) -> u64 {
+        self.core.buffer.lock().length_ms()
     }
 
     /// Frames dropped because the host's queue was full.
@@ -180,10 +197,43 @@ impl StreamCore {
         self.event(move |handler, stream| handler.on_status(stream, &status));
     }
 
+    /// A status of the server, and what follows from it.
+    pub(crate) fn told(self: &Arc<Self>, status: Status, now: u64) {
+        let over = [Code::PlayStop, Code::PlayComplete, Code::PlayUnpublishNotify];
+        let over = over.iter().any(|code| status.is(*code));
+        let paused = status.is(Code::PauseNotify);
+        let goes_on = status.is(Code::UnpauseNotify);
+        let anew = status.is(Code::SeekNotify) || status.is(Code::PlayReset);
+        self.status(status);
+        if !self.buffers.load(Relaxed) {
+            return;
+        }
+        let code = {
+            let mut buffer = self.buffer.lock();
+            match () {
+                () if over => buffer.ended(now),
+                () if paused || goes_on => {
+                    buffer.pause(paused, now);
+                    None
+                }
+                () if anew => {
+                    buffer.restart();
+                    None
+                }
+                () => None,
+            }
+        };
+        self.buffered(code);
+    }
+
     /// Gives a message that was played to the handler.
-    pub(crate) fn media(self: &Arc<Self>, message: MediaMessage) {
+    pub(crate) fn media(self: &Arc<Self>, message: MediaMessage, now: u64) {
         self.saw(message.kind);
         let timestamp = self.time.lock().unwrap(message.timestamp);
+        if self.buffers.load(Relaxed) && message.kind != MediaKind::Data {
+            let code = self.buffer.lock().arrived(timestamp, now);
+            self.buffered(code);
+        }
         for frame in Frame::split(message.kind, timestamp, message.body) {
             self.frame(frame);
         }
@@ -206,6 +256,37 @@ impl StreamCore {
         if !taken {
             self.dropped.fetch_add(1, Relaxed);
             *self.behind.lock() = Some(TrackSet::default());
+        }
+    }
+
+    /// When the buffer will have run dry.
+    pub(crate) fn buffer_deadline(&self) -> Option<u64> {
+        let watched = self.buffers.load(Relaxed);
+        watched.then(|| self.buffer.lock().deadline()).flatten()
+    }
+
+    pub(crate) fn buffer_timeout(self: &Arc<Self>, now: u64) {
+        if self.buffers.load(Relaxed) {
+            let code = self.buffer.lock().timeout(now);
+            self.buffered(code);
+        }
+    }
+
+    fn set_buffer(&self, millis: u32) {
+        self.buffer.lock().set_length(millis.into());
+        self.buffers.store(millis > 0, Relaxed);
+    }
+
+    fn buffered(self: &Arc<Self>, code: Option<Code>) {
+        if let Some(code) = code {
+            self.status(Status::new(code));
+        }
+    }
+
+    /// There is room again.
+    pub(crate) fn writable(self: &Arc<Self>) {
+        if !self.closed.load(Acquire) {
+            self.event(|handler, stream| handler.on_writable(stream));
         }
     }
 
@@ -255,12 +336,22 @@ impl StreamCore {
             .run(move || event(&*core.handler, &NetStream::borrowed(&core)));
     }
 
-    fn write(&self, message: MediaMessage) -> Result<()> {
+    fn write(self: &Arc<Self>, message: MediaMessage) -> Result<()> {
         let size = message.body.len();
-        self.connection.reserve(size)?;
+        if let Err(full) = self.connection.reserve(size) {
+            self.connection.block(self);
+            if !self.connection.unblock_if_room(self) {
+                return Err(full);
+            }
+            self.connection.count_written(size);
+        }
         let sent = self.command(StreamCommand::Write(message));
-        if sent.is_err() {
+        if let Err(error) = &sent {
             self.connection.release(size);
+            if matches!(error, Error::Full(_)) {
+                // Too many commands wait for the connection; when it stands, they go.
+                self.connection.block(self);
+            }
         }
         sent
     }

@@ -7,14 +7,14 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Bytes;
 
 use crate::amf::Value;
 use crate::app::peer::Reply;
 use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
-use crate::client::{ConnectionCore, RemoteCore, StreamCore};
+use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore};
 use crate::engine::server_peer::failure;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
@@ -134,9 +134,7 @@ impl ClientPeer {
         now: u64,
     ) -> Self {
         let mut session = ClientSession::new(config, seed, now);
-        if let Some(classes) = &core.config.classes {
-            session.set_classes(Arc::clone(classes));
-        }
+        session.set_classes(core.classes());
         Self {
             session,
             core,
@@ -171,17 +169,26 @@ impl ClientPeer {
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {
-        self.session.poll_timeout()
+        let buffers = self
+            .streams
+            .values()
+            .filter_map(|stream| stream.core.buffer_deadline());
+        buffers.chain(self.session.poll_timeout()).min()
     }
 
     pub(crate) fn timeout(&mut self, context: &mut Context<'_>) -> Result<(), SessionError> {
+        self.follow.now = context.now;
+        for stream in self.streams.values() {
+            stream.core.buffer_timeout(context.now);
+        }
         let result = self.session.handle_timeout(context.now);
         self.process();
         result
     }
 
     /// Does what the host asks, once the server has accepted the connection.
-    pub(crate) fn command(&mut self, command: ClientCommand, _context: &mut Context<'_>) {
+    pub(crate) fn command(&mut self, command: ClientCommand, context: &mut Context<'_>) {
+        self.follow.now = context.now;
         match command {
             ClientCommand::Close => self.quit(),
             ClientCommand::OpenStream(core) => {
@@ -204,12 +211,16 @@ impl ClientPeer {
     /// Tells the host how much waits to be sent.
     pub(crate) fn flushed(&mut self) {
         self.count_output(self.session.pending_output().len());
+        if self.core.may_unblock() {
+            // Handlers run in a turn of their own, never in the middle of sending.
+            self.follow.link().follow(Step::Room);
+        }
     }
 
     /// Several connections may have output for one host: each adds its change, modulo 2^64.
     fn count_output(&mut self, waiting: usize) {
         let change = waiting.wrapping_sub(std::mem::replace(&mut self.output, waiting));
-        self.core.output.fetch_add(change, Relaxed);
+        self.core.output.fetch_add(change, SeqCst);
     }
 
     /// The connection could not be opened.
@@ -307,7 +318,9 @@ impl ClientPeer {
                         result,
                     }));
                 };
-                self.core.call(name, args, Box::new(answer));
+                let wants_reply = transaction_id != 0.0;
+                self.core
+                    .call(ServerCall::new(name, args, wants_reply, Box::new(answer)));
             }
             ClientEvent::CallReply {
                 transaction_id,
@@ -391,7 +404,8 @@ impl ClientPeer {
             return;
         }
         let limits = crate::amf::Limits::default();
-        match SharedObjectMessage::load(message, &limits, MAX_EVENTS_FROM_SERVER) {
+        match SharedObjectMessage::load_with(message, &limits, MAX_EVENTS_FROM_SERVER, self.session.classes())
+        {
             Ok(message) => {
                 if let Some(object) = self.core.shared_objects.find(&message.name) {
                     object.receive(message);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost};
+use crate::engine::admission::Ticket;
 use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
@@ -26,6 +27,7 @@ pub(crate) enum Post {
         socket: mio::net::TcpStream,
         address: SocketAddr,
         server: Arc<ServerCore>,
+        ticket: Ticket,
     },
     /// Close a server's listeners and connections.
     CloseServer(Arc<ServerCore>),
@@ -65,7 +67,12 @@ impl Post {
                 ..
             } => command.fail(),
             Self::Connect(start) if start.replaces.is_none() => start.core.reset(),
-            Self::Accepted { address, server, .. } => server.dismiss(address.ip()),
+            Self::Accepted {
+                address,
+                server,
+                ticket,
+                ..
+            } => server.dismiss(address.ip(), ticket),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The engine: worker threads, each with a poll loop and the connections it owns.
 
+mod admission;
 mod blocking;
 mod client_peer;
 mod connection;

@@ -17,6 +17,7 @@ use crate::app::instance::Instance;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::app::stream::FlowLimits;
 use crate::engine::Engine;
+use crate::engine::admission::{Admissions, Bounds, REFUSAL_TIMEOUT_MS, Ticket};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::Post;
@@ -29,7 +30,9 @@ use crate::wire::url::{RtmpUrl, resolve};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// Connections at once; 0 is no limit. Default: 65,536.
+    /// Connections at once; 0 is no limit. Default: 65,536. Those beyond this limit and the next are refused with
+    /// NetConnection.Connect.Rejected, as far as that costs little (a few at once, for 2 s each); the others find their
+    /// connection closed.
     pub max_connections: usize,
     /// Connections at once from one address; 0 is no limit. Default: 0.
     pub max_connections_per_address: usize,
@@ -90,7 +93,9 @@ pub(crate) struct ServerCore {
     pub(crate) access: Arc<Access>,
     pub(crate) traffic: Traffic,
     applications: Mutex<HashMap<String, Application>>,
-    connections: Mutex<Connections>,
+    /// Settings of the protocol for those that are refused.
+    pub(crate) refusing: Arc<ServerSessionConfig>,
+    connections: Mutex<Admissions>,
     /// Counts of the connections that live, by address in memory.
     live: Mutex<HashMap<usize, Weak<Traffic>>>,
     accepted: AtomicU64,
@@ -105,12 +110,6 @@ struct Drain {
     request: Status,
 }
 
-#[derive(Default)]
-struct Connections {
-    count: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
 impl Server {
     /// A server without applications or listeners.
     pub fn new(engine: &Engine, config: ServerConfig) -> Result<Self> {
@@ -118,10 +117,12 @@ impl Server {
             return Err(Error::Closed("engine"));
         }
         let session = Arc::new(config.session.clone());
+        let refusing = Arc::new(refusing(&config.session));
         let core = ServerCore {
             config,
             access: Arc::new(Access::new(session.sample_access)),
             session,
+            refusing,
             traffic: Traffic::default(),
             applications: Mutex::default(),
             connections: Mutex::default(),
@@ -223,7 +224,7 @@ impl Server {
     pub fn stats(&self) -> ServerStats {
         let core = &self.inner.core;
         ServerStats {
-            connections: core.connections.lock().count,
+            connections: core.connections.lock().count(),
             accepted: core.accepted.load(Relaxed),
             turned_away: core.turned_away.load(Relaxed),
             traffic: core.traffic_now(),
@@ -309,7 +310,7 @@ impl ServerCore {
 
     /// Connections now.
     pub(crate) fn connections(&self) -> usize {
-        self.connections.lock().count
+        self.connections.lock().count()
     }
 
     /// What a client is asked that was accepted while the server winds down.
@@ -365,35 +366,27 @@ impl ServerCore {
         drop(closed);
     }
 
-    /// Counts a new connection, unless a limit forbids it.
-    pub(crate) fn admit(&self, address: IpAddr) -> bool {
-        let mut connections = self.connections.lock();
-        let of_address = connections.by_address.get(&address).copied().unwrap_or(0);
-        let within = |limit: usize, count: usize| limit == 0 || count < limit;
-        let admitted = !self.is_closed()
-            && self.draining.lock().is_none()
-            && within(self.config.max_connections, connections.count)
-            && within(self.config.max_connections_per_address, of_address);
-        if admitted {
-            connections.count += 1;
-            connections.by_address.insert(address, of_address + 1);
-            self.accepted.fetch_add(1, Relaxed);
-        } else {
-            self.turned_away.fetch_add(1, Relaxed);
-        }
-        admitted
+    /// Counts a new connection; `None` if it is to be closed at once.
+    pub(crate) fn admit(&self, address: IpAddr, now: u64) -> Option<Ticket> {
+        let bounds = Bounds {
+            connections: self.config.max_connections,
+            per_address: self.config.max_connections_per_address,
+        };
+        let ticket = match self.is_closed() || self.draining.lock().is_some() {
+            true => None,
+            false => self.connections.lock().admit(address, bounds, now),
+        };
+        let counter = match ticket {
+            Some(Ticket::Client) => &self.accepted,
+            _ => &self.turned_away,
+        };
+        counter.fetch_add(1, Relaxed);
+        ticket
     }
 
     /// Counts a connection out.
-    pub(crate) fn dismiss(&self, address: IpAddr) {
-        let mut connections = self.connections.lock();
-        connections.count = connections.count.saturating_sub(1);
-        if let Some(count) = connections.by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                connections.by_address.remove(&address);
-            }
-        }
+    pub(crate) fn dismiss(&self, address: IpAddr, ticket: Ticket) {
+        self.connections.lock().dismiss(address, ticket);
     }
 
     /// A connection begins to count.
@@ -421,6 +414,19 @@ impl ServerCore {
     fn applications(&self) -> Vec<Application> {
         self.applications.lock().values().cloned().collect()
     }
+}
+
+/// Nobody who is refused is waited for, or given what costs.
+fn refusing(session: &ServerSessionConfig) -> ServerSessionConfig {
+    let mut session = session.clone();
+    let timeouts = &mut session.timeouts;
+    timeouts.handshake_ms = timeouts.handshake_ms.min(REFUSAL_TIMEOUT_MS);
+    timeouts.connect_ms = timeouts.connect_ms.min(REFUSAL_TIMEOUT_MS);
+    #[cfg(feature = "rtmpe")]
+    {
+        session.accept_encryption = false;
+    }
+    session
 }
 
 fn listen_address(url: &str) -> Result<SocketAddr> {

@@ -16,6 +16,7 @@ use slab::Slab;
 
 use crate::app::stream::{StreamPort, SubscriptionPost};
 use crate::engine::Shared;
+use crate::engine::admission::Ticket;
 use crate::engine::client_peer::{ClientCommand, ClientPeer, ClientStart, Follow};
 use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
 use crate::engine::drain::Draining;
@@ -271,11 +272,12 @@ impl Worker {
             match listener.accept() {
                 Accepted::Connection(socket, address) => {
                     let server = Arc::clone(&listener.server);
-                    if server.admit(address.ip()) {
+                    if let Some(ticket) = server.admit(address.ip(), self.now) {
                         self.shared.next_worker().post(Post::Accepted {
                             socket,
                             address,
                             server,
+                            ticket,
                         });
                     }
                 }
@@ -322,7 +324,8 @@ impl Worker {
                 socket,
                 address,
                 server,
-            } => self.add_accepted(socket, address, server),
+                ticket,
+            } => self.add_accepted(socket, address, server, ticket),
             Post::Connect(start) => self.add_outgoing(*start),
             Post::Listen(listener) => self.add_listener(listener),
             Post::Subscription(SubscriptionPost::Start(feed)) => {
@@ -347,13 +350,19 @@ impl Worker {
         }
     }
 
-    fn add_accepted(&mut self, socket: TcpStream, address: SocketAddr, server: Arc<ServerCore>) {
+    fn add_accepted(
+        &mut self,
+        socket: TcpStream,
+        address: SocketAddr,
+        server: Arc<ServerCore>,
+        ticket: Ticket,
+    ) {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
         let mut transport = Tcp::new(socket);
         if let Err(error) = transport.register(self.poll.registry(), Token(key)) {
             log::warn!("{address}: the socket cannot be watched: {error}");
-            return server.dismiss(address.ip());
+            return server.dismiss(address.ip(), ticket);
         }
         let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
         let link = Link {
@@ -362,7 +371,7 @@ impl Worker {
             id,
         };
         let seed = seed(&self.hasher, id);
-        let peer = ServerPeer::new(server, address, link, seed, self.now);
+        let peer = ServerPeer::new(server, address, ticket, link, seed, self.now);
         entry.insert(Connection::accepted(id, transport, peer));
         self.touch(key);
     }

@@ -121,6 +121,7 @@ const ANY: &str = "*";
 
 impl Capabilities {
     /// Those of a side that does not speak Enhanced RTMP.
+    #[cfg(feature = "engine")]
     pub(crate) const NONE: Self = Self {
         fourcc_list: None,
         video: None,

@@ -22,6 +22,11 @@ impl ClientSession {
         self.link.classes = Some(classes);
     }
 
+    /// The classes whose instances are completed or refused.
+    pub fn classes(&self) -> &ClassRegistry {
+        self.link.classes.as_deref().unwrap_or(ClassRegistry::builtin())
+    }
+
     /// Creates a message stream. `StreamCreated` or `StreamFailed` will carry the number returned; `None`, nothing being
     /// sent, when not connected or when too many calls wait.
     pub fn create_stream(&mut self) -> Option<f64> {

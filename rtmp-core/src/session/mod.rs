@@ -15,6 +15,7 @@ mod error;
 mod events;
 mod link;
 mod ping;
+mod play_buffer;
 #[cfg(feature = "rtmpe")]
 mod sealed;
 mod server;
@@ -39,4 +40,5 @@ pub use client_events::{ClientEvent, PlayOptions, redirect_target};
 pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};
 pub use error::SessionError;
 pub use events::{ConnectReply, ConnectRequest, PlayStart, PublishMode, ServerEvent};
+pub use play_buffer::PlayBuffer;
 pub use server::ServerSession;

@@ -65,6 +65,8 @@ pub(super) struct Deciding {
     pub(super) encoding: ObjectEncoding,
     /// What the client said of Enhanced RTMP.
     pub(super) enhanced: Capabilities,
+    /// The command as it came, until it was read with the application's classes.
+    pub(super) message: Option<Message>,
 }
 
 impl ServerSession {
@@ -334,7 +336,7 @@ impl ServerSession {
                 if command.name != "connect" {
                     return Err(SessionError::NotConnected(printable(&command.name)));
                 }
-                self.connect(command);
+                self.connect(command, message);
                 Ok(())
             }
             MessageType::AUDIO

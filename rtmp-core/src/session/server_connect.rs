@@ -1,12 +1,12 @@
 //! `connect` on the server's side: taking the request apart, and both answers (RTMP 1.0 7.2.1.1).
 
-use crate::amf::{Object, Str, Value};
+use crate::amf::{ClassRegistry, Object, Str, Value};
 use crate::session::capabilities::Capabilities;
 use crate::session::events::{ConnectReply, ConnectRequest, ServerEvent};
 use crate::session::server::{Deciding, Phase, ServerSession};
 use crate::session::tolerance::note_connect;
-use crate::wire::chunk::csid;
-use crate::wire::message::command::{Command, ObjectEncoding};
+use crate::wire::chunk::{Message, csid};
+use crate::wire::message::command::{Command, CommandError, ObjectEncoding};
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::RtmpUrl;
@@ -61,8 +61,31 @@ impl ServerSession {
             .send_command(csid::COMMAND, 0, &close, ObjectEncoding::Amf0);
     }
 
+    /// Completes or refuses instances of classes in what a `Connect` event holds: it is read before anybody knows which
+    /// application it is for, and whose classes hold. Does nothing unless that event waits for its answer, and only once.
+    ///
+    /// # Errors
+    /// What cannot be read, or is refused; refuse the client then.
+    pub fn reread_connect(
+        &mut self,
+        request: &mut ConnectRequest,
+        classes: &ClassRegistry,
+    ) -> Result<(), CommandError> {
+        let Phase::Deciding(deciding) = &mut self.phase else {
+            return Ok(());
+        };
+        let Some(message) = deciding.message.take().filter(|_| classes.has_hooks()) else {
+            return Ok(());
+        };
+        let limits = &self.config.limits.amf;
+        let command = Command::load_with(&message, limits, classes)?;
+        request.object = command.object.as_object().cloned().unwrap_or_default();
+        request.args = command.args;
+        Ok(())
+    }
+
     /// Takes the first command apart and asks the host, or refuses what no host could accept.
-    pub(super) fn connect(&mut self, command: Command) {
+    pub(super) fn connect(&mut self, command: Command, message: &Message) {
         let object = command.object.as_object().cloned().unwrap_or_default();
         let encoding = object
             .get("objectEncoding")
@@ -82,6 +105,7 @@ impl ServerSession {
                 ObjectEncoding::Amf0
             },
             enhanced: Capabilities::from_object(&object),
+            message: Some(message.clone()),
         });
         let request = request(object, command.args, deciding.encoding);
         let agents = &self.config.aggregate_agents;

@@ -312,9 +312,15 @@ impl ServerSession {
         self.link.send_ping(now);
     }
 
-    /// Completes or refuses instances of these classes in commands from now on.
+    /// Completes or refuses instances of these classes in commands from now on, and in the `connect` that waits for its
+    /// answer with [`reread_connect`](Self::reread_connect).
     pub fn set_classes(&mut self, classes: Arc<ClassRegistry>) {
         self.link.classes = Some(classes);
+    }
+
+    /// The classes whose instances are completed or refused.
+    pub fn classes(&self) -> &ClassRegistry {
+        self.link.classes.as_deref().unwrap_or(ClassRegistry::builtin())
     }
 
     /// Changes the chunk size of what is sent from now on.

@@ -11,7 +11,7 @@ use rtmp_core::wire::chunk::MessageType;
 use rtmp_core::{
     AcceptAll, ApplicationConfig, ApplicationHandler, Client, ConnectRequest, FourCc, Frame, Instance,
     NetConnection, NetConnectionConfig, NetConnectionHandler, Object, PublishMode, PublishRequest, Reply,
-    Server, ServerConfig, Status, Stream, Value,
+    Server, ServerCall, ServerConfig, Status, Stream, Value,
 };
 
 use crate::support::{
@@ -199,9 +199,12 @@ fn a2_a21_a29_a_client_is_refused_with_an_error_object() {
 struct Called(Mutex<Sender<(String, Vec<Value>)>>);
 
 impl NetConnectionHandler for Called {
-    fn on_call(&self, _: &NetConnection, method: &str, args: &[Value]) -> Answer {
-        let _ = self.0.lock().send((method.to_owned(), args.to_vec()));
-        Ok(Value::from("done"))
+    fn on_call(&self, _: &NetConnection, call: ServerCall) {
+        let _ = self
+            .0
+            .lock()
+            .send((call.method().to_owned(), call.args().to_vec()));
+        call.accept("done");
     }
 }
 

@@ -13,7 +13,7 @@ use rtmp_core::{
 
 use crate::support::{
     PATIENCE, Seen, Served, code, connect, connected, frames, seen, serve, serve_with, stream, subscriber,
-    wait_status,
+    wait_status, wait_until,
 };
 
 fn raw(served: &Served) -> TcpStream {
@@ -110,6 +110,29 @@ fn a_silent_peer_is_closed_when_the_handshake_takes_too_long() {
     assert_eq!(served.server.stats().accepted, 1);
 }
 
+/// Those who do not even speak are closed at once when too many of them are waited for.
+#[test]
+fn not_many_are_told_that_they_are_turned_away() {
+    let mut config = ServerConfig::default();
+    config.max_connections = 1;
+    let served = serve_with(AcceptAll, 1, config, ApplicationConfig::default());
+    let (_first, _statuses) = connected(&served.engine, &served.url);
+    let address = served.url.trim_start_matches("rtmp://").trim_end_matches("/live");
+    let silent: Vec<_> = (0..4)
+        .map(|_| std::net::TcpStream::connect(address).unwrap())
+        .collect();
+    wait_until("all are counted", || served.server.stats().turned_away == 4);
+    let (_late, late) = connect(&served.engine, &served.url);
+    assert_eq!(code(&late), "NetConnection.Connect.Failed");
+    // They do not keep their places for long, and it is enough for one of them to leave.
+    drop(silent);
+    let refused = || {
+        let (_next, next) = connect(&served.engine, &served.url);
+        code(&next) == "NetConnection.Connect.Rejected"
+    };
+    wait_until("somebody is told again", refused);
+}
+
 #[test]
 fn connections_beyond_the_limit_are_turned_away() {
     let mut config = ServerConfig::default();
@@ -117,8 +140,15 @@ fn connections_beyond_the_limit_are_turned_away() {
     let served = serve_with(AcceptAll, 1, config, ApplicationConfig::default());
     let (first, statuses) = connected(&served.engine, &served.url);
     let (_second, second) = connect(&served.engine, &served.url);
-    assert_eq!(code(&second), "NetConnection.Connect.Failed");
+    let refusal = second.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(refusal.code, "NetConnection.Connect.Rejected");
+    assert_eq!(
+        refusal.description,
+        "The server takes no more connections from this address."
+    );
+    assert_eq!(code(&second), "NetConnection.Connect.Closed");
     assert_eq!(served.server.stats().turned_away, 1);
+    assert_eq!(served.server.stats().connections, 1);
     first.close();
     assert_eq!(code(&statuses), "NetConnection.Connect.Closed");
 }

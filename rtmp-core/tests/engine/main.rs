@@ -9,6 +9,7 @@ mod connect;
 mod enhanced;
 mod hostile;
 mod live;
+mod net_connection;
 mod protocol;
 mod proxy;
 mod reconnect;

@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rtmp_core::{
-    ApplicationConfig, ApplicationHandler, Code, Engine, EngineConfig, Frame, NetConnection,
-    NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, Server, ServerConfig, Status,
-    Subscriber, Value,
+    ApplicationConfig, ApplicationHandler, Engine, EngineConfig, Frame, NetConnection, NetConnectionConfig,
+    NetConnectionHandler, NetStream, NetStreamHandler, Server, ServerCall, ServerConfig, Status, Subscriber,
+    Value,
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,11 +78,11 @@ impl NetConnectionHandler for ToChannel<Status> {
         let _ = self.0.send(status.clone());
     }
 
-    fn on_call(&self, _: &NetConnection, method: &str, args: &[Value]) -> Result<Value, Status> {
-        match method {
-            "echo" => Ok(args.first().cloned().unwrap_or(Value::Null)),
-            _ => Err(Status::new(Code::CallFailed).with_description("no such method")),
-        }
+    fn on_call(&self, _: &NetConnection, call: ServerCall) {
+        match call.method() {
+            "echo" => call.accept(call.args().first().cloned().unwrap_or(Value::Null)),
+            _ => call.reject("no such method"),
+        };
     }
 }
 
@@ -90,6 +90,7 @@ impl NetConnectionHandler for ToChannel<Status> {
 pub enum StreamEvent {
     Status(Status),
     Frame(Frame),
+    Writable,
     Close,
 }
 
@@ -100,6 +101,10 @@ impl NetStreamHandler for ToChannel<StreamEvent> {
 
     fn on_frame(&self, _: &NetStream, frame: &Frame) {
         let _ = self.0.send(StreamEvent::Frame(frame.clone()));
+    }
+
+    fn on_writable(&self, _: &NetStream) {
+        let _ = self.0.send(StreamEvent::Writable);
     }
 
     fn on_close(&self, _: &NetStream) {
@@ -199,7 +204,7 @@ pub fn frames(events: &Receiver<StreamEvent>, count: usize) -> Vec<Frame> {
             // What the server says about itself is no frame of the publisher.
             StreamEvent::Frame(frame) if is_server_data(&frame) => {}
             StreamEvent::Frame(frame) => frames.push(frame),
-            StreamEvent::Status(_) => {}
+            StreamEvent::Status(_) | StreamEvent::Writable => {}
             StreamEvent::Close => panic!("the stream closed after {} of {count} frames", frames.len()),
         }
     }

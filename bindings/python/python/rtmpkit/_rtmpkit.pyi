@@ -1009,6 +1009,37 @@ class RawApplication:
         """Disconnects all clients and refuses new ones."""
 
 @final
+class ServerCall:
+    """The server calls a method."""
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+
+    @property
+    def args(self) -> list[Any]:
+        """The arguments."""
+
+    @property
+    def wants_reply(self) -> bool:
+        """Whether the server waits for an answer."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+
+    def accept(self, result: Any = None) -> bool:
+        """Returns a result to the server. False if the call was answered before."""
+
+    def reject(self, description: str = "", *, status: Status | None = None) -> bool:
+        """Fails the call with NetConnection.Call.Failed, or with a status of your own."""
+
+    def prohibit(self) -> bool:
+        """Fails the call with NetConnection.Call.Prohibited."""
+
+    def unknown_method(self) -> bool:
+        """Fails the call because there is no such method."""
+
 class RawConnection:
     """A connection to another server.
 
@@ -1021,7 +1052,7 @@ class RawConnection:
         queue: Queue | None = None,
         *,
         on_status: Callable[[Status], object] | None = None,
-        on_call: Callable[[str, list[Any]], Any] | None = None,
+        on_call: Callable[[ServerCall], object] | None = None,
         follow_reconnects: bool = False,
     ) -> Self: ...
     def connect(self, url: str, *args: Any) -> None:
@@ -1063,6 +1094,12 @@ class RawConnection:
     @property
     def over(self) -> Status | None:
         """Why the connection ended; `None` while it has not."""
+
+    def reconnect_target(self, status: Status) -> str | None:
+        """Where to connect instead, when `status` is the server's request to reconnect; else `None`."""
+
+    def reconnect_to(self, url: str) -> None:
+        """Moves to another server; the outcome comes as a status."""
 
     def stats(self) -> TrafficStats:
         """Bytes and messages so far."""
@@ -1124,6 +1161,12 @@ class RawStream:
     def write_data(self, name: str, *args: Any, timestamp: int = 0) -> None:
         """Sends a data message: a handler's name and its arguments."""
 
+    def wait_writable(self, timeout: float | None = None) -> bool:
+        """Waits until there is room to write, after a write raised `Full`; says whether there is."""
+
+    def writable(self) -> bool:
+        """Whether there is room to write, or the stream is over."""
+
     def seek(self, millis: int) -> None:
         """Jumps to a time of a recorded stream, in milliseconds."""
 
@@ -1135,6 +1178,10 @@ class RawStream:
 
     def set_buffer(self, millis: int) -> None:
         """Tells the server how much this side buffers, in milliseconds."""
+
+    @property
+    def buffer(self) -> int:
+        """Milliseconds that `set_buffer` asked for."""
 
     @property
     def status(self) -> Status | None:

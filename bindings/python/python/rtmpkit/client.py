@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from rtmpkit._calls import OnCall, answering
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
 from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
-from rtmpkit.exceptions import ConfigError, Error
+from rtmpkit._tasks import LoopThread, unraisable
+from rtmpkit.exceptions import ConfigError, Error, Timeout
 from rtmpkit.shared_object import SharedObject
 from rtmpkit.types import Buffer
 
 __all__ = ["Client", "NetConnection", "NetStream", "play", "publish"]
 
 S = TypeVar("S", bound=SharedObject)
-OnCall = Callable[[str, list[Any]], Any]
 OnStatus = Callable[[Status], object]
 
 
@@ -44,8 +45,17 @@ class NetStream:
         """The stream's name."""
 
     def write(self, frame: Frame) -> None:
-        """Writes a frame, sharing its bytes. Raises `Full` when 8 MiB wait to be sent."""
+        """Writes a frame, sharing its bytes. Raises `Full` when 8 MiB wait to be sent; see `wait_writable`."""
         self._raw.write(frame)
+
+    def wait_writable(self, timeout: float | None = None) -> None:
+        """After `Full`: waits until less than half as much waits to be sent, or the stream is over.
+
+        Returns at once when nothing was refused since. Raises `Timeout` when there is no room in time.
+        """
+        self.connection._check_thread("wait_writable")
+        if not self._raw.wait_writable(timeout):
+            raise Timeout("waiting for room to write timed out")
 
     def write_video(
         self,
@@ -101,12 +111,21 @@ class NetStream:
         self._raw.receive(audio=audio, video=video)
 
     def set_buffer(self, millis: int) -> None:
-        """Tells the server how much this side buffers."""
+        """Tells the server how much this side buffers, and watches that much.
+
+        `status` is NetStream.Buffer.Full when that much has come, NetStream.Buffer.Empty when the clock has passed all that
+        came, and NetStream.Buffer.Flush when the stream ends. Frames can be read at once all the same.
+        """
         self._raw.set_buffer(millis)
 
     @property
+    def buffer(self) -> int:
+        """Milliseconds that `set_buffer` asked for."""
+        return self._raw.buffer
+
+    @property
     def status(self) -> Status | None:
-        """The last status that the server sent."""
+        """The last status: what the server sent, or a change of the buffer."""
         return self._raw.status
 
     @property
@@ -162,7 +181,10 @@ class NetConnection:
 
         args: user arguments of the connect command.
         timeout: seconds to wait for the server, here and in every method that waits; `None` waits for ever.
-        on_call: `on_call(method, args)` returns the result of a method that the server calls, or `NotImplemented`.
+        on_call: `on_call(method, args)` returns the result of a method that the server calls, or `NotImplemented`. It may be
+            a coroutine (`async def`), whose result counts when it is done; what it raises fails the call, `PermissionError`
+            with NetConnection.Call.Prohibited.
+            Coroutines run side by side in an event loop on another thread.
         on_status: `on_status(status)` is told of every status of the connection.
         engine: the threads to live on; by default those that all outgoing connections share.
         follow_reconnects: when the server asks to connect elsewhere on the same host, do: streams and shared objects go
@@ -175,10 +197,11 @@ class NetConnection:
         if on_call is not None or on_status is not None:
             threads.append(Dispatcher("rtmpkit-connection"))
         self._threads = threads
+        tasks = LoopThread()
         raw = RawConnection(
             engine or shared_engine(),
             threads[0].queue if threads else None,
-            on_call=on_call,
+            on_call=None if on_call is None else answering(on_call, tasks.spawn, unraisable),
             on_status=on_status,
             follow_reconnects=follow_reconnects,
         )
@@ -199,6 +222,7 @@ class NetConnection:
             raw.wait_closed(CLOSE_TIMEOUT)
             raw.release()
             dispatcher.stop()
+            tasks.stop()
 
         self._close = finalize(self, close)
         try:
@@ -291,6 +315,20 @@ class NetConnection:
     def uri(self) -> str:
         """The URI connected to (`tcUrl`)."""
         return self._raw.uri
+
+    def reconnect_target(self, status: Status) -> str | None:
+        """Where to connect instead, when `status` is the server's request to reconnect; `None` for any other.
+
+        Raises when the target is no RTMP URL or protects less than the present connection.
+        """
+        return self._raw.reconnect_target(status)
+
+    def reconnect_to(self, url: str) -> None:
+        """Moves to another server as `follow_reconnects` does: streams and shared objects go on there.
+
+        Returns at once; `on_status` hears NetConnection.Connect.Success of the new connection, or .ReconnectFailed.
+        """
+        self._raw.reconnect_to(url)
 
     def stats(self) -> TrafficStats:
         """Bytes and messages so far."""

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::amf::ClassRegistry;
 use crate::app::client::Client;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::shared_object::SharedObjects;
@@ -29,13 +30,18 @@ impl PeerLink for Client {
 
 impl Subscriptions {
     /// Takes a message of the client. An error says that it was unreadable; the connection may go on.
-    pub(crate) fn message(&mut self, client: &Client, message: &Message) -> Result<(), SharedObjectError> {
+    pub(crate) fn message(
+        &mut self,
+        client: &Client,
+        message: &Message,
+        classes: &ClassRegistry,
+    ) -> Result<(), SharedObjectError> {
         let sender = Sender {
             id: client.id(),
             link: Arc::new(client.clone()),
             client: Some(client.clone()),
         };
-        self.take(client.instance().shared_objects(), sender, message)
+        self.take(client.instance().shared_objects(), sender, message, classes)
     }
 
     /// Leaves every object.
@@ -54,10 +60,12 @@ impl Subscriptions {
         objects: &SharedObjects,
         sender: Sender,
         message: &Message,
+        classes: &ClassRegistry,
     ) -> Result<(), SharedObjectError> {
         let config = &objects.config;
         let size = message.payload.len();
-        let mut message = SharedObjectMessage::load(message, &config.value_limits(), config.max_events)?;
+        let mut message =
+            SharedObjectMessage::load_with(message, &config.value_limits(), config.max_events, classes)?;
         self.limit_sends(&mut message, &sender, config.max_sends_per_second);
         let Some(core) = self.object(objects, &sender, &message) else {
             return Ok(());

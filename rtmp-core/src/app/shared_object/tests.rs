@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::amf::{Object, Value};
+use crate::amf::{ClassRegistry, Object, Value};
 use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::{PeerCommand, PeerLink};
@@ -148,7 +148,9 @@ impl TestClient {
             client: None,
         };
         let message = Message::control(kind, Bytes::from(bytes));
-        self.subscriptions.take(&self.objects, sender, &message).unwrap();
+        self.subscriptions
+            .take(&self.objects, sender, &message, &ClassRegistry::new())
+            .unwrap();
     }
 
     /// Sends a message of type 19 in hexadecimal digits.

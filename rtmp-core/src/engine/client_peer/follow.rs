@@ -63,6 +63,8 @@ pub(crate) enum Step {
     Gone(u64),
     /// End without a word.
     Quit,
+    /// Enough was sent for streams that wait for room.
+    Room,
     /// What was posted before the connection was replaced has been served.
     Settled,
 }
@@ -256,6 +258,7 @@ impl ClientPeer {
             Step::Cut(stream) => self.cut(stream),
             Step::Gone(id) => self.older_gone(id),
             Step::Quit => self.quit(),
+            Step::Room => self.core.unblock(),
             Step::Replace(_) | Step::Settled => {}
         }
         self.leave_if_done();
@@ -444,11 +447,12 @@ impl ClientPeer {
         }
         let core = Arc::clone(&stream.core);
         let Some(moving) = &mut stream.moving else {
-            return core.media(message);
+            return core.media(message, self.follow.now);
         };
         if let Some(messages) = moving.arrive(message, core.has_video() && !moving.gone) {
             self.switch(id);
-            messages.into_iter().for_each(|message| core.media(message));
+            let now = self.follow.now;
+            messages.into_iter().for_each(|message| core.media(message, now));
         }
     }
 
@@ -469,7 +473,7 @@ impl ClientPeer {
                 return self.warn(&format!("{}: {}", status.code, status.description));
             }
         }
-        stream.core.status(status);
+        stream.core.told(status, self.follow.now);
     }
 }
 

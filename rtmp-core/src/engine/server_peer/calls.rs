@@ -84,7 +84,10 @@ impl ServerPeer {
         let Some(client) = self.client.clone().filter(|_| self.accepted) else {
             return;
         };
-        if let Err(error) = self.shared_objects.message(&client, message) {
+        if let Err(error) = self
+            .shared_objects
+            .message(&client, message, self.session.classes())
+        {
             self.complain(Code::CallFailed, &error.to_string());
         }
     }

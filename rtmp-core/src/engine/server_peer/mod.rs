@@ -21,6 +21,7 @@ use crate::app::client::Client;
 use crate::app::peer::{Answer, PeerCommand, Reply};
 use crate::app::shared_object::Subscriptions;
 use crate::app::stats::Traffic;
+use crate::engine::admission::Ticket;
 use crate::engine::mailbox::Link;
 use crate::engine::server::ServerCore;
 use crate::engine::shaper::Shaper;
@@ -43,6 +44,7 @@ pub(crate) struct ServerPeer {
     pub(crate) server: Arc<ServerCore>,
     pub(crate) traffic: Arc<Traffic>,
     address: SocketAddr,
+    ticket: Ticket,
     link: Link,
     client: Option<Client>,
     application: Option<Application>,
@@ -76,17 +78,23 @@ impl ServerPeer {
     pub(crate) fn new(
         server: Arc<ServerCore>,
         address: SocketAddr,
+        ticket: Ticket,
         link: Link,
         seed: [u8; 32],
         now: u64,
     ) -> Self {
         let traffic = Arc::default();
         server.watch_traffic(&traffic);
+        let session = match ticket {
+            Ticket::Client => &server.session,
+            Ticket::Refused(_) => &server.refusing,
+        };
         Self {
-            session: ServerSession::new(Arc::clone(&server.session), seed, now),
+            session: ServerSession::new(Arc::clone(session), seed, now),
             server,
             traffic,
             address,
+            ticket,
             link,
             client: None,
             application: None,
@@ -256,7 +264,7 @@ impl ServerPeer {
         self.end_probe(&ended());
         self.fail_early();
         self.server.keep_traffic(&self.traffic);
-        self.server.dismiss(self.address.ip());
+        self.server.dismiss(self.address.ip(), self.ticket);
         let (Some(client), Some(application)) = (self.client.take(), self.application.take()) else {
             return;
         };

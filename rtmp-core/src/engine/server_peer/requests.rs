@@ -9,6 +9,7 @@ use crate::app::client::Client;
 use crate::app::instance::NO_ROOM;
 use crate::app::peer::Answer;
 use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
+use crate::engine::admission::Ticket;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::playing::{Entry, Item, State};
 use crate::engine::server_peer::streams::Accepted;
@@ -70,7 +71,11 @@ impl Asked {
 }
 
 impl ServerPeer {
-    pub(super) fn connect(&mut self, command: session::ConnectRequest, context: &mut Context<'_>) {
+    pub(super) fn connect(&mut self, mut command: session::ConnectRequest, context: &mut Context<'_>) {
+        if let Ticket::Refused(why) = self.ticket {
+            let status = Status::new(Code::ConnectRejected).with_description(why);
+            return self.session.reject_connect(status);
+        }
         if let Some(refusal) = self.server.refusal() {
             return self.session.reject_connect(refusal);
         }
@@ -88,6 +93,12 @@ impl ServerPeer {
                 Status::new(Code::ConnectRejected).with_description("The application is being shut down.");
             return self.session.reject_connect(status);
         };
+        if let Err(error) = self.session.reread_connect(&mut command, &application.classes()) {
+            let description = format!("The connect command cannot be taken: {error}");
+            return self
+                .session
+                .reject_connect(Status::new(Code::ConnectRejected).with_description(description));
+        }
         let client = Client::new(
             self.link.id,
             self.address,

@@ -82,6 +82,15 @@ impl Command {
         Self::load_counting(message, limits, None, &mut Tally::default())
     }
 
+    /// Like [`load`](Self::load), with classes that are known.
+    pub fn load_with(
+        message: &Message,
+        limits: &Limits,
+        classes: &ClassRegistry,
+    ) -> Result<Self, CommandError> {
+        Self::load_counting(message, limits, Some(classes), &mut Tally::default())
+    }
+
     /// Like [`load`](Self::load), with classes that are known, and counting what is tolerated.
     pub(crate) fn load_counting(
         message: &Message,

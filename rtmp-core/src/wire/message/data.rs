@@ -1,6 +1,6 @@
 //! Data messages, types 18 and 15 (RTMP 1.0 7.1.2): a name and values, sent along with media.
 
-use crate::amf::{Limits, Value, amf0};
+use crate::amf::{ClassRegistry, Limits, Value, amf0};
 use crate::wire::deviation::Tally;
 use crate::wire::message::command::{
     CommandError, ObjectEncoding, begin_body, decode_values, encode_values, split_name, strip_selector,
@@ -37,16 +37,34 @@ impl DataMessage {
         Self::from_body_counting(body, limits, &mut Tally::default())
     }
 
+    /// Like [`from_body`](Self::from_body), with classes that are known.
+    pub fn from_body_with(
+        body: &[u8],
+        limits: &Limits,
+        classes: &ClassRegistry,
+    ) -> Result<Self, CommandError> {
+        Self::decode(body, limits, Some(classes), &mut Tally::default())
+    }
+
     /// Like [`from_body`](Self::from_body), counting what is tolerated.
     pub(crate) fn from_body_counting(
         body: &[u8],
         limits: &Limits,
         tally: &mut Tally,
     ) -> Result<Self, CommandError> {
+        Self::decode(body, limits, None, tally)
+    }
+
+    fn decode(
+        body: &[u8],
+        limits: &Limits,
+        classes: Option<&ClassRegistry>,
+        tally: &mut Tally,
+    ) -> Result<Self, CommandError> {
         let (name, rest) = split_name(body).ok_or(CommandError::Name)?;
         Ok(Self {
             name: name.to_owned(),
-            args: decode_values(rest, limits, None, tally)?,
+            args: decode_values(rest, limits, classes, tally)?,
         })
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::amf::{Limits, Value, amf0};
+use crate::amf::{ClassRegistry, Limits, Value, amf0};
 use crate::wire::message::command::{ObjectEncoding, encode_values};
 use crate::wire::message::{Message, MessageType};
 
@@ -112,6 +112,16 @@ impl SharedObjectMessage {
     /// Reads a message of at most `max_events` events; `limits` hold for each value in it. What cannot be read inside
     /// an event makes that event [`SharedObjectEvent::Other`]; the message fails only when its frame is broken.
     pub fn load(message: &Message, limits: &Limits, max_events: usize) -> Result<Self, SharedObjectError> {
+        Self::load_with(message, limits, max_events, ClassRegistry::builtin())
+    }
+
+    /// Like [`load`](Self::load), with classes that are known. A value that is refused makes its event unreadable.
+    pub fn load_with(
+        message: &Message,
+        limits: &Limits,
+        max_events: usize,
+        classes: &ClassRegistry,
+    ) -> Result<Self, SharedObjectError> {
         let (encoding, skipped) = match message.kind {
             MessageType::SHARED_OBJECT => (ObjectEncoding::Amf0, 0),
             MessageType::SHARED_OBJECT_AMF3 => match message.payload.first() {
@@ -138,7 +148,7 @@ impl SharedObjectMessage {
             let kind = reader.u8()?;
             let length = usize::try_from(reader.u32()?).unwrap_or(usize::MAX);
             let data = reader.take(length)?;
-            events.push(SharedObjectEvent::read(kind, data, limits));
+            events.push(SharedObjectEvent::read(kind, data, limits, classes));
         }
         Ok(Self {
             name,
@@ -194,14 +204,14 @@ impl SharedObjectEvent {
         }
     }
 
-    fn read(kind: u8, data: Bytes, limits: &Limits) -> Self {
+    fn read(kind: u8, data: Bytes, limits: &Limits, classes: &ClassRegistry) -> Self {
         let known = match kind {
             1 => Some(Self::Use),
             2 => Some(Self::Release),
-            3 => read_slots(&data, limits).map(Self::RequestChange),
-            4 => read_slots(&data, limits).map(Self::Change),
+            3 => read_slots(&data, limits, classes).map(Self::RequestChange),
+            4 => read_slots(&data, limits, classes).map(Self::Change),
             5 => read_names(&data).map(Self::Success),
-            6 => read_send(&data, limits),
+            6 => read_send(&data, limits, classes),
             7 => read_status(&data),
             8 => Some(Self::Clear),
             9 => read_names(&data).map(Self::Remove),
@@ -294,12 +304,12 @@ fn split_text(data: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 
-fn read_slots(mut data: &[u8], limits: &Limits) -> Option<Vec<(String, Value)>> {
+fn read_slots(mut data: &[u8], limits: &Limits, classes: &ClassRegistry) -> Option<Vec<(String, Value)>> {
     let mut slots = Vec::new();
     while !data.is_empty() {
         let (name, rest) = split_text(data)?;
         // References do not reach from one value into another.
-        let mut decoder = amf0::Decoder::new(rest, *limits);
+        let mut decoder = amf0::Decoder::new(rest, *limits).with_registry(classes);
         let value = decoder.decode().ok()?;
         data = rest.get(decoder.position()..)?;
         slots.push((name.to_owned(), value));
@@ -317,10 +327,11 @@ fn read_names(mut data: &[u8]) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
-fn read_send(data: &[u8], limits: &Limits) -> Option<SharedObjectEvent> {
-    let mut values = amf0::decode_all(data, limits).ok()?;
-    if values.is_empty() {
-        return None;
+fn read_send(data: &[u8], limits: &Limits, classes: &ClassRegistry) -> Option<SharedObjectEvent> {
+    let mut decoder = amf0::Decoder::new(data, *limits).with_registry(classes);
+    let mut values = vec![decoder.decode().ok()?];
+    while !decoder.is_empty() {
+        values.push(decoder.decode().ok()?);
     }
     let args = values.split_off(1);
     let handler = values.first()?.as_str()?.to_owned();

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from rtmpkit._calls import OnCall, answering
 from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize, shared_engine
-from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
+from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, ServerCall, Status, TrafficStats, Url
 from rtmpkit.aio._pump import Pump
+from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.shared_object import SharedObject
-from rtmpkit.client import OnCall, OnStatus
+from rtmpkit.client import OnStatus
 from rtmpkit.exceptions import ConfigError, Timeout
 from rtmpkit.types import Buffer
 
@@ -35,8 +37,15 @@ class NetStream:
         """The stream's name."""
 
     def write(self, frame: Frame) -> None:
-        """Writes a frame, sharing its bytes. Never waits; raises `Full` when 8 MiB wait to be sent."""
+        """Writes a frame, sharing its bytes. Never waits; raises `Full` when 8 MiB wait to be sent: see `drain`."""
         self._raw.write(frame)
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """After `Full`: waits until less than half as much waits to be sent, or the stream is over.
+
+        Returns at once when nothing was refused since. Raises `Timeout` when there is no room in time.
+        """
+        await self.connection._pump.until(lambda: self._raw.writable() or ..., timeout, "waiting for room to write")
 
     def write_video(
         self,
@@ -91,9 +100,18 @@ class NetStream:
         """Says whether audio and video are wanted."""
         self._raw.receive(audio=audio, video=video)
 
+    def set_buffer(self, millis: int) -> None:
+        """Tells the server how much this side buffers, and watches that much; as in `rtmpkit.NetStream`."""
+        self._raw.set_buffer(millis)
+
+    @property
+    def buffer(self) -> int:
+        """Milliseconds that `set_buffer` asked for."""
+        return self._raw.buffer
+
     @property
     def status(self) -> Status | None:
-        """The last status that the server sent."""
+        """The last status: what the server sent, or a change of the buffer."""
         return self._raw.status
 
     @property
@@ -159,7 +177,10 @@ class NetConnection:
         engine: Engine | None = None,
         follow_reconnects: bool = False,
     ) -> None:
-        """A connection that `connect` opens; the arguments are those of `rtmpkit.NetConnection`."""
+        """A connection that `connect` opens; the arguments are those of `rtmpkit.NetConnection`.
+
+        An `on_call` that is a coroutine runs as a task of the loop.
+        """
         self._timeout = timeout
         self._args = args
         self._on_call = on_call
@@ -179,7 +200,7 @@ class NetConnection:
         raw = RawConnection(
             engine,
             self._pump.queue,
-            on_call=self._on_call,
+            on_call=self._answering(),
             on_status=self._on_status,
             follow_reconnects=self._follow_reconnects,
         )
@@ -235,6 +256,14 @@ class NetConnection:
         """Whether the connection stands."""
         return self._raw is not None and self._raw.is_connected
 
+    def reconnect_target(self, status: Status) -> str | None:
+        """Where to connect instead, when `status` is the server's request to reconnect; `None` for any other."""
+        return self._connected().reconnect_target(status)
+
+    def reconnect_to(self, url: str) -> None:
+        """Moves to another server: streams and shared objects go on there. The outcome comes as a status."""
+        self._connected().reconnect_to(url)
+
     def stats(self) -> TrafficStats:
         """Bytes and messages so far."""
         return self._connected().stats()
@@ -269,6 +298,9 @@ class NetConnection:
         if self._raw is None:
             raise RuntimeError("not connected")
         return self._raw
+
+    def _answering(self) -> Callable[[ServerCall], None] | None:
+        return None if self._on_call is None else answering(self._on_call, Tasks().spawn, report)
 
     async def _shared_object(self, name: str, persistent: bool) -> SharedObject:
         raw = self._connected()

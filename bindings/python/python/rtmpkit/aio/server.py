@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize
 from rtmpkit._rtmpkit import Instance, Peer
 from rtmpkit._tasks import Bridge
 from rtmpkit.aio._pump import Pump
+from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.client import Opening
 from rtmpkit.aio.events import NOTICES, Event
 from rtmpkit.aio.shared_object import SharedObject
@@ -93,7 +94,7 @@ class Server(BaseServer):
             "tolerance": tolerance,
         }
         self._pump: Pump | None = None
-        self._tasks = _Tasks()
+        self._tasks = Tasks()
 
     async def start(self) -> None:
         """Begins to listen; `async with` does it for you."""
@@ -187,7 +188,7 @@ class Server(BaseServer):
         return self._pump
 
     def _bridge(self, application: rtmpkit.application.Application) -> Bridge:
-        return Bridge(application, self._tasks.spawn, _report)
+        return Bridge(application, self._tasks.spawn, report)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -197,21 +198,3 @@ class Server(BaseServer):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-class _Tasks:
-    """Coroutines of a server. Not part of it: the library keeps what it calls."""
-
-    def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine."""
-        task = asyncio.ensure_future(coroutine)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-
-def _report(event: str, error: BaseException, application: object) -> None:
-    context = {"message": f"rtmpkit: {event} failed", "exception": error, "application": application}
-    asyncio.get_running_loop().call_exception_handler(context)
