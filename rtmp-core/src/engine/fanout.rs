@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::stats::Drops;
 use crate::app::stream::{Delivery, Item, LiveMessage, LiveStream, Verdict};
 use crate::engine::connection::{Connection, Peer};
-use crate::engine::players::{Audience, Player};
+use crate::engine::players::{Audience, Player, Waiting};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::timer::Deadline;
 use crate::engine::transport::Sent;
@@ -25,6 +25,8 @@ pub(crate) struct Sender {
 
 /// Sends below this count go out one by one.
 const LEAST_BATCH: usize = 3;
+/// From this many players on, header and body are put together once for all.
+const LEAST_SHARED: usize = 3;
 
 impl Worker {
     /// Takes a stream's event: subscriptions of the host see it at once, players when it is due.
@@ -65,11 +67,19 @@ impl Worker {
                 pending,
                 ..
             } = audience;
+            let is_shared = players.len() >= LEAST_SHARED;
             for player in players {
                 let Some(connection) = self.connections.get_mut(player.key) else {
                     continue;
                 };
-                let start = give(player, connection, pending, stream.as_deref(), self.now);
+                let start = give(
+                    player,
+                    connection,
+                    pending,
+                    is_shared,
+                    stream.as_deref(),
+                    self.now,
+                );
                 took_over.extend(start.map(|timestamp| (player.key, player.stream_id, timestamp)));
                 if !connection.dirty {
                     connection.dirty = true;
@@ -145,7 +155,7 @@ impl Worker {
         for key in keys.iter().take(BATCH) {
             taken += 1;
             if let Some(outgoing) = self.connections.get(*key).and_then(Connection::outgoing) {
-                batch.add(outgoing.fd, |slices| outgoing.fill(slices));
+                batch.add(outgoing.fd, outgoing.slices());
                 again.push(*key);
             }
         }
@@ -197,18 +207,20 @@ fn wait(message: &LiveMessage, stream: &LiveStream, load: u8) -> u64 {
     }
 }
 
-/// Queues pending events for one player. If with them it takes over from another stream, the time at which it does.
+/// Queues pending events for one player, one of several if `is_shared`. If with them it takes over from another stream,
+/// the time at which it does.
 fn give(
     player: &mut Player,
     connection: &mut Connection,
-    pending: &[Item],
+    pending: &mut [Waiting],
+    is_shared: bool,
     stream: Option<&LiveStream>,
     now: u64,
 ) -> Option<u32> {
     let mut sent = 0;
     let mut took_over = None;
     let mut dropped = [Drops::default(); 3];
-    for item in pending {
+    for Waiting { item, frames } in pending {
         let backlog = connection.backlog();
         let Peer::Server(peer) = &mut connection.peer else {
             return None;
@@ -223,7 +235,10 @@ fn give(
                         took_over = Some(message.shared.timestamp);
                     }
                     if let Some(shared) = message.form(player.reduction) {
-                        peer.session.send_media(player.stream_id, shared);
+                        match player.reduction {
+                            None if is_shared => peer.session.send_framed(player.stream_id, shared, frames),
+                            _ => peer.session.send_media(player.stream_id, shared),
+                        };
                         sent += 1;
                     }
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::app::stream::{Feed, Item, LiveStream, PlayerFlow};
 use crate::media::Reduction;
+use crate::wire::chunk::Frames;
 
 /// One message stream of one connection that plays a live stream.
 #[derive(Debug)]
@@ -20,6 +21,13 @@ pub(crate) struct Player {
     pub(crate) takes_over: Option<u64>,
 }
 
+/// An event that waits to be given to the players, and what they share of it.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) item: Item,
+    pub(crate) frames: Frames,
+}
+
 /// All that a worker serves of one stream.
 #[derive(Debug)]
 pub(crate) struct Audience {
@@ -27,7 +35,7 @@ pub(crate) struct Audience {
     pub(crate) players: Vec<Player>,
     pub(crate) feeds: Vec<Arc<Feed>>,
     /// Events that wait to be given to the players.
-    pub(crate) pending: Vec<Item>,
+    pub(crate) pending: Vec<Waiting>,
     /// When they have waited long enough.
     pub(crate) due_at: u64,
 }
@@ -87,7 +95,8 @@ impl Players {
         } else {
             audience.due_at = audience.due_at.min(due_at);
         }
-        audience.pending.push(item);
+        let frames = Frames::default();
+        audience.pending.push(Waiting { item, frames });
     }
 
     /// When the next events are due.

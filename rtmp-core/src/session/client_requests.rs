@@ -182,14 +182,8 @@ impl ClientSession {
     /// Sends a message prepared for several connections. `false`, nothing being sent, when it is longer than RTMP allows.
     #[inline]
     pub fn send_shared(&mut self, stream_id: u32, message: &SharedMessage) -> bool {
-        let csid = match message.kind {
-            MessageType::AUDIO => csid::AUDIO,
-            MessageType::VIDEO => csid::VIDEO,
-            _ => csid::DATA,
-        };
-        self.link
-            .writer
-            .write_shared(csid, stream_id, message, &mut self.link.output)
+        let (csid, output) = (csid::of_media(message.kind), &mut self.link.output);
+        self.link.writer.write_shared(csid, stream_id, message, output)
     }
 
     /// Sends a data message (for instance `onMetaData`, its body beginning with that name) that the server shall remember

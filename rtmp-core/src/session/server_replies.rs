@@ -5,7 +5,7 @@ use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::{Role, Stream};
-use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
+use crate::wire::chunk::{Frames, Message, MessageType, SharedMessage, csid};
 use crate::wire::message::command::Command;
 use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
@@ -205,14 +205,26 @@ impl ServerSession {
     /// `false`, nothing being sent, when the message is longer than RTMP allows.
     #[inline]
     pub fn send_media(&mut self, stream_id: u32, message: &SharedMessage) -> bool {
-        let csid = match message.kind {
-            MessageType::AUDIO => csid::AUDIO,
-            MessageType::VIDEO => csid::VIDEO,
-            _ => csid::DATA,
-        };
+        self.link.writer.write_shared(
+            csid::of_media(message.kind),
+            stream_id,
+            message,
+            &mut self.link.output,
+        )
+    }
+
+    /// The same for one of many players: `frames` holds what they share of this message.
+    #[inline]
+    pub(crate) fn send_framed(
+        &mut self,
+        stream_id: u32,
+        message: &SharedMessage,
+        frames: &mut Frames,
+    ) -> bool {
+        let (csid, output) = (csid::of_media(message.kind), &mut self.link.output);
         self.link
             .writer
-            .write_shared(csid, stream_id, message, &mut self.link.output)
+            .write_framed(csid, stream_id, message, frames, output)
     }
 
     /// Sends a message of a recorded stream. `false`, nothing being sent, when it is longer than RTMP allows.

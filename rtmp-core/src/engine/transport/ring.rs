@@ -5,7 +5,7 @@
 //! the lifetime of the batch, which ends there.
 #![allow(unsafe_code)]
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -124,27 +124,24 @@ impl Ring {
 }
 
 impl<'data> Batch<'_, 'data> {
-    /// Adds a send of what `fill` puts into the slices; its number is its place among the results.
-    pub(crate) fn add(&mut self, fd: BorrowedFd<'data>, fill: impl FnOnce(&mut [IoSlice<'data>]) -> usize) {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let filled = fill(&mut slices).min(SLICES);
+    /// Adds a send of the first of the slices, as many as one send takes; its number is its place among the results.
+    #[inline]
+    pub(crate) fn add(&mut self, fd: BorrowedFd<'data>, data: impl Iterator<Item = &'data [u8]>) {
         let first_slice = self.ring.slices.len();
         let mut bytes = 0;
-        for slice in &slices[..filled] {
+        for slice in data.take(SLICES) {
             bytes += slice.len();
             self.ring.slices.push(libc::iovec {
                 iov_base: slice.as_ptr().cast_mut().cast(),
                 iov_len: slice.len(),
             });
         }
-        if bytes > 0 {
-            self.ring.targets.push(Target {
-                fd: fd.as_raw_fd(),
-                first_slice,
-                slices: filled,
-                bytes,
-            });
-        }
+        self.ring.targets.push(Target {
+            fd: fd.as_raw_fd(),
+            first_slice,
+            slices: self.ring.slices.len() - first_slice,
+            bytes,
+        });
     }
 
     /// Sends everything; the outcomes come in the order of adding. An error leaves the ring unusable; sends without an
@@ -201,11 +198,7 @@ mod tests {
             let head = [round];
             let mut batch = ring.batch();
             for ((socket, _), body) in pairs.iter().zip(&bodies) {
-                batch.add(socket.as_fd(), |slices| {
-                    slices[0] = IoSlice::new(&head);
-                    slices[1] = IoSlice::new(body);
-                    2
-                });
+                batch.add(socket.as_fd(), [&head[..], body].into_iter());
             }
             batch.send(&mut outcomes).unwrap();
             assert!(outcomes.iter().all(|sent| *sent
@@ -232,10 +225,7 @@ mod tests {
         for _ in 0..3 {
             let mut batch = ring.batch();
             for (socket, data) in [(&full, &large[..]), (&good, &large[..3]), (&gone, &large[..3])] {
-                batch.add(socket.as_fd(), |slices| {
-                    slices[0] = IoSlice::new(data);
-                    1
-                });
+                batch.add(socket.as_fd(), std::iter::once(data));
             }
             batch.send(&mut outcomes).unwrap();
         }

@@ -1,7 +1,7 @@
 //! Stands in for io_uring on systems without it: there is never a ring.
 
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
+use std::io;
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 
@@ -27,7 +27,7 @@ impl Ring {
 }
 
 impl<'data> Batch<'_, 'data> {
-    pub(crate) fn add(&mut self, _: BorrowedFd<'data>, _: impl FnOnce(&mut [IoSlice<'data>]) -> usize) {
+    pub(crate) fn add(&mut self, _: BorrowedFd<'data>, _: impl Iterator<Item = &'data [u8]>) {
         match self.0 {}
     }
 

@@ -106,13 +106,19 @@ impl Output {
 
     /// Like [`io_slices`](Self::io_slices), with no more than `most` bytes in all of them together.
     pub fn io_slices_within<'a>(&'a self, most: usize, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut inline = self.inline_start;
-        let mut room = most;
         let mut filled = 0;
-        for (slot, segment) in slices.iter_mut().zip(&self.segments) {
-            if room == 0 {
-                break;
-            }
+        for (slot, bytes) in slices.iter_mut().zip(self.slices_within(most)) {
+            *slot = IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// The first waiting bytes piece by piece, no more than `most` in all.
+    #[inline]
+    pub fn slices_within(&self, most: usize) -> impl Iterator<Item = &[u8]> {
+        let (mut inline, mut room) = (self.inline_start, most);
+        self.segments.iter().map_while(move |segment| {
             let bytes = match segment {
                 Segment::Inline(len) => {
                     let bytes = self.inline.get(inline..inline + len).unwrap_or_default();
@@ -123,15 +129,22 @@ impl Output {
             };
             let bytes = bytes.get(..room).unwrap_or(bytes);
             room -= bytes.len();
-            *slot = IoSlice::new(bytes);
-            filled += 1;
-        }
-        filled
+            (!bytes.is_empty()).then_some(bytes)
+        })
+    }
+
+    /// In how many pieces they wait.
+    pub fn pieces(&self) -> usize {
+        self.segments.len()
     }
 
     /// Forgets the first `count` bytes, which have been sent. A count above [`len`](Self::len) empties the queue.
     pub fn consume(&mut self, count: usize) {
-        let mut left = count.min(self.len);
+        if count >= self.len {
+            self.consumed += self.len as u64;
+            return self.clear();
+        }
+        let mut left = count;
         self.len -= left;
         self.consumed += left as u64;
         while left > 0 {
@@ -159,9 +172,6 @@ impl Output {
             };
             left -= take;
             self.segments.pop_front();
-        }
-        if self.len == 0 {
-            self.reset();
         }
     }
 

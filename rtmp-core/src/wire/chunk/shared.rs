@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::header::{EXTENDED, HeaderBytes};
+use super::writer::Previous;
 use super::{MAX_CHUNK_SIZE, MessageType};
 
 /// A message whose body is cut into chunks once, for one chunk size and chunk stream, and then shared by all receivers.
@@ -50,6 +51,53 @@ impl SharedMessage {
         } else {
             self.csid == csid && self.chunk_size == chunk_size
         }
+    }
+}
+
+/// Header and body of one message in one piece, for all receivers that need the same header: one buffer to send instead
+/// of two, and no header to make. Made as they are needed, for the few different headers that there are.
+#[derive(Debug, Default)]
+pub struct Frames(Vec<Frame>);
+
+/// What receivers need whose chunk stream stands at `before`.
+#[derive(Debug)]
+pub(super) struct Frame {
+    before: Previous,
+    pub(super) after: Previous,
+    pub(super) bytes: Bytes,
+}
+
+/// Different headers of one message; more than this is rare enough not to copy the body again.
+const MOST_FRAMES: usize = 4;
+/// Longer bodies are not copied to stand behind their header.
+const LONGEST_FRAME: usize = 64 << 10;
+
+impl Frames {
+    #[inline]
+    pub(super) fn can_hold(&self, message: &SharedMessage, csid: u32, chunk_size: u32) -> bool {
+        message.body.len() <= LONGEST_FRAME && message.fits(csid, chunk_size)
+    }
+
+    #[inline]
+    pub(super) fn find(&self, before: &Previous, stream_id: u32) -> Option<&Frame> {
+        let fits = |frame: &&Frame| frame.before == *before && frame.after.stream_id == stream_id;
+        self.0.iter().find(fits)
+    }
+
+    /// Takes in one more; `None` when there are too many.
+    pub(super) fn add(
+        &mut self,
+        before: Previous,
+        after: Previous,
+        header: &[u8],
+        message: &SharedMessage,
+    ) -> Option<&Bytes> {
+        if self.0.len() >= MOST_FRAMES {
+            return None;
+        }
+        let bytes = Bytes::from([header, &message.body[..]].concat());
+        self.0.push(Frame { before, after, bytes });
+        self.0.last().map(|frame| &frame.bytes)
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::header::{EXTENDED, HeaderBytes};
 use super::output::Output;
-use super::shared::{SharedMessage, extended_timestamp};
+use super::shared::{Frames, SharedMessage, extended_timestamp};
 use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType};
 
 /// Chunks up to this length are copied into the output; longer ones are referenced.
@@ -18,14 +18,14 @@ pub struct ChunkWriter {
 }
 
 /// The last message sent on a chunk stream.
-#[derive(Debug)]
-struct Previous {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Previous {
     csid: u32,
     timestamp: u32,
     /// `None` after a format 0 header: receivers disagree about the delta a format 3 header would then inherit.
     delta: Option<u32>,
     length: u32,
-    stream_id: u32,
+    pub(super) stream_id: u32,
     kind: MessageType,
 }
 
@@ -83,16 +83,14 @@ impl ChunkWriter {
             stream_id,
             ..
         } = *message;
-        self.header(
-            &Fields {
-                csid,
-                stream_id,
-                kind,
-                timestamp,
-                length,
-            },
-            out,
-        );
+        let header = self.header(&Fields {
+            csid,
+            stream_id,
+            kind,
+            timestamp,
+            length,
+        });
+        out.push_slice(header.as_slice());
         self.body(csid, timestamp, &message.payload, out);
         true
     }
@@ -112,16 +110,14 @@ impl ChunkWriter {
             return false;
         };
         let SharedMessage { timestamp, kind, .. } = *message;
-        self.header(
-            &Fields {
-                csid,
-                stream_id,
-                kind,
-                timestamp,
-                length,
-            },
-            out,
-        );
+        let header = self.header(&Fields {
+            csid,
+            stream_id,
+            kind,
+            timestamp,
+            length,
+        });
+        out.push_slice(header.as_slice());
         if message.fits(csid, self.chunk_size) {
             out.push_shared(&message.body);
         } else {
@@ -130,26 +126,64 @@ impl ChunkWriter {
         true
     }
 
-    fn header(&mut self, fields: &Fields, out: &mut Output) {
+    /// Like [`write_shared`](Self::write_shared), with header and body in one piece that receivers of the message share
+    /// when they need the same header, as nearly all players of a stream do. `frames` belongs to this message.
+    pub fn write_framed(
+        &mut self,
+        csid: u32,
+        stream_id: u32,
+        message: &SharedMessage,
+        frames: &mut Frames,
+        out: &mut Output,
+    ) -> bool {
+        let previous = self.streams.iter_mut().find(|stream| stream.csid == csid);
+        let Some(previous) = previous.filter(|_| frames.can_hold(message, csid, self.chunk_size)) else {
+            return self.write_shared(csid, stream_id, message, out);
+        };
+        if let Some(frame) = frames.find(previous, stream_id) {
+            *previous = frame.after;
+            out.push_shared(&frame.bytes);
+            return true;
+        }
+        let before = *previous;
+        let header = self.header(&Fields {
+            csid,
+            stream_id,
+            kind: message.kind,
+            timestamp: message.timestamp,
+            length: message.payload.len() as u32,
+        });
+        let after = self.streams.iter().find(|stream| stream.csid == csid);
+        match after.and_then(|after| frames.add(before, *after, header.as_slice(), message)) {
+            Some(bytes) => out.push_shared(bytes),
+            None => {
+                out.push_slice(header.as_slice());
+                out.push_shared(&message.body);
+            }
+        }
+        true
+    }
+
+    fn header(&mut self, fields: &Fields) -> HeaderBytes {
         let found = self.streams.iter_mut().find(|stream| stream.csid == fields.csid);
         let Some(previous) = found else {
-            out.push_slice(full_header(fields).as_slice());
             self.streams.reserve_exact(1);
             self.streams.push(Previous::after_full(fields));
-            return;
+            return full_header(fields);
         };
         let delta = fields.timestamp.checked_sub(previous.timestamp);
         match delta {
             Some(delta) if fields.stream_id == previous.stream_id && fields.timestamp < EXTENDED => {
-                out.push_slice(delta_header(fields, previous, delta).as_slice());
+                let header = delta_header(fields, previous, delta);
                 *previous = Previous {
                     delta: Some(delta),
                     ..Previous::after_full(fields)
                 };
+                header
             }
             _ => {
-                out.push_slice(full_header(fields).as_slice());
                 *previous = Previous::after_full(fields);
+                full_header(fields)
             }
         }
     }
@@ -390,6 +424,37 @@ mod tests {
         let mut slices = [std::io::IoSlice::new(&[]); 4];
         assert_eq!(out.io_slices(&mut slices), 2);
         assert_eq!(slices[1].as_ptr(), shared.body.as_ptr());
+    }
+
+    #[test]
+    fn receivers_that_stand_alike_share_header_and_body() {
+        let shared =
+            |timestamp| SharedMessage::new(MessageType::VIDEO, timestamp, vec![7; 1000].into(), 4096, 6);
+        let (first, second) = (shared(0), shared(40));
+        let mut writers: Vec<ChunkWriter> = (0..4).map(|_| ChunkWriter::new()).collect();
+        writers[..3]
+            .iter_mut()
+            .for_each(|writer| writer.set_chunk_size(4096));
+        let mut frames = Frames::default();
+        let mut places = Vec::new();
+        for (number, writer) in writers.iter_mut().enumerate() {
+            // The third joins between the two, the fourth has another chunk size.
+            let before = if number == 2 { &shared(20) } else { &first };
+            let (mut out, mut plain) = (Output::new(), Output::new());
+            let mut twin = ChunkWriter::new();
+            twin.set_chunk_size(writer.chunk_size());
+            assert!(writer.write_framed(6, 1, before, &mut Frames::default(), &mut out));
+            assert!(twin.write_shared(6, 1, before, &mut plain));
+            assert_eq!(out.take_bytes(), plain.take_bytes());
+            assert!(writer.write_framed(6, 1, &second, &mut frames, &mut out));
+            assert!(twin.write_shared(6, 1, &second, &mut plain));
+            let mut slices = [std::io::IoSlice::new(&[]); 4];
+            places.push((out.io_slices(&mut slices), slices[0].as_ptr()));
+            assert_eq!(out.take_bytes(), plain.take_bytes());
+        }
+        assert_eq!((places[0].0, places[0]), (1, places[1]));
+        assert_eq!(places[2].0, 1);
+        assert_ne!(places[0].1, places[2].1);
     }
 
     #[test]
