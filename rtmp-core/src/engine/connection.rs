@@ -182,6 +182,19 @@ impl Connection {
         .map_err(End::Session)
     }
 
+    /// Whether it matters that the socket can be written to: that is reported with every change, of reading too.
+    pub(crate) fn awaits_writable(&self) -> bool {
+        !self.writable
+    }
+
+    /// Whether there is something to send, or to see to after sending.
+    pub(crate) fn is_to_be_flushed(&self) -> bool {
+        match &self.peer {
+            Peer::Server(peer) => !peer.is_quiet(),
+            Peer::Client(_) => true,
+        }
+    }
+
     /// The socket can be written to; the first time, an outgoing connection stands, or failed and tries the next
     /// address.
     pub(crate) fn writable(&mut self, context: &mut Context<'_>) -> Result<Option<Vec<SocketAddr>>, End> {

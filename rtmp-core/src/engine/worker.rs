@@ -173,7 +173,8 @@ impl Worker {
             return self.accept(token);
         }
         let key = token.0;
-        if event.is_writable() {
+        let awaits = |connection: &Connection| connection.awaits_writable();
+        if event.is_writable() && self.connections.get(key).is_some_and(awaits) {
             self.writable(key);
         }
         if event.is_readable() || event.is_read_closed() || event.is_error() {
@@ -217,7 +218,7 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        if !connection.dirty {
+        if !connection.dirty && connection.is_to_be_flushed() {
             connection.dirty = true;
             self.dirty.push(key);
         }

@@ -138,6 +138,12 @@ impl Link {
         &self.output
     }
 
+    /// Whether anything waits to be sent.
+    #[inline]
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty() || !self.pending_output().is_empty()
+    }
+
     /// How much the transport has sent.
     #[inline]
     fn sent(&self) -> u64 {

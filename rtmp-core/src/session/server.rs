@@ -143,6 +143,11 @@ impl ServerSession {
         self.link.pending_output()
     }
 
+    /// Whether anything waits to be sent, encrypted or still to be; or the end.
+    pub(crate) fn has_output(&self) -> bool {
+        self.link.has_output() || self.is_closed()
+    }
+
     /// When to call `handle_timeout`, on the clock of `now`; changes with every call of the session.
     pub fn poll_timeout(&self) -> Option<u64> {
         if self.fault.is_some() {

@@ -9,7 +9,7 @@ mod requests;
 mod streams;
 mod transition;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -55,14 +55,14 @@ pub(crate) struct ServerPeer {
     early: Vec<PeerCommand>,
     /// When something of the client or for it was done last.
     last_active: u64,
-    publishing: HashMap<u32, Publishing>,
+    publishing: BTreeMap<u32, Publishing>,
     /// Publications that are over but for their recordings.
     completing: Vec<Completing>,
     playing: Vec<Playing>,
     shared_objects: Subscriptions,
-    requests: HashMap<u64, Pending>,
+    requests: BTreeMap<u64, Pending>,
     next_request: u64,
-    calls: HashMap<u64, Reply>,
+    calls: BTreeMap<u64, Reply>,
     pings: VecDeque<Reply>,
     probe: Option<Box<Probe>>,
     /// When the client asked for its bandwidth last.
@@ -102,13 +102,13 @@ impl ServerPeer {
             parting: None,
             early: Vec::new(),
             last_active: now,
-            publishing: HashMap::new(),
+            publishing: BTreeMap::new(),
             completing: Vec::new(),
             playing: Vec::new(),
             shared_objects: Subscriptions::default(),
-            requests: HashMap::new(),
+            requests: BTreeMap::new(),
             next_request: 1,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             pings: VecDeque::new(),
             probe: None,
             probed_at: None,
@@ -136,6 +136,11 @@ impl ServerPeer {
             let more = self.traffic.set_deviations(*deviations);
             self.server.traffic.add_deviations(&more);
         }
+    }
+
+    /// Whether it only publishes, and nothing is to be sent to it: most reads leave a publisher so.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.publishing.is_empty() && self.playing.is_empty() && !self.session.has_output()
     }
 
     /// When [`timeout`](Self::timeout) wants to be called.
@@ -255,7 +260,7 @@ impl ServerPeer {
             let stream_id = playing.stream_id;
             self.stop_play(stream_id, context);
         }
-        for (_, reply) in self.calls.drain() {
+        for reply in std::mem::take(&mut self.calls).into_values() {
             reply(Err(ended()));
         }
         for reply in self.pings.drain(..) {
@@ -323,8 +328,8 @@ impl ServerPeer {
             return;
         }
         self.session.swap_events(&mut VecDeque::new());
-        if self.requests.is_empty() && self.requests.capacity() > 0 {
-            self.requests = HashMap::new();
+        if self.requests.is_empty() {
+            self.requests = BTreeMap::new();
         }
     }
 

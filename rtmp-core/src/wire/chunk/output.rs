@@ -219,7 +219,7 @@ impl Output {
     }
 
     fn reset(&mut self) {
-        self.segments.clear();
+        while self.segments.pop_front().is_some() {}
         self.inline.clear();
         self.inline_start = 0;
         if self.inline.capacity() > KEPT_INLINE {
