@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Usage {
     /// User and system time.
     pub cpu: Duration,
+    /// The part of it that was user time, in hundredths of a second.
+    pub user: Duration,
     /// Resident bytes.
     pub resident: u64,
     /// Most resident bytes it ever had.
@@ -25,15 +27,22 @@ impl Usage {
         };
         Self {
             cpu: cpu(pid),
+            user: ticks(pid, 1),
             resident: kib("VmRSS:") * 1024,
             peak_resident: kib("VmHWM:") * 1024,
         }
+    }
+
+    /// The share of user time, in percent; not a number when no time was used.
+    pub fn user_percent(self) -> f64 {
+        100.0 * self.user.as_secs_f64() / self.cpu.as_secs_f64()
     }
 
     /// This reading with the CPU time since an `earlier` one.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
+            user: self.user.saturating_sub(earlier.user),
             ..self
         }
     }
@@ -54,17 +63,18 @@ fn cpu(pid: u32) -> Duration {
     };
     match read {
         true => Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32),
-        false => cpu_ticks(pid),
+        false => ticks(pid, 2),
     }
 }
 
-fn cpu_ticks(pid: u32) -> Duration {
+/// The first `count` of user and system time.
+fn ticks(pid: u32, count: usize) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks: u64 = fields
         .split_whitespace()
         .skip(11)
-        .take(2)
+        .take(count)
         .filter_map(|f| f.parse::<u64>().ok())
         .sum();
     // SAFETY: sysconf only reads a constant of the system.

@@ -41,6 +41,7 @@ impl Report {
         let seconds = self.measured.as_secs_f64().max(0.001);
         let usage = |u: &Usage| {
             json!({ "cpu_seconds": u.cpu.as_secs_f64(),
+                    "user_percent": u.user_percent(),
                     "cpu_percent": 100.0 * u.cpu.as_secs_f64() / seconds,
                     "rss_mib": mib(u.resident), "peak_rss_mib": mib(u.peak_resident) })
         };

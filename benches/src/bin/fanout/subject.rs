@@ -15,6 +15,7 @@ const fn column(key: &'static str, title: &'static str) -> Column {
 
 pub(crate) const COLUMNS: &[Column] = &[
     column("cpu_seconds_per_gb", "CPU s/GB"),
+    column("user_percent", "user %"),
     column("memory_per_player_kib", "KiB/player"),
     column("latency_p50_ms", "latency p50"),
     column("latency_p99_ms", "p99 ms"),
@@ -23,6 +24,9 @@ pub(crate) const COLUMNS: &[Column] = &[
     column("lost_video", "lost"),
     column("client_cpu_percent", "client CPU %"),
 ];
+
+/// Place of the pictures lost.
+const LOST: usize = 7;
 
 /// One run's load.
 pub(crate) struct Load {
@@ -114,7 +118,7 @@ fn measure_floor(options: &[&str], load: &Load) -> Result<Sample, String> {
     let (bytes, cpu) = (number(&value, &["bytes"]), number(&value, &["cpu_seconds"]));
     let mut sample = vec![f64::NAN; COLUMNS.len()];
     sample[0] = cpu / (bytes / 1e9);
-    sample[6] = number(&value, &["dropped"]);
+    sample[LOST] = number(&value, &["dropped"]);
     Ok(sample)
 }
 
@@ -144,6 +148,7 @@ fn measure_server(candidate: &Candidate, load: &Load) -> Result<Sample, String> 
     let players = load.players.max(1) as f64;
     Ok(vec![
         cpu / (bytes / 1e9),
+        number(&value, &["server", "user_percent"]),
         (resident - idle as f64) / 1024.0 / players,
         number(&value, &["players", "latency_p50_ms"]),
         number(&value, &["players", "latency_p99_ms"]),

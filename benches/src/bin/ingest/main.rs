@@ -33,6 +33,7 @@ const fn column(key: &'static str, title: &'static str) -> Column {
 
 const COLUMNS: &[Column] = &[
     column("cpu_seconds_per_gb", "CPU s/GB"),
+    column("user_percent", "user %"),
     column("memory_per_publisher_kib", "KiB/publ."),
     column("lost_video", "lost"),
     column("failed", "failed"),
@@ -121,9 +122,11 @@ fn measure(candidate: &Candidate, load: &Load) -> Result<Sample, String> {
     let (bytes, after) = (crowd.written() - bytes, usage());
     let unsent = crowd.waiting();
     let outcome = crowd.finish()?;
+    let server_used = after.0.since(before.0);
     let client = after.1.since(before.1).cpu.as_secs_f64();
     Ok(vec![
-        after.0.since(before.0).cpu.as_secs_f64() / (bytes as f64 / 1e9),
+        server_used.cpu.as_secs_f64() / (bytes as f64 / 1e9),
+        server_used.user_percent(),
         (after.0.resident as f64 - idle) / 1024.0 / load.publishers.max(1) as f64,
         outcome.lost as f64,
         outcome.failed as f64,

@@ -105,7 +105,7 @@ fn run(args: &Args) -> Result<(), String> {
     // Differences of calls that only begin or end a run are chance.
     for (name, figures) in report
         .iter()
-        .filter(|(_, figures)| figures.iter().any(|f| f.abs() >= 0.02))
+        .filter(|(_, figures)| figures.iter().any(|f| f.abs() >= 0.005))
     {
         println!(
             "{name:44} {:>12.3} {:>12.3} {:>12.1}",
