@@ -10,6 +10,7 @@ use rtmp_core as core;
 
 use crate::instance::{Instance, Stream};
 use crate::peer::Peer;
+use crate::recording::Recording;
 use crate::request::{
     CallRequest, ConnectRequest, PlayRequest, PublishRequest, Question, StreamLengthRequest,
 };
@@ -167,6 +168,11 @@ impl core::ApplicationHandler for PythonHandler {
 
     fn on_unpublish(&self, client: &core::Client, stream: &core::Stream) {
         self.tell("on_unpublish", (Peer::from(client), Stream::from(stream.clone())));
+    }
+
+    fn on_record(&self, recording: &core::Recording, status: &core::Status) {
+        let (recording, status) = (Recording::from(recording.clone()), Status::from(status.clone()));
+        self.tell("on_record", (recording, status));
     }
 
     fn on_play(&self, request: core::PlayRequest) {

@@ -8,6 +8,7 @@ use crate::errors::{OrRaise, shared_object_error};
 use crate::peer::{Peer, Waiting, reply_to};
 use crate::publication::Publication;
 use crate::queue::Queue;
+use crate::recording::{self, Recording};
 use crate::shared_object::RawSharedObject;
 use crate::stats::{InstanceStats, StreamStats};
 use crate::subscription::Subscription;
@@ -247,6 +248,21 @@ impl Stream {
     fn publish(&self, takeover: Option<&Takeover>) -> PyResult<Publication> {
         let takeover = takeover.map_or(core::Takeover::REFUSE, |takeover| takeover.core());
         self.core.publish_as(takeover).or_raise().map(Publication::from)
+    }
+
+    /// Records the stream to `DIRECTORY/streams/INSTANCE/NAME.flv` until the recording is stopped, over all publishers that come
+    /// and go. `mode` is `record`, `append` or `appendWithGap`; limits are the application's where they are `None`, and none
+    /// where they are 0. Does not wait: `on_record` hears how it goes.
+    #[pyo3(signature = (mode = "record", *, name = None, max_duration = None, max_bytes = None))]
+    fn record(
+        &self,
+        mode: &str,
+        name: Option<String>,
+        max_duration: Option<f64>,
+        max_bytes: Option<u64>,
+    ) -> PyResult<Recording> {
+        let options = recording::options(recording::mode_named(mode)?, name, max_duration, max_bytes)?;
+        self.core.record(options).or_raise().map(Recording::from)
     }
 
     /// Sends a data message to all who play the stream: a handler's name and its arguments. It needs no publisher, and

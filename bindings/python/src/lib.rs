@@ -19,6 +19,7 @@ mod monitor;
 mod peer;
 mod publication;
 mod queue;
+mod recording;
 mod request;
 mod server;
 mod server_call;
@@ -49,6 +50,7 @@ mod _rtmpkit {
         peer::Peer,
         publication::Publication,
         queue::Queue,
+        recording::{RecordStats, Recording},
         request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
         server::{RawApplication, RawServer},
         server_call::ServerCall,

@@ -8,6 +8,7 @@ use rtmp_core as core;
 use crate::errors::OrRaise;
 use crate::instance::{Instance, Stream};
 use crate::peer::Peer;
+use crate::recording;
 use crate::status::Status;
 use crate::takeover::Takeover;
 use crate::value;
@@ -285,13 +286,19 @@ impl PublishRequest {
         self.core.mode().name()
     }
 
-    /// Accepts, under the application's takeover policy or another. False if the request was answered before.
-    #[pyo3(signature = (*, takeover = None))]
-    fn accept(&self, takeover: Option<&Takeover>) -> bool {
-        match takeover {
-            Some(takeover) => self.core.accept_with(takeover.core()),
-            None => self.core.accept(),
-        }
+    /// Accepts, under the application's takeover policy or another. `record` is `record`, `append` or `appendWithGap` whatever
+    /// the client asked, `False` for no recording; `record_name` names another file. False if the request was answered before.
+    #[pyo3(signature = (*, takeover = None, record = None, record_name = None))]
+    fn accept(
+        &self,
+        takeover: Option<&Takeover>,
+        record: Option<&Bound<'_, PyAny>>,
+        record_name: Option<String>,
+    ) -> PyResult<bool> {
+        Ok(self.core.accept_as(core::PublishOptions {
+            takeover: takeover.map(|takeover| takeover.core()),
+            record: recording::choice(record, record_name)?,
+        }))
     }
 
     /// Refuses with NetStream.Publish.BadName, or with a status of your own.

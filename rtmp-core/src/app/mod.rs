@@ -19,6 +19,5 @@ pub mod request;
 pub mod shared_object;
 pub mod stats;
 pub mod stream;
-#[allow(dead_code, unused_imports)] // Recorded playback is on its way.
 pub(crate) mod stream_files;
 pub(crate) mod vod;

@@ -401,6 +401,37 @@ fn netstream_record_noaccess_for_a_read_only_file() {
 }
 
 #[test]
+fn netstream_record_noaccess_for_a_file_that_is_played() {
+    let folder = Folder::new("played");
+    let (served, _told) = serve(folder.config());
+    let mut wire = publish(&served, "cam", "record");
+    expect_recording(&mut wire, "cam");
+    send(&mut wire, &[(0, KEY), (60_000, KEY)]);
+    unpublish(&mut wire, "cam");
+    let before = fs::read(folder.file("cam.flv")).unwrap();
+
+    let mut player = Wire::connected(&served, "live");
+    player.command(0, "createStream", 2.0, &[]);
+    player.answer(2.0).unwrap();
+    player.command(1, "play", 0.0, &[Value::from("cam"), Value::from(0.0)]);
+    player.wait_status("NetStream.Play.Start");
+    for mode in ["record", "append"] {
+        wire.command(1, "publish", 0.0, &[Value::from("cam"), Value::from(mode)]);
+        expect_published(&mut wire, "cam");
+        expect(
+            &mut wire,
+            "error",
+            "NetStream.Record.NoAccess",
+            "No access to record cam: it is being played.",
+            "cam",
+        );
+        wire.command(1, "closeStream", 0.0, &[]);
+        expect_unpublished(&mut wire, "cam");
+    }
+    assert_eq!(fs::read(folder.file("cam.flv")).unwrap(), before);
+}
+
+#[test]
 fn netstream_record_alreadyexists_for_a_file_that_another_records() {
     let folder = Folder::new("exists");
     let (served, _told) = serve(folder.config());

@@ -36,6 +36,8 @@ __all__ = [
     "RawServer",
     "RawSharedObject",
     "RawStream",
+    "RecordStats",
+    "Recording",
     "ServerStats",
     "Status",
     "Stream",
@@ -283,6 +285,22 @@ class StreamStats:
     def __eq__(self, other: object, /) -> bool: ...
 
 @final
+class RecordStats:
+    """Counts of a recording."""
+
+    @property
+    def recording(self) -> bool: ...
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def dropped(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
 class FlvReader:
     """Reads the frames of an FLV file: `for frame in FlvReader(path)`."""
 
@@ -457,6 +475,21 @@ class Stream:
     def publish(self, *, takeover: Takeover | None = None) -> Publication:
         """Becomes the stream's publisher; `AlreadyExists` if it has one that `takeover` does not take it from."""
 
+    def record(
+        self,
+        mode: str = "record",
+        *,
+        name: str | None = None,
+        max_duration: float | None = None,
+        max_bytes: int | None = None,
+    ) -> Recording:
+        """Records the stream to `DIRECTORY/streams/INSTANCE/NAME.flv` until the recording is stopped.
+
+        It outlasts publishers that come and go. `mode` is `record`, `append` or `appendWithGap`. Limits are the application's
+        where they are `None`, and none where they are 0. Does not wait: `on_record` hears how it goes. Raises `Error` when
+        the application has no directory.
+        """
+
     def send(self, name: str, *args: Any) -> None:
         """Sends a data message to all who play the stream; it needs no publisher, and is not kept."""
 
@@ -487,6 +520,34 @@ class Stream:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@final
+class Recording:
+    """A recording of a live stream.
+
+    One that `Stream.record` made is stopped by `stop`, at the end of a `with` statement, or when it is collected; one that
+    `on_record` was given goes on without it.
+    """
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that is recorded."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file; `None` before NetStream.Record.Start."""
+
+    def stats(self) -> RecordStats:
+        """Counts now."""
+
+    def stop(self) -> None:
+        """Ends the recording, of the host or of a publisher, which goes on live.
+
+        Does not wait: `on_record` hears NetStream.Record.Stop once the file is complete.
+        """
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
 
 @final
 class Subscription:
@@ -783,8 +844,18 @@ class PublishRequest:
     def mode(self) -> str:
         """`live`, `record` or `append`, as the client asked."""
 
-    def accept(self, *, takeover: Takeover | None = None) -> bool:
-        """Accepts, under the application's takeover policy or another. False if it was answered before."""
+    def accept(
+        self,
+        *,
+        takeover: Takeover | None = None,
+        record: str | bool | None = None,
+        record_name: str | None = None,
+    ) -> bool:
+        """Accepts, under the application's takeover policy or another. False if it was answered before.
+
+        `record` is `record`, `append` or `appendWithGap` whatever the client asked, `False` for no recording; `record_name`
+        names another file.
+        """
 
     def reject(self, description: str = "", *, status: Status | None = None) -> bool:
         """Refuses with NetStream.Publish.BadName, or with a status of your own."""

@@ -92,6 +92,9 @@ class Application:
         shared_objects_directory: str | os.PathLike[str] | None = None,
         autocommit: float | None = None,
         directory: str | os.PathLike[str] | None = None,
+        record_max_duration: float | None = None,
+        record_max_bytes: int | None = None,
+        record_queue_bytes: int | None = None,
         config: str | os.PathLike[str] | None = None,
     ) -> None:
         """An application.
@@ -109,7 +112,12 @@ class Application:
         shared_objects_directory: where persistent shared objects are kept; by default there are none.
         autocommit: seconds between two commits of persistent shared objects that changed, 120 by default; with 0 they
             are stored when asked and when their last user leaves.
-        directory: the application's folder, with recorded streams in `streams/INSTANCE`.
+        directory: the application's folder, with recorded streams in `streams/INSTANCE`. With it publishers may record,
+            unless `on_publish` decides otherwise.
+        record_max_duration: seconds that a recorded file may last; no limit by default. Its publisher is then told
+            NetStream.Record.DiskQuotaExceeded and .Stop, and goes on live.
+        record_max_bytes: bytes that a recorded file may have; no limit by default.
+        record_queue_bytes: bytes of a recording that may wait for the disk, 32 MiB by default.
         config: a configuration file in TOML, see `config`.
         """
         self.name = name
@@ -122,6 +130,9 @@ class Application:
             "publish_idle": publish_idle,
             "instance_idle": instance_idle,
             "directory": directory,
+            "record_max_duration": record_max_duration,
+            "record_max_bytes": record_max_bytes,
+            "record_queue_bytes": record_queue_bytes,
             "takeover": takeover,
             "latency": latency,
             "shared_objects_directory": shared_objects_directory,
@@ -223,6 +234,14 @@ class Application:
     def on_unpublish(self, *args: Any, **kwargs: Any) -> Any:
         """`on_unpublish(peer: Peer, stream: Stream)`: a client stopped publishing."""
         return self._handle("on_unpublish", args)
+
+    def on_record(self, *args: Any, **kwargs: Any) -> Any:
+        """`on_record(recording: Recording, status: Status)`: how a recording goes, of a publisher or of the host.
+
+        NetStream.Record.Start once its file is open, .Stop once it is complete, .DiskQuotaExceeded before .Stop when a limit
+        ended it; .Failed, .NoAccess or .AlreadyExists when there is none, or no more.
+        """
+        return self._handle("on_record", args)
 
     def on_play(self, *args: Any, **kwargs: Any) -> Any:
         """`on_play(request: PlayRequest) -> bool | None`: a client asks to play. Default: accept."""

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use crate::app::application::DEFAULT_INSTANCE;
 pub(crate) use in_use::{FilesInUse, InUse, PlayGuard, RecordGuard};
-pub(crate) use resolve::NotRecordable;
 pub(crate) use selection::Selection;
 
 /// The folder of an instance's recorded streams.

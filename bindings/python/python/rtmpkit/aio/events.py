@@ -13,6 +13,7 @@ from rtmpkit._rtmpkit import (
     Peer,
     PlayRequest,
     PublishRequest,
+    Recording,
     Status,
     Stream,
     StreamLengthRequest,
@@ -26,6 +27,7 @@ __all__ = [
     "InstanceStarted",
     "InstanceStatus",
     "InstanceStopped",
+    "Recorded",
     "Refused",
     "Stopped",
     "Unpublished",
@@ -86,6 +88,14 @@ class Unpublished:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """How a recording goes: see `Application.on_record`."""
+
+    recording: Recording
+    status: Status
+
+
+@dataclass(frozen=True)
 class Stopped:
     """A client stopped playing."""
 
@@ -110,6 +120,7 @@ Notice: TypeAlias = (
     | Refused
     | Disconnected
     | Unpublished
+    | Recorded
     | Stopped
     | Failed
 )
@@ -124,6 +135,7 @@ NOTICES: dict[str, Callable[..., Notice]] = {
     "on_reject": Refused,
     "on_disconnect": Disconnected,
     "on_unpublish": Unpublished,
+    "on_record": Recorded,
     "on_stop": Stopped,
     "on_error": Failed,
 }
