@@ -247,6 +247,22 @@ fn append_and_append_with_gap_go_on_with_what_is_there() {
 }
 
 #[test]
+fn p6_times_count_on_where_timestamps_wrap() {
+    let folder = Folder::new("wrap");
+    let (served, _told) = serve(folder.config());
+    let mut wire = publish(&served, "cam", "record");
+    expect_recording(&mut wire, "cam");
+    send(
+        &mut wire,
+        &[(0xffff_ff00, KEY), (0xffff_fff0, INTER), (0x20, INTER)],
+    );
+    unpublish(&mut wire, "cam");
+    let (metadata, found) = read(&folder.file("cam.flv"));
+    assert_eq!(found, tags(&[(0, KEY), (0xf0, INTER), (0x120, INTER)]));
+    assert_eq!(metadata.duration(), Some(0.288));
+}
+
+#[test]
 fn the_same_stream_may_record_again_at_once() {
     let folder = Folder::new("again");
     let (served, _told) = serve(folder.config());
