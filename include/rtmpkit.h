@@ -243,6 +243,24 @@ typedef enum rtmpkit_publish_modes {
   RTMPKIT_PUBLISH_APPEND_WITH_GAP = 3,
 } rtmpkit_publish_modes;
 
+/** Names of what `rtmpkit_net_stream_play2` does. Since 0.1. */
+typedef enum rtmpkit_transitions {
+  /** Play it after what is on the play list. */
+  RTMPKIT_TRANSITION_APPEND = 0,
+  /** Put it on the play list, to be started by one that is appended later. */
+  RTMPKIT_TRANSITION_APPEND_AND_WAIT = 1,
+  /** Clear the play list and play it now. */
+  RTMPKIT_TRANSITION_RESET = 2,
+  /** Go on with it where another connection ended. */
+  RTMPKIT_TRANSITION_RESUME = 3,
+  /** Stop playing. */
+  RTMPKIT_TRANSITION_STOP = 4,
+  /** Play it in the place of another, which it has nothing to do with. */
+  RTMPKIT_TRANSITION_SWAP = 5,
+  /** Play it in the place of another rendition of the same content, from the next keyframe on. */
+  RTMPKIT_TRANSITION_SWITCH = 6,
+} rtmpkit_transitions;
+
 /** Names of what a publisher does when another publishes the stream. Since 0.1. */
 typedef enum rtmpkit_takeovers {
   /** It is refused with NetStream.Publish.BadName. */
@@ -1404,6 +1422,16 @@ rtmpkit_result rtmpkit_instance_clear_streams(struct rtmpkit_instance *instance,
                                               void *user_data);
 
 /**
+ * Looks up how long a stream is: `reply` takes a number of seconds, as long as the file of its name, with a type prefix
+ * (`flv:`, `mp4:`, `mp3:`) that of its kind; 0 while it is published, and where there is no file. NetStream.Failed if the file
+ * cannot be read. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for a NULL `reply`, `RTMPKIT_ERR_FULL`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_instance_stream_length(struct rtmpkit_instance *instance,
+                                              const char *name,
+                                              rtmpkit_reply_fn reply,
+                                              void *user_data);
+
+/**
  * Lets go of the streams and shared objects that nobody uses, and stores the shared objects that changed. They go by
  * themselves within seconds: this is for a host that cannot wait. Returns how many were let go. Since 0.1.
  */
@@ -1872,6 +1900,17 @@ rtmpkit_result rtmpkit_net_stream_publish(struct rtmpkit_net_stream *stream,
 rtmpkit_result rtmpkit_net_stream_play(struct rtmpkit_net_stream *stream,
                                        const char *name,
                                        const struct rtmpkit_play_options *options);
+
+/**
+ * Plays another stream in the place of `old_name` (NULL: of the one that plays), or after it; `transition` is one of
+ * `rtmpkit_transitions`. `options` may be NULL; its `reset` does not count. The server answers `NetStream.Play.Transition`, and
+ * `NetStream.Play.TransitionComplete` with the first media. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_stream_play2(struct rtmpkit_net_stream *stream,
+                                        const char *name,
+                                        const char *old_name,
+                                        int32_t transition,
+                                        const struct rtmpkit_play_options *options);
 
 /**
  * Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up

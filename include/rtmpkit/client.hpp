@@ -78,6 +78,16 @@ public:
   void play(const std::string &name, const rtmpkit_play_options &options) {
     detail::check(rtmpkit_net_stream_play(get(), name.c_str(), &options));
   }
+  // Plays another stream in the place of `old_name` (empty: of the one that plays), or after it.
+  void play2(const std::string &name, std::int32_t transition, const std::string &old_name = {}) {
+    const char *old = old_name.empty() ? nullptr : old_name.c_str();
+    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), old, transition, nullptr));
+  }
+  void play2(const std::string &name, std::int32_t transition, const std::string &old_name,
+             const rtmpkit_play_options &options) {
+    const char *old = old_name.empty() ? nullptr : old_name.c_str();
+    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), old, transition, &options));
+  }
   // False when the network does not keep up and the message was not taken: drop to the next keyframe, or wait for
   // `on_writable`.
   bool write(const Media &media) {

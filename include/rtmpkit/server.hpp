@@ -325,6 +325,12 @@ public:
       return rtmpkit_instance_clear_streams(get(), path.c_str(), function, user_data);
     });
   }
+  // How long a stream's file is: the reply is a number of seconds, 0 for live streams.
+  void stream_length(const std::string &name, Reply reply) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_instance_stream_length(get(), name.c_str(), function, user_data);
+    });
+  }
   // Lets go of what nobody uses; returns how much that was.
   std::int32_t collect() { return detail::check(rtmpkit_instance_collect(get())); }
   // Disconnects its clients and ends it; false if that was done before.

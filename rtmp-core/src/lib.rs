@@ -115,8 +115,8 @@ pub use media::{
     ColorInfo, FourCc, Frame, FrameFlags, MediaKind, MediaMessage, MultichannelConfig, VideoMetadata,
 };
 pub use session::{
-    Capabilities, CapsEx, CodecMap, CodecUse, Deviation, Deviations, PlayOptions, PlayStart, PublishMode,
-    Tolerance,
+    Capabilities, CapsEx, CodecMap, CodecUse, Deviation, Deviations, Play2Options, PlayOptions, PlayStart,
+    PublishMode, Tolerance, Transition,
 };
 pub use wire::status::{Code, Level, Status};
 pub use wire::url::RtmpUrl;

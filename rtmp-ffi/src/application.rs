@@ -326,7 +326,7 @@ impl ApplicationHandler for Handler {
 
     fn on_stream_length(&self, request: StreamLengthRequest) {
         if self.events.on_stream_length.is_none() {
-            request.accept(0.0);
+            request.accept_recorded();
             return;
         }
         let client = self.client(request.client());

@@ -6,7 +6,7 @@ use rtmp_core::Instance;
 
 use crate::application::rtmpkit_application;
 use crate::client::rtmpkit_client;
-use crate::error::rtmpkit_result;
+use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, add_ref, give, unref};
 use crate::host::Growing;
 use crate::release::Home;
@@ -210,6 +210,30 @@ pub unsafe extern "C" fn rtmpkit_instance_clear_streams(
         handle
             .home
             .asked(reply, user_data, |reply| instance.clear_streams(path, reply))
+    })
+}
+
+/// Looks up how long a stream is: `reply` takes a number of seconds, as long as the file of its name, with a type prefix
+/// (`flv:`, `mp4:`, `mp3:`) that of its kind; 0 while it is published, and where there is no file. NetStream.Failed if the file
+/// cannot be read. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for a NULL `reply`, `RTMPKIT_ERR_FULL`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_instance_stream_length(
+    instance: *mut rtmpkit_instance,
+    name: *const c_char,
+    reply: rtmpkit_reply_fn,
+    user_data: *mut c_void,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (handle, name) = (host.handle(instance)?, host.text(name, "name")?);
+        if reply.is_none() {
+            return Err(Failure::invalid(
+                "reply is NULL: there would be nobody to tell".to_owned(),
+            ));
+        }
+        handle.home.asked(reply, user_data, |reply| match reply {
+            Some(reply) => handle.instance.stream_length(name, reply),
+            None => Ok(()),
+        })
     })
 }
 

@@ -4,7 +4,9 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use rtmp_core::{Frame, NetStream, NetStreamHandler, PlayOptions, PlayStart, PublishMode, Status};
+use rtmp_core::{
+    Frame, NetStream, NetStreamHandler, Play2Options, PlayOptions, PlayStart, PublishMode, Status, Transition,
+};
 
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, Slot, add_ref, give, unref};
@@ -48,6 +50,25 @@ pub struct rtmpkit_play_options {
     pub duration_ms: i64,
     /// 1, the default: clear the server's play list first.
     pub reset: i32,
+}
+
+/// Names of what `rtmpkit_net_stream_play2` does. Since 0.1.
+#[repr(C)]
+pub enum rtmpkit_transitions {
+    /// Play it after what is on the play list.
+    RTMPKIT_TRANSITION_APPEND = 0,
+    /// Put it on the play list, to be started by one that is appended later.
+    RTMPKIT_TRANSITION_APPEND_AND_WAIT = 1,
+    /// Clear the play list and play it now.
+    RTMPKIT_TRANSITION_RESET = 2,
+    /// Go on with it where another connection ended.
+    RTMPKIT_TRANSITION_RESUME = 3,
+    /// Stop playing.
+    RTMPKIT_TRANSITION_STOP = 4,
+    /// Play it in the place of another, which it has nothing to do with.
+    RTMPKIT_TRANSITION_SWAP = 5,
+    /// Play it in the place of another rendition of the same content, from the next keyframe on.
+    RTMPKIT_TRANSITION_SWITCH = 6,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers.
@@ -223,18 +244,46 @@ pub unsafe extern "C" fn rtmpkit_net_stream_play(
     entry!(|host| {
         let (stream, name) = (open(&host, stream)?, host.text(name, "name")?);
         let wanted = host.read_optional(options, "options")?;
-        let start = match wanted.start_ms {
-            -2 => PlayStart::Any,
-            -1 => PlayStart::Live,
-            millis => u64::try_from(millis)
-                .map(PlayStart::Recorded)
-                .map_err(|_| Failure::invalid(format!("start_ms {millis}: use -2, -1, or a time")))?,
-        };
         let mut settings = PlayOptions::new(name);
-        settings.start = start;
+        settings.start = play_start(&wanted)?;
         settings.duration = u64::try_from(wanted.duration_ms).ok();
         settings.reset = wanted.reset != 0;
         stream.play(settings)?;
+        Ok(0)
+    })
+}
+
+/// Plays another stream in the place of `old_name` (NULL: of the one that plays), or after it; `transition` is one of
+/// `rtmpkit_transitions`. `options` may be NULL; its `reset` does not count. The server answers `NetStream.Play.Transition`, and
+/// `NetStream.Play.TransitionComplete` with the first media. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_stream_play2(
+    stream: *mut rtmpkit_net_stream,
+    name: *const c_char,
+    old_name: *const c_char,
+    transition: i32,
+    options: *const rtmpkit_play_options,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (stream, name) = (open(&host, stream)?, host.text(name, "name")?);
+        let wanted = host.read_optional(options, "options")?;
+        let transition = match transition {
+            0 => Transition::Append,
+            1 => Transition::AppendAndWait,
+            2 => Transition::Reset,
+            3 => Transition::Resume,
+            4 => Transition::Stop,
+            5 => Transition::Swap,
+            6 => Transition::Switch,
+            _ => return Err(Failure::invalid(format!("transition {transition}: use 0 to 6"))),
+        };
+        let mut settings = Play2Options::new(name, transition);
+        settings.start = play_start(&wanted)?;
+        settings.duration = u64::try_from(wanted.duration_ms).ok();
+        if !old_name.is_null() {
+            settings.old_name = Some(host.text(old_name, "old_name")?.to_owned());
+        }
+        stream.play2(settings)?;
         Ok(0)
     })
 }
@@ -391,6 +440,16 @@ pub unsafe extern "C" fn rtmpkit_net_stream_ref(stream: *mut rtmpkit_net_stream)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_unref(stream: *mut rtmpkit_net_stream) {
     entry!(|host| unref(&host, stream));
+}
+
+fn play_start(options: &rtmpkit_play_options) -> Result<PlayStart, Failure> {
+    match options.start_ms {
+        -2 => Ok(PlayStart::Any),
+        -1 => Ok(PlayStart::Live),
+        millis => u64::try_from(millis)
+            .map(PlayStart::Recorded)
+            .map_err(|_| Failure::invalid(format!("start_ms {millis}: use -2, -1, or a time"))),
+    }
 }
 
 fn open(host: &Host, stream: *mut rtmpkit_net_stream) -> Result<NetStream, Failure> {

@@ -107,7 +107,8 @@ impl State {
         if starts.iter().any(|code| status.is(*code)) {
             self.started.get_or_insert_with(|| Ok(status.clone()));
         } else if ends.iter().any(|code| status.is(*code)) {
-            if self.ends.len() < 64 {
+            // The end of a recording is told twice.
+            if self.ends.len() < 64 && self.ends.back() != Some(&self.frames.len()) {
                 self.ends.push_back(self.frames.len());
             }
         } else if status.is_error() {

@@ -171,6 +171,19 @@ impl Instance {
         })
     }
 
+    /// How many seconds a stream is long: as long as its file, 0 while it is published and where there is no file.
+    #[pyo3(signature = (name, *, timeout = Some(10.0)), text_signature = "($self, name, *, timeout=10.0)")]
+    fn stream_length<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Waiting::LENGTH.wait(py, timeout, |reply| {
+            self.core.stream_length(name, reply).or_raise()
+        })
+    }
+
     /// Takes the instance out of its application: clients are disconnected, shared objects stored. Who connects next
     /// starts a new one of the name. False if it was unloaded before.
     fn unload(&self) -> bool {

@@ -337,6 +337,13 @@ impl Waiting {
         served: true,
     };
 
+    /// For the length of a stream.
+    pub(crate) const LENGTH: Self = Self {
+        what: "asking for a stream's length",
+        refused: stream_error,
+        served: true,
+    };
+
     /// For streams to be cleared.
     pub(crate) const CLEAR: Self = Self {
         what: "clearing streams",

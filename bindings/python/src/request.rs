@@ -110,8 +110,10 @@ impl Question for StreamLengthRequest {
     }
 
     fn decide(&self, result: &Bound<'_, PyAny>) -> PyResult<()> {
-        let seconds: Option<f64> = result.extract()?;
-        self.core.accept(seconds.unwrap_or(0.0));
+        match result.extract::<Option<f64>>()? {
+            Some(seconds) => self.core.accept(seconds),
+            None => self.core.accept_recorded(),
+        };
         Ok(())
     }
 

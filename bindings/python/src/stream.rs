@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rtmp_core as core;
@@ -50,6 +51,30 @@ impl RawStream {
             None => PlayStart::Any,
         };
         self.core.play(options).or_raise()
+    }
+
+    /// Plays another stream in the place of `old_name`, by default of the one that plays, or after it.
+    #[pyo3(signature = (name, transition = "switch", *, old_name = None, start = None, duration = None, live = false))]
+    fn play2(
+        &self,
+        name: &str,
+        transition: &str,
+        old_name: Option<String>,
+        start: Option<u64>,
+        duration: Option<u64>,
+        live: bool,
+    ) -> PyResult<()> {
+        let transition = core::Transition::from_name(transition)
+            .ok_or_else(|| PyValueError::new_err(format!("there is no transition {transition:?}")))?;
+        let mut options = core::Play2Options::new(name, transition);
+        options.old_name = old_name;
+        options.duration = duration;
+        options.start = match start {
+            Some(millis) => PlayStart::Recorded(millis),
+            None if live => PlayStart::Live,
+            None => PlayStart::Any,
+        };
+        self.core.play2(options).or_raise()
     }
 
     /// Waits for the answer to publish or play; raises `StreamError` if it is a refusal.

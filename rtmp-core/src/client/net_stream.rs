@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,7 +14,7 @@ use crate::client::{ConnectionCore, NetConnection};
 use crate::engine::{ClientCommand, StreamCommand};
 use crate::error::{Error, Result};
 use crate::media::{Frame, FrameFlags, MediaKind, MediaMessage, TrackSet};
-use crate::session::{PlayBuffer, PlayOptions, PublishMode};
+use crate::session::{Play2Options, PlayBuffer, PlayOptions, PublishMode};
 use crate::time::Unwrap;
 use crate::wire::status::{Code, Status};
 
@@ -49,6 +51,8 @@ pub(crate) struct StreamCore {
     connection: Arc<ConnectionCore>,
     handler: Arc<dyn NetStreamHandler>,
     time: Mutex<Unwrap>,
+    /// The time of the newest message that was played.
+    position: AtomicU32,
     /// Frames were dropped: the video tracks that have had a keyframe since.
     behind: Mutex<Option<TrackSet>>,
     dropped: AtomicU64,
@@ -72,6 +76,7 @@ impl NetStream {
             connection: Arc::clone(connection.core()),
             handler,
             time: Mutex::default(),
+            position: AtomicU32::new(0),
             behind: Mutex::default(),
             dropped: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -101,6 +106,12 @@ impl NetStream {
     /// Plays a stream (`RTMP 1.0 7.2.2.1`).
     pub fn play(&self, options: PlayOptions) -> Result<()> {
         self.core.command(StreamCommand::Play(options))
+    }
+
+    /// Plays another stream in the place of the one that plays or of one on the play list, or after it (`RTMP 1.0 7.2.2.2`). The
+    /// server answers NetStream.Play.Transition, and NetStream.Play.TransitionComplete with the first frames.
+    pub fn play2(&self, options: Play2Options) -> Result<()> {
+        self.core.command(StreamCommand::Play2(options))
     }
 
     /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent: the network does not
@@ -140,7 +151,8 @@ impl NetStream {
 
     /// Pauses or goes on (`RTMP 1.0 7.2.2.8`).
     pub fn pause(&self, on: bool) -> Result<()> {
-        self.core.command(StreamCommand::Pause(on))
+        self.core
+            .command(StreamCommand::Pause(on, self.core.position.load(Relaxed)))
     }
 
     /// Says whether audio is wanted.
@@ -229,6 +241,7 @@ impl StreamCore {
     /// Gives a message that was played to the handler.
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage, now: u64) {
         self.saw(message.kind);
+        self.position.store(message.timestamp, Relaxed);
         let timestamp = self.time.lock().unwrap(message.timestamp);
         if self.buffers.load(Relaxed) && message.kind != MediaKind::Data {
             let code = self.buffer.lock().arrived(timestamp, now);

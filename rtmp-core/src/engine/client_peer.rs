@@ -19,7 +19,7 @@ use crate::engine::server_peer::failure;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
 use crate::session::{
-    ClientEvent, ClientSession, ClientSessionConfig, PlayOptions, PublishMode, SessionError,
+    ClientEvent, ClientSession, ClientSessionConfig, Play2Options, PlayOptions, PublishMode, SessionError,
 };
 use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
@@ -62,11 +62,16 @@ pub(crate) enum ClientCommand {
 /// What the host asks of a stream.
 #[derive(Clone)]
 pub(crate) enum StreamCommand {
-    Publish { name: String, mode: PublishMode },
+    Publish {
+        name: String,
+        mode: PublishMode,
+    },
     Play(PlayOptions),
+    Play2(Play2Options),
     Write(MediaMessage),
     Seek(u64),
-    Pause(bool),
+    /// On or off, and where the stream stands.
+    Pause(bool, u32),
     ReceiveAudio(bool),
     ReceiveVideo(bool),
     SetBuffer(u32),
@@ -497,7 +502,8 @@ impl ClientPeer {
                 self.session
                     .seek(stream_id, u32::try_from(millis).unwrap_or(u32::MAX));
             }
-            StreamCommand::Pause(on) => self.session.pause(stream_id, on, 0),
+            StreamCommand::Play2(options) => self.session.play2(stream_id, &options),
+            StreamCommand::Pause(on, position) => self.session.pause(stream_id, on, position),
             StreamCommand::ReceiveAudio(on) => self.session.receive_audio(stream_id, on),
             StreamCommand::ReceiveVideo(on) => self.session.receive_video(stream_id, on),
             StreamCommand::SetBuffer(millis) => self.session.set_buffer_length(stream_id, millis),

@@ -98,6 +98,96 @@ pub fn redirect_target(status: &Status) -> Option<&str> {
     status.info.get("ex")?.get("redirect")?.as_str()
 }
 
+/// What `play2` does with a stream (RTMP 1.0 7.2.2.2, `flash.net.NetStreamPlayTransitions`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transition {
+    /// Play it after what is on the play list.
+    Append,
+    /// Put it on the play list, to be started by one that is appended later.
+    AppendAndWait,
+    /// Clear the play list and play it now.
+    Reset,
+    /// Go on with it where another connection ended.
+    Resume,
+    /// Stop playing.
+    Stop,
+    /// Play it in the place of another, which it has nothing to do with.
+    Swap,
+    /// Play it in the place of another rendition of the same content, from the next keyframe on.
+    Switch,
+}
+
+impl Transition {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::AppendAndWait => "appendAndWait",
+            Self::Reset => "reset",
+            Self::Resume => "resume",
+            Self::Stop => "stop",
+            Self::Swap => "swap",
+            Self::Switch => "switch",
+        }
+    }
+
+    /// The transition of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        use Transition::{Append, AppendAndWait, Reset, Resume, Stop, Swap, Switch};
+        [Append, AppendAndWait, Reset, Resume, Stop, Swap, Switch]
+            .into_iter()
+            .find(|transition| transition.name() == name)
+    }
+}
+
+/// What to play in the place of what, and how (`flash.net.NetStreamPlayOptions`).
+#[derive(Debug, Clone)]
+pub struct Play2Options {
+    /// Stream name, with prefix (`mp4:`) and query.
+    pub name: String,
+    /// The stream whose place it takes; `None` for the one that plays.
+    pub old_name: Option<String>,
+    /// What is done.
+    pub transition: Transition,
+    /// Live, recorded, or whichever there is.
+    pub start: PlayStart,
+    /// At most this many milliseconds; `None` to the end.
+    pub duration: Option<u64>,
+    /// Where in the stream to switch or resume, in milliseconds; `None` as soon as it can be.
+    pub offset: Option<u64>,
+}
+
+impl Play2Options {
+    /// Plays `name`, live or recorded, by a transition.
+    pub fn new(name: impl Into<String>, transition: Transition) -> Self {
+        Self {
+            name: name.into(),
+            old_name: None,
+            transition,
+            start: PlayStart::Any,
+            duration: None,
+            offset: None,
+        }
+    }
+
+    /// The object that is sent. Its times are seconds.
+    pub(crate) fn to_object(&self) -> Object {
+        let seconds = |millis: Option<u64>, none: f64| millis.map_or(none, |millis| millis as f64 / 1000.0);
+        let start = match self.start {
+            PlayStart::Any => -2.0,
+            PlayStart::Live => -1.0,
+            PlayStart::Recorded(millis) => seconds(Some(millis), 0.0),
+        };
+        Object::new()
+            .with("streamName", self.name.as_str())
+            .with("oldStreamName", self.old_name.as_deref().unwrap_or_default())
+            .with("start", start)
+            .with("len", seconds(self.duration, -1.0))
+            .with("offset", seconds(self.offset, -1.0))
+            .with("transition", self.transition.name())
+    }
+}
+
 /// What to play, and how.
 #[derive(Debug, Clone)]
 pub struct PlayOptions {

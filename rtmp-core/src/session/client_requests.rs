@@ -3,7 +3,7 @@
 use crate::amf::{ClassRegistry, Value};
 use crate::media::{MediaKind, MediaMessage};
 use crate::session::client::{AfterCreate, ClientSession, Purpose};
-use crate::session::client_events::PlayOptions;
+use crate::session::client_events::{Play2Options, PlayOptions};
 use crate::session::events::PublishMode;
 use crate::session::streams::Role;
 use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
@@ -89,6 +89,14 @@ impl ClientSession {
         }
         self.stream_request(stream_id, "play", options.args(), Purpose::Play(stream_id));
         self.set_buffer_length(stream_id, self.config.buffer_ms);
+    }
+
+    /// Plays another stream in the place of one, or after it, on a stream that plays.
+    pub fn play2(&mut self, stream_id: u32, options: &Play2Options) {
+        if self.streams.get(stream_id).is_some() {
+            let options = vec![options.to_object().into()];
+            self.send(stream_id, &Command::new("play2", 0.0, options));
+        }
     }
 
     /// Stops what the stream does; it stays usable.

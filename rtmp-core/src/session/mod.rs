@@ -36,7 +36,7 @@ pub use crate::wire::message::command::ObjectEncoding;
 pub use crate::wire::message::control::LimitType;
 pub use capabilities::{Capabilities, CapsEx, CodecMap, CodecUse};
 pub use client::ClientSession;
-pub use client_events::{ClientEvent, PlayOptions, redirect_target};
+pub use client_events::{ClientEvent, Play2Options, PlayOptions, Transition, redirect_target};
 pub use config::{ClientSessionConfig, MAX_MESSAGE, ServerSessionConfig, SessionLimits, SessionTimeouts};
 pub use error::SessionError;
 pub use events::{ConnectReply, ConnectRequest, PlayStart, PublishMode, ServerEvent};

@@ -10,6 +10,7 @@ mod enhanced;
 mod hostile;
 mod live;
 mod net_connection;
+mod play_list;
 mod protocol;
 mod proxy;
 mod reconnect;

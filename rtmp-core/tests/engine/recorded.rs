@@ -18,17 +18,17 @@ use crate::support::{Served, serve_with};
 use crate::wire::{Wire, assert_info, members};
 
 /// A server of the application `live` with recorded streams.
-struct Library {
-    served: Served,
+pub struct Library {
+    pub served: Served,
     directory: PathBuf,
 }
 
 impl Library {
-    fn new(test: &str) -> Self {
+    pub fn new(test: &str) -> Self {
         Self::with(test, AcceptAll)
     }
 
-    fn with(test: &str, handler: impl ApplicationHandler) -> Self {
+    pub fn with(test: &str, handler: impl ApplicationHandler) -> Self {
         let directory = std::env::temp_dir().join(format!("rtmpkit-vod-{}-{test}", std::process::id()));
         // What an earlier run left.
         let _ = fs::remove_dir_all(&directory);
@@ -39,20 +39,20 @@ impl Library {
         Self { served, directory }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join("streams/_definst_").join(name)
     }
 
-    fn add(&self, name: &str, messages: &[MediaMessage]) {
+    pub fn add(&self, name: &str, messages: &[MediaMessage]) {
         fs::write(self.file(name), flv(messages)).unwrap();
     }
 
     /// A client with message stream 1 that buffers an hour: it gets everything at once.
-    fn client(&self) -> Wire {
+    pub fn client(&self) -> Wire {
         self.client_with(Object::new().with("app", "live"), 3_600_000)
     }
 
-    fn client_with(&self, object: Object, buffer_ms: u32) -> Wire {
+    pub fn client_with(&self, object: Object, buffer_ms: u32) -> Wire {
         let mut wire = Wire::open(&self.served);
         wire.connect(object);
         wire.answer(1.0).unwrap();
@@ -103,7 +103,7 @@ fn sound(time: u32) -> MediaMessage {
 }
 
 /// Metadata, headers, then a picture and a sound every 40 ms, a keyframe every second.
-fn film(millis: u32) -> Vec<MediaMessage> {
+pub fn film(millis: u32) -> Vec<MediaMessage> {
     let mut film = vec![
         metadata(f64::from(millis) / 1000.0),
         MediaMessage::new(MediaKind::Video, 0, AVC_CONFIG),
@@ -116,12 +116,12 @@ fn film(millis: u32) -> Vec<MediaMessage> {
     film
 }
 
-fn name(value: &str) -> Value {
+pub fn name(value: &str) -> Value {
     Value::from(value)
 }
 
 /// A message in a word, as it is told in the order of the notes.
-fn told(message: &Message) -> String {
+pub fn told(message: &Message) -> String {
     if let Ok(event) = UserControl::load(message) {
         return match event {
             UserControl::StreamBegin(_) => "begin".to_owned(),
@@ -166,7 +166,7 @@ fn told(message: &Message) -> String {
 }
 
 /// Everything up to the one that is told as `last`.
-fn until(wire: &mut Wire, last: &str) -> Vec<String> {
+pub fn until(wire: &mut Wire, last: &str) -> Vec<String> {
     let mut all = Vec::new();
     loop {
         let message = wire
@@ -179,7 +179,7 @@ fn until(wire: &mut Wire, last: &str) -> Vec<String> {
     }
 }
 
-fn info(level: &str, code: &str, description: &str, details: &str) -> Vec<(&'static str, Value)> {
+pub fn info(level: &str, code: &str, description: &str, details: &str) -> Vec<(&'static str, Value)> {
     vec![
         ("level", Value::from(level)),
         ("code", Value::from(code)),
@@ -188,7 +188,7 @@ fn info(level: &str, code: &str, description: &str, details: &str) -> Vec<(&'sta
     ]
 }
 
-const BEGINNING: [&str; 6] = [
+pub const BEGINNING: [&str; 6] = [
     "recorded",
     "begin",
     "Play.Reset",
@@ -503,4 +503,106 @@ fn a_seek_while_pausing_shows_one_picture() {
     wire.command(1, "pause", 0.0, &[Value::from(false), Value::from(3_000.0)]);
     let seen = until(&mut wire, "eof");
     assert_eq!(seen[..3], ["Unpause.Notify", "sound 3000", "inter 3040"]);
+}
+
+/// Sends what it hears of plays.
+struct Heard(std::sync::mpsc::Sender<String>);
+
+impl ApplicationHandler for Heard {
+    fn on_play(&self, request: rtmp_core::PlayRequest) {
+        let _ = self.0.send(format!("play {}", request.stream_name()));
+        request.accept_as("film");
+    }
+
+    fn on_stop(&self, _: &rtmp_core::Client, stream_name: &str) {
+        let _ = self.0.send(format!("stop {stream_name}"));
+    }
+}
+
+#[test]
+fn the_host_may_play_another_file_and_hears_of_the_end() {
+    let (sender, heard) = std::sync::mpsc::channel();
+    let library = Library::with("host", Heard(sender));
+    library.add("film.flv", &film(80));
+    let mut wire = library.client();
+    wire.command(1, "play", 0.0, &[name("secret"), Value::from(0.0)]);
+    let stop = wire.wait_status("NetStream.Play.Stop");
+    assert_info(
+        &stop,
+        &info(
+            "status",
+            "NetStream.Play.Stop",
+            "Stopped playing secret.",
+            "secret",
+        ),
+    );
+    let hear = || heard.recv_timeout(crate::support::PATIENCE).unwrap();
+    assert_eq!(
+        (hear(), hear()),
+        ("play secret".to_owned(), "stop film".to_owned())
+    );
+    wire.command(1, "closeStream", 0.0, &[]);
+    wire.command(1, "play", 0.0, &[name("other"), Value::from(0.0)]);
+    assert_eq!(hear(), "play other", "the end is told once");
+}
+
+#[test]
+fn the_length_of_a_recording_is_looked_up() {
+    let library = Library::new("length");
+    library.add("film.flv", &film(2_400));
+    let instance = library.served.server.instance("live").unwrap();
+    let (sender, lengths) = std::sync::mpsc::channel();
+    for stream in ["film", "flv:film.flv", "none", "mp4:film"] {
+        let sender = sender.clone();
+        instance
+            .stream_length(stream, Box::new(move |length| sender.send(length).unwrap()))
+            .unwrap();
+        let length = lengths.recv_timeout(crate::support::PATIENCE).unwrap();
+        let expected = if stream.contains("film") && !stream.starts_with("mp4") {
+            2.4
+        } else {
+            0.0
+        };
+        assert_eq!(length, Ok(Value::from(expected)), "{stream}");
+    }
+}
+
+#[test]
+fn our_own_player_pauses_seeks_and_switches() {
+    use crate::support::{StreamEvent, connected, stream, wait_status};
+    let library = Library::new("own");
+    library.add("film.flv", &film(60_000));
+    let (connection, _statuses) = connected(&library.served.engine, &library.served.url);
+    let (player, events) = stream(&connection);
+    player.play(rtmp_core::PlayOptions::new("film")).unwrap();
+    wait_status(&events, "NetStream.Play.Start");
+    player.pause(true).unwrap();
+    let mut last = 0;
+    loop {
+        match events.recv_timeout(crate::support::PATIENCE).unwrap() {
+            StreamEvent::Frame(frame) if frame.kind != MediaKind::Data => last = last.max(frame.timestamp_ms),
+            StreamEvent::Status(status) if status.code == "NetStream.Pause.Notify" => break,
+            _ => {}
+        }
+    }
+    player.pause(false).unwrap();
+    wait_status(&events, "NetStream.Unpause.Notify");
+    let next = loop {
+        match events.recv_timeout(crate::support::PATIENCE).unwrap() {
+            StreamEvent::Frame(frame) if frame.kind != MediaKind::Data => break frame.timestamp_ms,
+            _ => {}
+        }
+    };
+    assert!(next >= last && next <= last + 80, "{next} follows {last}");
+    player.seek(59_000).unwrap();
+    wait_status(&events, "NetStream.Seek.Notify");
+    let complete = wait_status(&events, "NetStream.Play.Complete");
+    assert_eq!(complete.info.get("duration"), Some(&Value::from(60.0)));
+    player
+        .play2(rtmp_core::Play2Options::new("none", rtmp_core::Transition::Reset))
+        .unwrap();
+    player
+        .play2(rtmp_core::Play2Options::new("film", rtmp_core::Transition::Reset))
+        .unwrap();
+    wait_status(&events, "NetStream.Play.Reset");
 }

@@ -416,6 +416,9 @@ class Instance:
     def clear_streams(self, path: str = "/", *, timeout: float | None = 10.0) -> int:
         """Clears the streams that a path names, `/` for all, and returns how many streams and files there were."""
 
+    def stream_length(self, name: str, *, timeout: float | None = 10.0) -> float:
+        """How many seconds a stream is long: as long as its file, 0 while it is published and where there is no file."""
+
     def unload(self) -> bool:
         """Takes the instance out of its application: clients are disconnected, shared objects stored.
 
@@ -1198,6 +1201,18 @@ class RawStream:
         self, name: str, *, start: int | None = None, duration: int | None = None, live: bool = False
     ) -> None:
         """Asks to play, from `start` milliseconds of a recording if that is given."""
+
+    def play2(
+        self,
+        name: str,
+        transition: str = "switch",
+        *,
+        old_name: str | None = None,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+    ) -> None:
+        """Plays another stream in the place of `old_name`, by default of the one that plays, or after it."""
 
     def wait_started(self, timeout: float | None = None) -> Status:
         """Waits for the answer to publish or play; raises `StreamError` if it is a refusal."""

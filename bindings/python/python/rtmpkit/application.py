@@ -254,7 +254,7 @@ class Application:
     def on_stream_length(self, *args: Any, **kwargs: Any) -> Any:
         """`on_stream_length(request: StreamLengthRequest) -> float | None`: how many seconds a stream is long.
 
-        Default: 0, as for every live stream.
+        `None`, the default: as long as its file, 0 for live streams.
         """
         return self._handle("on_stream_length", args)
 

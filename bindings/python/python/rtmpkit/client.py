@@ -98,6 +98,23 @@ class NetStream:
             raise StopIteration
         return frame
 
+    def play2(
+        self,
+        name: str,
+        transition: str = "switch",
+        *,
+        old_name: str | None = None,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+    ) -> None:
+        """Plays another stream in the place of `old_name`, by default of the one that plays, or after it.
+
+        transition: `switch` (to another rendition, at a keyframe), `swap`, `append`, `appendAndWait`, `reset`, `resume` or
+        `stop`. start, duration: milliseconds, as for `NetConnection.play`.
+        """
+        self._raw.play2(name, transition, old_name=old_name, start=start, duration=duration, live=live)
+
     def seek(self, millis: int) -> None:
         """Jumps to a time of a recorded stream."""
         self._raw.seek(millis)

@@ -10,26 +10,27 @@ use crate::wire::status::{Code, Status};
 
 impl Instance {
     /// Looks up how long a stream is, in seconds: as long as its file, with a type prefix (`flv:`, `mp4:`, `mp3:`) that of its
-    /// kind; 0 while it is published, and where there is no file. `reply` takes the number on a thread that may block;
+    /// kind; 0 while it is published, and where there is no file. `reply` takes the number where the application's handlers run;
     /// NetStream.Failed, if the file cannot be read.
     pub fn stream_length(&self, name: &str, reply: Reply) -> Result<()> {
         let application = self.application().ok_or(Error::Closed("application"))?;
         let files = application.stream_files(self.name());
         let Some(files) = files.filter(|_| !self.is_live(name)) else {
-            reply(Ok(Value::from(0.0)));
+            application.event(move |_| reply(Ok(Value::from(0.0))));
             return Ok(());
         };
         let (in_use, name) = (application.files_in_use().clone(), name.to_owned());
         let disk = application.disk().clone();
         disk.run(Box::new(move || {
-            let length =
-                open(&files, &in_use, &name).map(|file| file.map_or(0, |mut file| file.source.length_ms()));
+            let file = open(&files, &in_use, &name);
+            let length = file.map(|file| file.map_or(0, |mut file| file.source.length_ms()));
             #[allow(clippy::cast_precision_loss)] // Milliseconds of a file.
             let length = length.map(|millis| Value::from(millis as f64 / 1000.0));
-            reply(length.map_err(|error| {
+            let length = length.map_err(|error| {
                 let description = format!("The length of {name} is not known: {error}.");
                 Status::new(Code::StreamFailed).with_description(description)
-            }));
+            });
+            application.event(move |_| reply(length));
         }))
     }
 }

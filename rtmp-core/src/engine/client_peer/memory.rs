@@ -48,7 +48,7 @@ impl StreamMemory {
             }
             StreamCommand::Play(_) => self.opened = Some(command.clone()),
             StreamCommand::Write(message) => self.note_header(message),
-            StreamCommand::Seek(_) | StreamCommand::Close => {}
+            StreamCommand::Seek(_) | StreamCommand::Play2(_) | StreamCommand::Close => {}
             setting => {
                 self.settings
                     .retain(|before| discriminant(before) != discriminant(setting));

@@ -14,7 +14,7 @@ use crate::engine::server_peer::playing::{Item, Now, State};
 use crate::engine::server_peer::recorded::Phase;
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
-use crate::media::{MediaKind, MediaMessage};
+use crate::media::{FrameFlags, MediaKind, MediaMessage, inspect};
 use crate::session::PlayStart;
 use crate::wire::status::{Code, Status};
 
@@ -287,6 +287,7 @@ impl ServerPeer {
         if let Some(recorded) = self.recorded_mut(stream_id)
             && recorded.took_over
             && message.kind != MediaKind::Data
+            && !inspect(message.kind, &message.body).contains(FrameFlags::CONFIG)
         {
             recorded.took_over = false;
             self.tell_complete(stream_id, message.timestamp);

@@ -88,6 +88,19 @@ class NetStream:
             raise StopAsyncIteration
         return frame
 
+    def play2(
+        self,
+        name: str,
+        transition: str = "switch",
+        *,
+        old_name: str | None = None,
+        start: int | None = None,
+        duration: int | None = None,
+        live: bool = False,
+    ) -> None:
+        """Plays another stream in the place of one, or after it, as `rtmpkit.NetStream.play2`."""
+        self._raw.play2(name, transition, old_name=old_name, start=start, duration=duration, live=live)
+
     def seek(self, millis: int) -> None:
         """Jumps to a time of a recorded stream."""
         self._raw.seek(millis)
