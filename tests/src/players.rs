@@ -66,7 +66,8 @@ pub fn limit(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds)) + START
 }
 
-fn ffmpeg() -> Command {
+/// FFmpeg, quiet and without input from the terminal.
+pub fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"]);
     command

@@ -78,6 +78,23 @@ fn netstream_play_switch_between_the_streams_of_a_list() {
 }
 
 #[test]
+fn what_is_appended_to_a_list_that_has_ended_is_played() {
+    let library = Library::new("ended");
+    library.add("a.flv", &film(80));
+    let mut wire = library.client();
+    wire.command(1, "play", 0.0, &[name("a"), Value::from(0.0)]);
+    append(&mut wire, "a");
+    append(&mut wire, "a");
+    let mut keys = 0;
+    while keys < 3 {
+        keys += until(&mut wire, "key 0").len().min(1);
+    }
+    wire.wait_status("NetStream.Play.Stop");
+    append(&mut wire, "a");
+    until(&mut wire, "key 0");
+}
+
+#[test]
 fn a_list_that_is_gathered_starts_with_what_is_appended() {
     let library = Library::new("gathered");
     library.add("a.flv", &film(80));

@@ -8,7 +8,7 @@ use crate::app::client::Client;
 use crate::app::stream::{LiveStream, PlayerFlow};
 use crate::engine::players::Player;
 use crate::engine::server_peer::ServerPeer;
-use crate::engine::server_peer::recorded::Recorded;
+use crate::engine::server_peer::recorded::{Phase, Recorded};
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
 use crate::session::PlayStart;
@@ -132,7 +132,14 @@ impl ServerPeer {
     /// Goes on to the next entry of the play list, if nothing plays.
     pub(super) fn advance(&mut self, stream_id: u32, context: &mut Context<'_>) {
         while let Some(playing) = self.playing_mut(stream_id) {
-            let Now::Nothing = playing.now else { return };
+            match &playing.now {
+                Now::Nothing => {}
+                // What was sent to its end makes room for what was appended too late for a switch.
+                Now::Recorded(recorded) if recorded.phase == Phase::Over && !playing.list.is_empty() => {
+                    playing.now = Now::Nothing;
+                }
+                _ => return,
+            }
             let next = playing.list.pop_front();
             if playing.list.is_empty() {
                 playing.list = VecDeque::new();

@@ -1,0 +1,95 @@
+"""Recorded streams: played, sought, switched, and what is told about it."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rtmpkit
+from media import media, write_flv
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "streams" / "_definst_"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path: Path, folder: Path) -> Iterator[rtmpkit.Server]:
+    app = rtmpkit.Application("vod", directory=tmp_path)
+    with rtmpkit.Server("127.0.0.1:0", [app], workers=1) as server:
+        yield server
+
+
+@pytest.fixture
+def player(library: rtmpkit.Server) -> Iterator[rtmpkit.NetConnection]:
+    with rtmpkit.NetConnection(f"rtmp://127.0.0.1:{library.port}/vod") as connection:
+        yield connection
+
+
+def until(stream: rtmpkit.NetStream, code: str) -> None:
+    """Reads on until the last status is this one."""
+    while stream.status is None or stream.status.code != code:
+        stream.read(10)
+
+
+def test_m4_a_file_is_played_unchanged_and_complete(folder: Path, player: rtmpkit.NetConnection) -> None:
+    sent = write_flv(folder / "film.flv", 12)
+    with player.play("film", start=0, timeout=10) as stream:
+        got = list(stream)
+        assert media(got) == media(sent)
+        stream.seek(0)
+        until(stream, "NetStream.Seek.Notify")
+        again = [frame for frame in stream if frame.type != "data"]
+        assert again[-1].timestamp == got[-1].timestamp
+
+
+def test_m4_files_that_cannot_be_played(folder: Path, player: rtmpkit.NetConnection) -> None:
+    (folder / "text.flv").write_bytes(b"no film at all")
+    (folder / "empty.flv").write_bytes(bytes.fromhex("464c5601050000000900000000"))
+    for name, code in [
+        ("none", "NetStream.Play.StreamNotFound"),
+        ("text", "NetStream.Play.FileStructureInvalid"),
+        ("empty", "NetStream.Play.NoSupportedTrackFound"),
+    ]:
+        with pytest.raises(rtmpkit.StreamError) as caught:
+            player.play(name, start=0)
+        assert caught.value.code == code
+
+
+def test_m4_a_time_beyond_the_end_and_the_length(
+    folder: Path, player: rtmpkit.NetConnection, library: rtmpkit.Server
+) -> None:
+    write_flv(folder / "film.flv", 500)
+    with player.play("film", start=0, timeout=10) as stream:
+        stream.seek(60_000)
+        with pytest.raises(rtmpkit.StreamError) as caught:
+            while stream.read() is not None:
+                pass
+        assert caught.value.code == "NetStream.Seek.InvalidTime"
+        stream.pause()
+        until_paused = queue.Queue[str]()
+        while stream.status is not None and stream.status.code != "NetStream.Pause.Notify":
+            until_paused.put(stream.status.code)
+            stream.read(10)
+    length = library.instance("vod").stream_length("film")
+    assert length == pytest.approx(19.96, abs=0.05)
+    assert library.instance("vod").stream_length("none") == 0
+    assert player.call("getStreamLength", "film") == length
+
+
+def test_m4_another_rendition_takes_over(folder: Path, player: rtmpkit.NetConnection) -> None:
+    write_flv(folder / "low.flv", 500)
+    write_flv(folder / "high.flv", 500)
+    with player.play("low", start=0, timeout=10) as stream:
+        stream.play2("high", "switch", old_name="low")
+        until(stream, "NetStream.Play.TransitionComplete")
+        with pytest.raises(ValueError, match="sideways"):
+            stream.play2("high", "sideways")
+        stream.play2("low", "reset", start=0)
+        until(stream, "NetStream.Play.Start")
