@@ -37,7 +37,11 @@ fn rtmpdump(url: &str, out: PathBuf, args: &[&str]) -> (Process, PathBuf) {
 /// rtmpdump ends with 2 where the last frame does not last to the end that the metadata tells.
 fn ends_well(player: &mut Process) {
     let status = player.wait(limit(media::SHORT_SECONDS));
-    assert!(matches!(status.code(), Some(0 | 2)), "{status}:\n{}", player.log());
+    assert!(
+        matches!(status.code(), Some(0 | 2)),
+        "{status}:\n{}",
+        player.log()
+    );
 }
 
 #[test]
@@ -64,7 +68,9 @@ fn ffmpeg_and_rtmpdump_start_at_a_keyframe_before_the_place_they_seek() {
     let out = dir.join("ffmpeg.flv");
     let mut command = rtmp_tests::players::ffmpeg();
     command
-        .args(["-y", "-ss", "3", "-copyts", "-i", &url, "-map", "0", "-c", "copy", "-f", "flv"])
+        .args([
+            "-y", "-ss", "3", "-copyts", "-i", &url, "-map", "0", "-c", "copy", "-f", "flv",
+        ])
         .arg(&out);
     let ffmpeg = (Process::spawn("ffmpeg seeking", command), out);
     let dump = rtmpdump(&url, dir.join("rtmpdump.flv"), &["--start", "3"]);
