@@ -510,8 +510,9 @@ impl End {
     }
 }
 
-/// The buffer that all connections of a worker read into. What was read is handed out as a slice of it; when too
-/// little is left a new block is taken, and the old one is freed with its last slice.
+/// The buffer that all connections of a worker read into. What was read is handed out as a slice of it. When too little
+/// is left the block begins anew, if nobody keeps a slice of it, while it is still in the processor's caches; otherwise
+/// a new one is taken, and the old one is freed with its last slice.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
     block: BytesMut,
@@ -525,7 +526,12 @@ impl ReadBuffer {
     /// Reads once; `None` at the end. The flag says that the buffer was filled, so that more may wait.
     fn read(&mut self, transport: &mut Tcp) -> io::Result<Option<(Bytes, bool)>> {
         if self.block.len() < LEAST_READ {
-            self.block = BytesMut::zeroed(BLOCK);
+            self.block.clear();
+            if self.block.try_reclaim(BLOCK) {
+                self.block.resize(BLOCK, 0);
+            } else {
+                self.block = BytesMut::zeroed(BLOCK);
+            }
         }
         let room = self.block.len().min(MOST_READ);
         let count = transport.read(&mut self.block[..room])?;

@@ -139,6 +139,7 @@ impl Link {
     }
 
     /// Whether anything waits to be sent.
+    #[cfg(feature = "engine")]
     #[inline]
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty() || !self.pending_output().is_empty()

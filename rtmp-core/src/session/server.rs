@@ -144,6 +144,7 @@ impl ServerSession {
     }
 
     /// Whether anything waits to be sent, encrypted or still to be; or the end.
+    #[cfg(feature = "engine")]
     pub(crate) fn has_output(&self) -> bool {
         self.link.has_output() || self.is_closed()
     }

@@ -5,7 +5,7 @@ use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::{Role, Stream};
-use crate::wire::chunk::{Frames, Message, MessageType, SharedMessage, csid};
+use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
 use crate::wire::message::command::Command;
 use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
@@ -214,12 +214,13 @@ impl ServerSession {
     }
 
     /// The same for one of many players: `frames` holds what they share of this message.
+    #[cfg(feature = "engine")]
     #[inline]
     pub(crate) fn send_framed(
         &mut self,
         stream_id: u32,
         message: &SharedMessage,
-        frames: &mut Frames,
+        frames: &mut crate::wire::chunk::Frames,
     ) -> bool {
         let (csid, output) = (csid::of_media(message.kind), &mut self.link.output);
         self.link

@@ -1114,6 +1114,7 @@ class ServerCall:
     def unknown_method(self) -> bool:
         """Fails the call because there is no such method."""
 
+@final
 class RawConnection:
     """A connection to another server.
 
