@@ -241,3 +241,21 @@ fn p14_commands_of_the_field() {
     wire.command(0, "FCUnpublish", 7.0, &["cam".into()]);
     wire.wait_status("NetStream.Unpublish.Success");
 }
+
+#[test]
+fn p14_raw_pause_and_data_of_encoders() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, _events, _subscription) = publishing(&served);
+    let mut player = with_stream(&served);
+    player.command(1, "play", 0.0, &["cam".into()]);
+    player.wait_status("NetStream.Play.Start");
+    // Time stamps of hardware encoders reach players as they are.
+    let time = "02 0004 6F6E4649 03 0002 7364 02 000A 32312D31312D32303236 000009";
+    wire.message(MessageType::DATA, 1, &hex(time));
+    let data = player.wait_data("onFI");
+    assert_eq!(data.args[0].get("sd"), Some(&Value::from("21-11-2026")));
+    player.command(1, "pauseRaw", 0.0, &[true.into(), 0.into()]);
+    player.wait_status("NetStream.Pause.Notify");
+    player.command(1, "pauseRaw", 0.0, &[false.into(), 0.into()]);
+    player.wait_status("NetStream.Unpause.Notify");
+}
