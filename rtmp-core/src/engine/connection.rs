@@ -224,16 +224,10 @@ impl Connection {
         };
     }
 
-    /// Sends as much as the socket takes.
-    pub(crate) fn flush(&mut self, now: u64) -> Result<(), End> {
-        let result = self.write(now);
-        self.settle(now);
-        result
-    }
-
-    fn write(&mut self, now: u64) -> Result<(), End> {
+    /// Sends as much as the socket takes; [`settle`](Self::settle) comes after.
+    pub(crate) fn write(&mut self, now: u64) -> Result<(), End> {
+        self.refresh_room(now);
         loop {
-            self.refresh_room(now);
             let Some(outgoing) = self.outgoing() else {
                 return Ok(());
             };
@@ -243,7 +237,7 @@ impl Connection {
             } else {
                 self.write_once::<SLICES>(&outgoing)
             };
-            self.sent(sent)?;
+            self.sent(sent, now)?;
         }
     }
 
@@ -263,7 +257,7 @@ impl Connection {
         Sent { offered, result }
     }
 
-    /// Asks the session how much the peer allows to be sent; before [`outgoing`](Self::outgoing).
+    /// Asks the session how much the peer allows to be sent; after queueing, and before [`outgoing`](Self::outgoing).
     pub(crate) fn refresh_room(&mut self, now: u64) {
         self.room = self.peer.send_room(now);
     }
@@ -280,7 +274,7 @@ impl Connection {
     }
 
     /// Takes note of what a send did.
-    pub(crate) fn sent(&mut self, sent: Sent) -> Result<(), End> {
+    pub(crate) fn sent(&mut self, sent: Sent, now: u64) -> Result<(), End> {
         let Ok(count) = usize::try_from(sent.result) else {
             let error = io::Error::from_raw_os_error(-sent.result);
             return match error.kind() {
@@ -298,6 +292,7 @@ impl Connection {
         self.peer.sent(count);
         self.written += count as u64;
         self.stalled_since = None;
+        self.refresh_room(now);
         Ok(())
     }
 
@@ -341,7 +336,9 @@ impl Connection {
 
     /// Sends once more what waits, as far as the socket takes it.
     pub(crate) fn last_words(&mut self, now: u64) -> io::Result<()> {
-        match self.flush(now) {
+        let written = self.write(now);
+        self.settle(now);
+        match written {
             Err(End::Io(error)) => Err(error),
             _ => Ok(()),
         }

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::app::stats::Drops;
-use crate::app::stream::{Delivery, Item, LiveMessage, LiveStream, Verdict};
-use crate::engine::connection::{Connection, Peer};
-use crate::engine::players::{Audience, Player, Waiting};
+use crate::app::stream::{Backlog, Delivery, Item, LiveMessage, LiveStream, Verdict};
+use crate::engine::connection::{Connection, End, Peer};
+use crate::engine::players::{Audience, Batch, Player, Waiting};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::timer::Deadline;
 use crate::engine::transport::Sent;
@@ -19,13 +19,15 @@ use crate::media::MediaKind;
 pub(crate) struct Sender {
     ring: Option<Ring>,
     outcomes: Vec<Sent>,
-    keys: Vec<usize>,
-    again: Vec<usize>,
+    /// Those that a batch sends for.
+    sent_to: Vec<usize>,
+    /// Those with nothing for a batch to send.
+    rest: Vec<usize>,
 }
 
 /// Sends below this count go out one by one.
 const LEAST_BATCH: usize = 3;
-/// From this many players on, header and body are put together once for all.
+/// From this many players on, headers and bodies are put together once for all.
 const LEAST_SHARED: usize = 3;
 
 impl Worker {
@@ -67,20 +69,19 @@ impl Worker {
                 pending,
                 ..
             } = audience;
-            let is_shared = players.len() >= LEAST_SHARED;
+            let mut giving = Giving {
+                stream: stream.as_deref(),
+                is_shared: players.len() >= LEAST_SHARED,
+                now: self.now,
+                verdicts: Vec::new(),
+            };
             for player in players {
                 let Some(connection) = self.connections.get_mut(player.key) else {
                     continue;
                 };
-                let start = give(
-                    player,
-                    connection,
-                    pending,
-                    is_shared,
-                    stream.as_deref(),
-                    self.now,
-                );
+                let start = giving.give(player, connection, pending);
                 took_over.extend(start.map(|timestamp| (player.key, player.stream_id, timestamp)));
+                connection.refresh_room(self.now);
                 if !connection.dirty {
                     connection.dirty = true;
                     self.dirty.push(player.key);
@@ -103,31 +104,15 @@ impl Worker {
     pub(crate) fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         if dirty.len() >= LEAST_BATCH {
-            self.sender.keys.clone_from(&dirty);
-            while self.sender.ring.is_some() && !self.sender.keys.is_empty() {
-                self.send_batch();
+            while self.sender.ring.is_some() && !dirty.is_empty() {
+                self.send_batch(&mut dirty);
             }
+            dirty.append(&mut self.sender.rest);
         }
         for key in dirty.drain(..) {
-            let Some(connection) = self.connections.get_mut(key) else {
-                continue;
-            };
-            connection.dirty = false;
-            // After a batch there is nothing left to send: this settles the connection.
-            if let Err(end) = connection.flush(self.now) {
-                self.remove(key, &end);
-                continue;
-            }
-            if let Some(at) = connection
-                .flushed_deadline()
-                .filter(|at| *at < connection.timer_at)
-            {
-                connection.timer_at = at;
-                self.timers.add(Deadline {
-                    at,
-                    key,
-                    id: connection.id,
-                });
+            if let Some(connection) = self.connections.get_mut(key) {
+                let written = connection.write(self.now);
+                self.after_write(key, written);
             }
         }
         if self.dirty.is_empty() {
@@ -135,51 +120,66 @@ impl Worker {
         }
     }
 
-    /// Sends for as many of the sender's keys as fit one batch; those that have more to send come again.
-    fn send_batch(&mut self) {
+    /// Sends for as many of `keys` as fit one batch; those that have more to send come again.
+    fn send_batch(&mut self, keys: &mut Vec<usize>) {
         let Sender {
             ring,
             outcomes,
-            keys,
-            again,
+            sent_to,
+            rest,
         } = &mut self.sender;
-        for key in keys.iter().take(BATCH) {
-            if let Some(connection) = self.connections.get_mut(*key) {
-                connection.refresh_room(self.now);
-            }
-        }
         let Some(open) = ring else { return };
         let mut batch = open.batch();
-        let mut taken = 0;
-        again.clear();
-        for key in keys.iter().take(BATCH) {
-            taken += 1;
-            if let Some(outgoing) = self.connections.get(*key).and_then(Connection::outgoing) {
-                batch.add(outgoing.fd, outgoing.slices());
-                again.push(*key);
+        sent_to.clear();
+        for key in keys.drain(..keys.len().min(BATCH)) {
+            match self.connections.get(key).and_then(Connection::outgoing) {
+                Some(outgoing) => {
+                    batch.add(outgoing.fd, outgoing.slices());
+                    sent_to.push(key);
+                }
+                None => rest.push(key),
             }
         }
         if let Err(error) = batch.send(outcomes) {
             log::warn!("io_uring is given up for plain writes: {error}");
             *ring = None;
         }
-        keys.drain(..taken);
-        let (sent_to, outcomes) = (std::mem::take(again), std::mem::take(outcomes));
+        let (sent_to, outcomes) = (std::mem::take(sent_to), std::mem::take(outcomes));
         for (key, sent) in sent_to.iter().zip(&outcomes) {
-            self.after_send(*key, *sent);
+            let Some(connection) = self.connections.get_mut(*key) else {
+                continue;
+            };
+            let written = connection.sent(*sent, self.now);
+            if written.is_ok() && connection.outgoing().is_some() {
+                keys.push(*key);
+            } else {
+                self.after_write(*key, written);
+            }
         }
-        self.sender.again = sent_to;
+        self.sender.sent_to = sent_to;
         self.sender.outcomes = outcomes;
     }
 
-    fn after_send(&mut self, key: usize, sent: Sent) {
+    /// Sees to a connection for which this turn has no more to send.
+    fn after_write(&mut self, key: usize, written: Result<(), End>) {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        match connection.sent(sent) {
-            Ok(()) if connection.outgoing().is_some() => self.sender.keys.push(key),
-            Ok(()) => {}
-            Err(end) => self.remove(key, &end),
+        connection.dirty = false;
+        connection.settle(self.now);
+        if let Err(end) = written {
+            return self.remove(key, &end);
+        }
+        if let Some(at) = connection
+            .flushed_deadline()
+            .filter(|at| *at < connection.timer_at)
+        {
+            connection.timer_at = at;
+            self.timers.add(Deadline {
+                at,
+                key,
+                id: connection.id,
+            });
         }
     }
 }
@@ -207,70 +207,131 @@ fn wait(message: &LiveMessage, stream: &LiveStream, load: u8) -> u64 {
     }
 }
 
-/// Queues pending events for one player, one of several if `is_shared`. If with them it takes over from another stream,
-/// the time at which it does.
-fn give(
-    player: &mut Player,
-    connection: &mut Connection,
-    pending: &mut [Waiting],
+/// What a turn gives to the players of a stream.
+struct Giving<'a> {
+    stream: Option<&'a LiveStream>,
     is_shared: bool,
-    stream: Option<&LiveStream>,
     now: u64,
-) -> Option<u32> {
-    let mut sent = 0;
-    let mut took_over = None;
-    let mut dropped = [Drops::default(); 3];
-    for Waiting { item, frames } in pending {
-        let backlog = connection.backlog();
-        let Peer::Server(peer) = &mut connection.peer else {
-            return None;
-        };
-        match item {
-            Item::Media(message) => match player.flow.judge(message, backlog) {
-                verdict @ (Verdict::Send | Verdict::Resume) => {
-                    if verdict == Verdict::Resume {
-                        send_headers(peer, player, stream);
-                    }
-                    if player.takes_over.take().is_some() {
-                        took_over = Some(message.shared.timestamp);
-                    }
-                    if let Some(shared) = message.form(player.reduction) {
-                        match player.reduction {
-                            None if is_shared => peer.session.send_framed(player.stream_id, shared, frames),
-                            _ => peer.session.send_media(player.stream_id, shared),
-                        };
-                        sent += 1;
-                    }
-                }
-                Verdict::Drop if player.takes_over.is_some() => {}
-                Verdict::Drop => {
-                    let of_kind = &mut dropped[message.kind as usize];
-                    of_kind.messages += 1;
-                    of_kind.bytes += message.shared.payload.len() as u64;
-                }
-                Verdict::Skip => {}
-            },
-            Item::Published if player.takes_over.is_some() => {}
-            Item::Published => {
-                peer.notify(player.stream_id, stream.map_or("", LiveStream::name), true, now);
-            }
-            Item::Unpublished => {
-                player.flow.reset();
-                if player.takes_over.is_none() {
-                    peer.notify(player.stream_id, stream.map_or("", LiveStream::name), false, now);
+    /// Of the messages of a batch, for one player.
+    verdicts: Vec<Verdict>,
+}
+
+/// What one player got.
+#[derive(Default)]
+struct Given {
+    messages: u64,
+    dropped: [Drops; 3],
+    /// When it took over from another stream.
+    took_over: Option<u32>,
+}
+
+impl Giving<'_> {
+    /// Queues what waits for one player. If with that it takes over from another stream, the time at which it does.
+    fn give(
+        &mut self,
+        player: &mut Player,
+        connection: &mut Connection,
+        pending: &mut [Waiting],
+    ) -> Option<u32> {
+        let mut given = Given::default();
+        for waiting in pending {
+            let backlog = connection.backlog();
+            let Peer::Server(peer) = &mut connection.peer else {
+                return None;
+            };
+            match waiting {
+                Waiting::Messages(batch) => self.give_batch(player, peer, batch, backlog, &mut given),
+                Waiting::Published => self.notify(player, peer, true),
+                Waiting::Unpublished => {
+                    player.flow.reset();
+                    self.notify(player, peer, false);
                 }
             }
         }
+        if let Peer::Server(peer) = &mut connection.peer {
+            connection.streams = given.messages > 0;
+            peer.traffic.messages_sent(given.messages);
+            peer.traffic.dropped(&given.dropped);
+            if player.flow.take_overrun() {
+                peer.too_slow(player.stream_id, self.now);
+            }
+        }
+        given.took_over
     }
-    if let Peer::Server(peer) = &mut connection.peer {
-        connection.streams = sent > 0;
-        peer.traffic.messages_sent(sent);
-        peer.traffic.dropped(&dropped);
-        if player.flow.take_overrun() {
-            peer.too_slow(player.stream_id, now);
+
+    fn give_batch(
+        &mut self,
+        player: &mut Player,
+        peer: &mut ServerPeer,
+        batch: &mut Batch,
+        backlog: Backlog,
+        given: &mut Given,
+    ) {
+        self.judge(player, &batch.messages, backlog);
+        let whole = self.verdicts.iter().all(|verdict| *verdict == Verdict::Send);
+        let as_it_is = player.reduction.is_none() && player.takes_over.is_none();
+        if self.is_shared && whole && as_it_is && batch.can_run() {
+            let messages = batch.messages.iter().map(|message| &message.shared);
+            peer.session.send_run(player.stream_id, messages, &mut batch.runs);
+            given.messages += batch.messages.len() as u64;
+            return;
+        }
+        for (message, verdict) in batch.messages.iter().zip(&self.verdicts) {
+            self.give_message(player, peer, message, *verdict, given);
         }
     }
-    took_over
+
+    /// Judges messages as if each had been queued before the next.
+    fn judge(&mut self, player: &mut Player, messages: &[Arc<LiveMessage>], mut backlog: Backlog) {
+        self.verdicts.clear();
+        for message in messages {
+            let verdict = player.flow.judge(message, backlog);
+            if matches!(verdict, Verdict::Send | Verdict::Resume) {
+                let form = message.form(player.reduction);
+                backlog.waiting += form.map_or(0, |shared| shared.payload.len());
+            }
+            self.verdicts.push(verdict);
+        }
+    }
+
+    fn give_message(
+        &self,
+        player: &mut Player,
+        peer: &mut ServerPeer,
+        message: &LiveMessage,
+        verdict: Verdict,
+        given: &mut Given,
+    ) {
+        match verdict {
+            Verdict::Send | Verdict::Resume => {
+                if verdict == Verdict::Resume {
+                    send_headers(peer, player, self.stream);
+                }
+                if player.takes_over.take().is_some() {
+                    given.took_over = Some(message.shared.timestamp);
+                }
+                if let Some(shared) = message.form(player.reduction) {
+                    peer.session.send_media(player.stream_id, shared);
+                    given.messages += 1;
+                }
+            }
+            Verdict::Drop if player.takes_over.is_some() => {}
+            Verdict::Drop => {
+                let of_kind = &mut given.dropped[message.kind as usize];
+                of_kind.messages += 1;
+                of_kind.bytes += message.shared.payload.len() as u64;
+            }
+            Verdict::Skip => {}
+        }
+    }
+
+    /// Tells of the beginning or end of a publisher, unless the player still plays what is to be taken over from.
+    fn notify(&self, player: &Player, peer: &mut ServerPeer, published: bool) {
+        if player.takes_over.is_none() {
+            let name = self.stream.map_or("", LiveStream::name);
+            peer.notify(player.stream_id, name, published, self.now);
+        }
+    }
 }
 
 fn send_headers(peer: &mut ServerPeer, player: &Player, stream: Option<&LiveStream>) {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::app::stream::{Feed, Item, LiveStream, PlayerFlow};
+use crate::app::stream::{Feed, Item, LiveMessage, LiveStream, PlayerFlow};
 use crate::media::Reduction;
-use crate::wire::chunk::Frames;
+use crate::wire::chunk::Runs;
 
 /// One message stream of one connection that plays a live stream.
 #[derive(Debug)]
@@ -21,12 +21,24 @@ pub(crate) struct Player {
     pub(crate) takes_over: Option<u64>,
 }
 
-/// An event that waits to be given to the players, and what they share of it.
+/// What waits to be given to the players.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) item: Item,
-    pub(crate) frames: Frames,
+pub(crate) enum Waiting {
+    Messages(Batch),
+    Published,
+    Unpublished,
 }
+
+/// Messages that follow each other, and what players share of them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) messages: Vec<Arc<LiveMessage>>,
+    pub(crate) runs: Runs,
+    bytes: usize,
+}
+
+/// The longest run that is made; a longer message goes out by itself and is not copied.
+const LONGEST_RUN: usize = 1 << 20;
 
 /// All that a worker serves of one stream.
 #[derive(Debug)]
@@ -34,7 +46,7 @@ pub(crate) struct Audience {
     pub(crate) stream: Option<Arc<LiveStream>>,
     pub(crate) players: Vec<Player>,
     pub(crate) feeds: Vec<Arc<Feed>>,
-    /// Events that wait to be given to the players.
+    /// What waits to be given to the players.
     pub(crate) pending: Vec<Waiting>,
     /// When they have waited long enough.
     pub(crate) due_at: u64,
@@ -46,6 +58,30 @@ pub(crate) struct Players {
     audiences: HashMap<u64, Audience>,
     /// The streams with pending events.
     waiting: Vec<u64>,
+}
+
+impl Batch {
+    fn new(message: Arc<LiveMessage>) -> Self {
+        Self {
+            bytes: message.shared.payload.len(),
+            messages: vec![message],
+            runs: Runs::default(),
+        }
+    }
+
+    fn add(&mut self, message: Arc<LiveMessage>) {
+        self.bytes += message.shared.payload.len();
+        self.messages.push(message);
+    }
+
+    fn has_room(&self, message: &LiveMessage) -> bool {
+        self.bytes.saturating_add(message.shared.payload.len()) <= LONGEST_RUN
+    }
+
+    /// Whether it may be copied into one piece.
+    pub(crate) fn can_run(&self) -> bool {
+        self.bytes <= LONGEST_RUN
+    }
 }
 
 impl Players {
@@ -95,8 +131,15 @@ impl Players {
         } else {
             audience.due_at = audience.due_at.min(due_at);
         }
-        let frames = Frames::default();
-        audience.pending.push(Waiting { item, frames });
+        let message = match item {
+            Item::Media(message) => message,
+            Item::Published => return audience.pending.push(Waiting::Published),
+            Item::Unpublished => return audience.pending.push(Waiting::Unpublished),
+        };
+        match audience.pending.last_mut() {
+            Some(Waiting::Messages(batch)) if batch.has_room(&message) => batch.add(message),
+            _ => audience.pending.push(Waiting::Messages(Batch::new(message))),
+        }
     }
 
     /// When the next events are due.

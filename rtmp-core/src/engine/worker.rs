@@ -143,7 +143,7 @@ impl Worker {
 
     /// How long the poll may sleep.
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() || !self.mailbox.is_empty() {
+        if !self.unread.is_empty() || !self.dirty.is_empty() || !self.mailbox.is_empty() {
             return Some(Duration::ZERO);
         }
         let due = self.players.next_due().unwrap_or(u64::MAX);
@@ -218,9 +218,12 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        if !connection.dirty && connection.is_to_be_flushed() {
-            connection.dirty = true;
-            self.dirty.push(key);
+        if connection.is_to_be_flushed() {
+            connection.refresh_room(self.now);
+            if !connection.dirty {
+                connection.dirty = true;
+                self.dirty.push(key);
+            }
         }
         if let Some(at) = connection.deadline().filter(|at| *at < connection.timer_at) {
             connection.timer_at = at;

@@ -213,19 +213,17 @@ impl ServerSession {
         )
     }
 
-    /// The same for one of many players: `frames` holds what they share of this message.
+    /// Sends several to one of many players: `runs` holds what they share of these messages.
     #[cfg(feature = "engine")]
     #[inline]
-    pub(crate) fn send_framed(
+    pub(crate) fn send_run<'a>(
         &mut self,
         stream_id: u32,
-        message: &SharedMessage,
-        frames: &mut crate::wire::chunk::Frames,
-    ) -> bool {
-        let (csid, output) = (csid::of_media(message.kind), &mut self.link.output);
-        self.link
-            .writer
-            .write_framed(csid, stream_id, message, frames, output)
+        messages: impl Iterator<Item = &'a SharedMessage>,
+        runs: &mut crate::wire::chunk::Runs,
+    ) {
+        let output = &mut self.link.output;
+        self.link.writer.write_run(stream_id, messages, runs, output);
     }
 
     /// Sends a message of a recorded stream. `false`, nothing being sent, when it is longer than RTMP allows.

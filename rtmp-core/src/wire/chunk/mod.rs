@@ -15,7 +15,7 @@ mod writer;
 pub use error::ChunkError;
 pub use output::Output;
 pub use reader::{ChunkReader, ReaderLimits};
-pub use shared::{Frames, SharedMessage};
+pub use shared::{Runs, SharedMessage};
 pub use writer::ChunkWriter;
 
 pub use super::message::{Message, MessageType};

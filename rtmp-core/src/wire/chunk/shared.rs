@@ -54,50 +54,34 @@ impl SharedMessage {
     }
 }
 
-/// Header and body of one message in one piece, for all receivers that need the same header: one buffer to send instead
-/// of two, and no header to make. Made as they are needed, for the few different headers that there are.
+/// Messages that follow each other, headers and bodies in one piece, for all receivers that need the same headers: one
+/// buffer to send, and no header to make. Made as they are needed, for the few different headers that there are.
 #[derive(Debug, Default)]
-pub struct Frames(Vec<Frame>);
+pub struct Runs(pub(super) Vec<Run>);
 
-/// What receivers need whose chunk stream stands at `before`.
+/// What receivers need whose chunk streams stand alike.
 #[derive(Debug)]
-pub(super) struct Frame {
-    before: Previous,
-    pub(super) after: Previous,
+pub(super) struct Run {
+    pub(super) chunk_size: u32,
+    pub(super) stream_id: u32,
+    /// One for each chunk stream of the messages.
+    pub(super) steps: Vec<Step>,
     pub(super) bytes: Bytes,
 }
 
-/// Different headers of one message; more than this is rare enough not to copy the body again.
-const MOST_FRAMES: usize = 4;
-/// Longer bodies are not copied to stand behind their header.
-const LONGEST_FRAME: usize = 64 << 10;
+/// How a chunk stream stands before a run, if it was used, and after it.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) before: Option<Previous>,
+    pub(super) after: Previous,
+}
 
-impl Frames {
-    #[inline]
-    pub(super) fn can_hold(&self, message: &SharedMessage, csid: u32, chunk_size: u32) -> bool {
-        message.body.len() <= LONGEST_FRAME && message.fits(csid, chunk_size)
-    }
+/// Different headers of the same messages; more than this is rare enough not to copy the bodies again.
+const MOST_RUNS: usize = 4;
 
-    #[inline]
-    pub(super) fn find(&self, before: &Previous, stream_id: u32) -> Option<&Frame> {
-        let fits = |frame: &&Frame| frame.before == *before && frame.after.stream_id == stream_id;
-        self.0.iter().find(fits)
-    }
-
-    /// Takes in one more; `None` when there are too many.
-    pub(super) fn add(
-        &mut self,
-        before: Previous,
-        after: Previous,
-        header: &[u8],
-        message: &SharedMessage,
-    ) -> Option<&Bytes> {
-        if self.0.len() >= MOST_FRAMES {
-            return None;
-        }
-        let bytes = Bytes::from([header, &message.body[..]].concat());
-        self.0.push(Frame { before, after, bytes });
-        self.0.last().map(|frame| &frame.bytes)
+impl Runs {
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MOST_RUNS
     }
 }
 

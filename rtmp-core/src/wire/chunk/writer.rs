@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::header::{EXTENDED, HeaderBytes};
 use super::output::Output;
-use super::shared::{Frames, SharedMessage, extended_timestamp};
+use super::shared::{Run, Runs, SharedMessage, Step, extended_timestamp};
 use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType};
 
 /// Chunks up to this length are copied into the output; longer ones are referenced.
@@ -25,7 +25,7 @@ pub(super) struct Previous {
     /// `None` after a format 0 header: receivers disagree about the delta a format 3 header would then inherit.
     delta: Option<u32>,
     length: u32,
-    pub(super) stream_id: u32,
+    stream_id: u32,
     kind: MessageType,
 }
 
@@ -126,49 +126,86 @@ impl ChunkWriter {
         true
     }
 
-    /// Like [`write_shared`](Self::write_shared), with header and body in one piece that receivers of the message share
-    /// when they need the same header, as nearly all players of a stream do. `frames` belongs to this message.
-    pub fn write_framed(
+    /// Like [`write_shared`](Self::write_shared) for one message after the other, each on the chunk stream it was
+    /// prepared for, with all of them in one piece that receivers share when they need the same headers, as nearly all
+    /// players of a stream do. `runs` belongs to these messages.
+    pub fn write_run<'a>(
         &mut self,
-        csid: u32,
         stream_id: u32,
-        message: &SharedMessage,
-        frames: &mut Frames,
+        messages: impl Iterator<Item = &'a SharedMessage>,
+        runs: &mut Runs,
         out: &mut Output,
-    ) -> bool {
-        let previous = self.streams.iter_mut().find(|stream| stream.csid == csid);
-        let Some(previous) = previous.filter(|_| frames.can_hold(message, csid, self.chunk_size)) else {
-            return self.write_shared(csid, stream_id, message, out);
-        };
-        if let Some(frame) = frames.find(previous, stream_id) {
-            *previous = frame.after;
-            out.push_shared(&frame.bytes);
-            return true;
+    ) {
+        if let Some(run) = runs.0.iter().find(|run| self.stands_before(run, stream_id)) {
+            for step in &run.steps {
+                self.set_previous(step.after);
+            }
+            return out.push_shared(&run.bytes);
         }
-        let before = *previous;
-        let header = self.header(&Fields {
-            csid,
+        if runs.is_full() {
+            for message in messages {
+                self.write_shared(message.csid, stream_id, message, out);
+            }
+            return;
+        }
+        let run = self.new_run(stream_id, messages);
+        out.push_shared(&run.bytes);
+        runs.0.push(run);
+    }
+
+    fn stands_before(&self, run: &Run, stream_id: u32) -> bool {
+        run.stream_id == stream_id
+            && run.chunk_size == self.chunk_size
+            && run
+                .steps
+                .iter()
+                .all(|step| self.previous(step.after.csid) == step.before.as_ref())
+    }
+
+    fn new_run<'a>(&mut self, stream_id: u32, messages: impl Iterator<Item = &'a SharedMessage>) -> Run {
+        let mut output = Output::new();
+        let mut before: Vec<(u32, Option<Previous>)> = Vec::new();
+        for message in messages {
+            let csid = message.csid;
+            if before.iter().all(|(known, _)| *known != csid) {
+                before.push((csid, self.previous(csid).copied()));
+            }
+            self.write_shared(csid, stream_id, message, &mut output);
+        }
+        let step = |(csid, before)| {
+            let after = *self.previous(csid)?;
+            Some(Step { before, after })
+        };
+        Run {
+            chunk_size: self.chunk_size,
             stream_id,
-            kind: message.kind,
-            timestamp: message.timestamp,
-            length: message.payload.len() as u32,
-        });
-        let after = self.streams.iter().find(|stream| stream.csid == csid);
-        match after.and_then(|after| frames.add(before, *after, header.as_slice(), message)) {
-            Some(bytes) => out.push_shared(bytes),
+            steps: before.into_iter().filter_map(step).collect(),
+            bytes: output.take_bytes().into(),
+        }
+    }
+
+    fn previous(&self, csid: u32) -> Option<&Previous> {
+        self.streams.iter().find(|stream| stream.csid == csid)
+    }
+
+    fn set_previous(&mut self, previous: Previous) {
+        match self
+            .streams
+            .iter_mut()
+            .find(|stream| stream.csid == previous.csid)
+        {
+            Some(stream) => *stream = previous,
             None => {
-                out.push_slice(header.as_slice());
-                out.push_shared(&message.body);
+                self.streams.reserve_exact(1);
+                self.streams.push(previous);
             }
         }
-        true
     }
 
     fn header(&mut self, fields: &Fields) -> HeaderBytes {
         let found = self.streams.iter_mut().find(|stream| stream.csid == fields.csid);
         let Some(previous) = found else {
-            self.streams.reserve_exact(1);
-            self.streams.push(Previous::after_full(fields));
+            self.set_previous(Previous::after_full(fields));
             return full_header(fields);
         };
         let delta = fields.timestamp.checked_sub(previous.timestamp);
@@ -426,35 +463,112 @@ mod tests {
         assert_eq!(slices[1].as_ptr(), shared.body.as_ptr());
     }
 
-    #[test]
-    fn receivers_that_stand_alike_share_header_and_body() {
-        let shared =
-            |timestamp| SharedMessage::new(MessageType::VIDEO, timestamp, vec![7; 1000].into(), 4096, 6);
-        let (first, second) = (shared(0), shared(40));
-        let mut writers: Vec<ChunkWriter> = (0..4).map(|_| ChunkWriter::new()).collect();
-        writers[..3]
-            .iter_mut()
-            .for_each(|writer| writer.set_chunk_size(4096));
-        let mut frames = Frames::default();
-        let mut places = Vec::new();
-        for (number, writer) in writers.iter_mut().enumerate() {
-            // The third joins between the two, the fourth has another chunk size.
-            let before = if number == 2 { &shared(20) } else { &first };
-            let (mut out, mut plain) = (Output::new(), Output::new());
-            let mut twin = ChunkWriter::new();
-            twin.set_chunk_size(writer.chunk_size());
-            assert!(writer.write_framed(6, 1, before, &mut Frames::default(), &mut out));
-            assert!(twin.write_shared(6, 1, before, &mut plain));
-            assert_eq!(out.take_bytes(), plain.take_bytes());
-            assert!(writer.write_framed(6, 1, &second, &mut frames, &mut out));
-            assert!(twin.write_shared(6, 1, &second, &mut plain));
-            let mut slices = [std::io::IoSlice::new(&[]); 4];
-            places.push((out.io_slices(&mut slices), slices[0].as_ptr()));
-            assert_eq!(out.take_bytes(), plain.take_bytes());
+    /// Writes `messages` as a run and one by one with writers that stand alike; the bytes, and where they lie.
+    fn run(
+        writer: &mut ChunkWriter,
+        stream_id: u32,
+        messages: &[SharedMessage],
+        runs: &mut Runs,
+    ) -> (Vec<u8>, usize, *const u8) {
+        let mut twin = ChunkWriter {
+            chunk_size: writer.chunk_size,
+            streams: writer.streams.clone(),
+        };
+        let (mut out, mut plain) = (Output::new(), Output::new());
+        writer.write_run(stream_id, messages.iter(), runs, &mut out);
+        for message in messages {
+            twin.write_shared(message.csid, stream_id, message, &mut plain);
         }
-        assert_eq!((places[0].0, places[0]), (1, places[1]));
-        assert_eq!(places[2].0, 1);
-        assert_ne!(places[0].1, places[2].1);
+        assert_eq!(writer.streams, twin.streams);
+        let mut slices = [std::io::IoSlice::new(&[]); 8];
+        let (pieces, place) = (out.io_slices(&mut slices), slices[0].as_ptr());
+        let bytes = out.take_bytes();
+        assert_eq!(bytes, plain.take_bytes());
+        (bytes, pieces, place)
+    }
+
+    fn audio(timestamp: u32) -> SharedMessage {
+        SharedMessage::new(MessageType::AUDIO, timestamp, vec![8; 300].into(), 4096, 4)
+    }
+
+    fn video(timestamp: u32) -> SharedMessage {
+        SharedMessage::new(MessageType::VIDEO, timestamp, vec![9; 9000].into(), 4096, 6)
+    }
+
+    fn player() -> ChunkWriter {
+        let mut writer = ChunkWriter::new();
+        writer.set_chunk_size(4096);
+        writer
+    }
+
+    #[test]
+    fn players_that_stand_alike_share_a_run() {
+        let (mut one, mut other) = (player(), player());
+        let batches = [
+            vec![video(0), audio(3), audio(26), video(40)],
+            vec![audio(49), video(80), audio(72)],
+            vec![video(120)],
+        ];
+        for messages in batches {
+            let mut runs = Runs::default();
+            let first = run(&mut one, 1, &messages, &mut runs);
+            assert_eq!(first, run(&mut other, 1, &messages, &mut runs));
+            assert_eq!((first.1, runs.0.len()), (1, 1));
+        }
+    }
+
+    #[test]
+    fn a_run_is_not_for_players_whose_last_headers_differ() {
+        let messages = [audio(49), video(80)];
+        let at = |audio_at, video_at| {
+            let mut writer = player();
+            run(
+                &mut writer,
+                1,
+                &[audio(audio_at), video(video_at)],
+                &mut Runs::default(),
+            );
+            writer
+        };
+        let mut runs = Runs::default();
+        let first = run(&mut at(26, 40), 1, &messages, &mut runs);
+        let others = [
+            // Another time of the last video message, of the last audio message; no message before.
+            run(&mut at(26, 20), 1, &messages, &mut runs),
+            run(&mut at(3, 40), 1, &messages, &mut runs),
+            run(&mut player(), 1, &messages, &mut runs),
+        ];
+        assert!(others.iter().all(|other| other.1 == 1 && other.0 != first.0));
+        assert_eq!(first.2, run(&mut at(26, 40), 1, &messages, &mut runs).2);
+        // There are no more than four; the next is written message by message.
+        assert!(run(&mut at(13, 40), 1, &messages, &mut runs).1 > 1);
+        assert_eq!(runs.0.len(), 4);
+    }
+
+    #[test]
+    fn a_run_is_not_for_another_message_stream_or_chunk_size() {
+        let messages = [audio(49), video(80)];
+        let mut runs = Runs::default();
+        let first = run(&mut player(), 1, &messages, &mut runs);
+        let other_stream = run(&mut player(), 2, &messages, &mut runs);
+        let other_size = run(&mut ChunkWriter::new(), 1, &messages, &mut runs);
+        assert_ne!(first.0, other_stream.0);
+        assert_ne!(first.0.len(), other_size.0.len());
+        assert_eq!((runs.0.len(), other_size.1), (3, 1));
+    }
+
+    #[test]
+    fn a_message_that_changes_nothing_still_tells_players_apart() {
+        // The second of two equal messages leaves the chunk stream as it stands, behind the header of format 3.
+        let again = [audio(0)];
+        let mut steady = player();
+        run(&mut steady, 1, &[audio(0), audio(0)], &mut Runs::default());
+        let mut joined = player();
+        run(&mut joined, 1, &[audio(0)], &mut Runs::default());
+        let mut runs = Runs::default();
+        let short = run(&mut steady, 1, &again, &mut runs);
+        let long = run(&mut joined, 1, &again, &mut runs);
+        assert_eq!((short.0[0], long.0[0]), (0xC4, 0x84));
     }
 
     #[test]
