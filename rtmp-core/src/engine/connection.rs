@@ -92,6 +92,9 @@ impl<'a> Outgoing<'a> {
 /// What a connection that is over may still take to send its last words.
 const FINISH_MS: u64 = 5_000;
 const OPEN_MS: u64 = 10_000;
+/// What goes out in one send, and how much of more.
+const MUCH: usize = 256 << 10;
+const SHARE: usize = 64 << 10;
 /// Slices of one vectored write.
 const SLICES: usize = 128;
 const FEW_SLICES: usize = 4;
@@ -224,21 +227,19 @@ impl Connection {
         };
     }
 
-    /// Sends as much as the socket takes; [`settle`](Self::settle) comes after.
+    /// Sends once what the socket takes; [`settle`](Self::settle) comes after the last of it.
     pub(crate) fn write(&mut self, now: u64) -> Result<(), End> {
         self.refresh_room(now);
-        loop {
-            let Some(outgoing) = self.outgoing() else {
-                return Ok(());
-            };
-            // Few pieces are the rule; the room for many takes longer to prepare than to fill.
-            let sent = if outgoing.output.pieces() <= FEW_SLICES {
-                self.write_once::<FEW_SLICES>(&outgoing)
-            } else {
-                self.write_once::<SLICES>(&outgoing)
-            };
-            self.sent(sent, now)?;
-        }
+        let Some(outgoing) = self.outgoing() else {
+            return Ok(());
+        };
+        // Few pieces are the rule; the room for many takes longer to prepare than to fill.
+        let sent = if outgoing.output.pieces() <= FEW_SLICES {
+            self.write_once::<FEW_SLICES>(&outgoing)
+        } else {
+            self.write_once::<SLICES>(&outgoing)
+        };
+        self.sent(sent, now)
     }
 
     fn write_once<const MOST: usize>(&self, outgoing: &Outgoing<'_>) -> Sent {
@@ -262,14 +263,16 @@ impl Connection {
         self.room = self.peer.send_room(now);
     }
 
-    /// The socket and what can be sent to it now.
+    /// The socket and what can be sent to it now, at once: of much, a share, so that many who join together all get
+    /// their first keyframe before anybody gets the rest.
     pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
         let output = self.peer.pending_output();
         let ready = self.writable && self.room > 0 && !output.is_empty();
+        let share = if output.len() > MUCH { SHARE } else { MUCH };
         ready.then(|| Outgoing {
             fd: self.transport.as_fd(),
             output,
-            room: self.room,
+            room: self.room.min(share),
         })
     }
 
@@ -336,7 +339,10 @@ impl Connection {
 
     /// Sends once more what waits, as far as the socket takes it.
     pub(crate) fn last_words(&mut self, now: u64) -> io::Result<()> {
-        let written = self.write(now);
+        let mut written = self.write(now);
+        while written.is_ok() && self.outgoing().is_some() {
+            written = self.write(now);
+        }
         self.settle(now);
         match written {
             Err(End::Io(error)) => Err(error),

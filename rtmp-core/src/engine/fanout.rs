@@ -109,12 +109,20 @@ impl Worker {
             }
             dirty.append(&mut self.sender.rest);
         }
-        for key in dirty.drain(..) {
-            if let Some(connection) = self.connections.get_mut(key) {
-                let written = connection.write(self.now);
+        let mut turn = 0;
+        while let Some(&key) = dirty.get(turn) {
+            turn += 1;
+            let Some(connection) = self.connections.get_mut(key) else {
+                continue;
+            };
+            let written = connection.write(self.now);
+            if written.is_ok() && connection.outgoing().is_some() {
+                dirty.push(key);
+            } else {
                 self.after_write(key, written);
             }
         }
+        dirty.clear();
         if self.dirty.is_empty() {
             self.dirty = dirty;
         }

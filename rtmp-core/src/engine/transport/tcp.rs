@@ -6,6 +6,14 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+/// A socket that its peer has closed is an error, not the end of a host that leaves SIGPIPE at its default.
+#[cfg(target_os = "linux")]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// Elsewhere sockets are made so.
+#[cfg(not(target_os = "linux"))]
+const NO_SIGNAL: i32 = 0;
 
 /// A non-blocking TCP socket that reports both directions once per change.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ impl Tcp {
         match slices {
             // A shorter way through the kernel.
             [slice] => (&self.socket).write(slice),
-            _ => (&self.socket).write_vectored(slices),
+            _ => SockRef::from(&self.socket).send_vectored_with_flags(slices, NO_SIGNAL),
         }
     }
 
