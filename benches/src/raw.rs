@@ -209,7 +209,8 @@ impl RawClient {
         })
     }
 
-    /// Reads what there is, goes on in the script, and writes what the socket takes.
+    /// Reads what there is, goes on in the script, and writes what the socket takes. A client that is through reads once
+    /// at a time: many share this thread, and none of them is to wait for what another only throws away.
     pub fn drive(&mut self, scratch: &mut [u8]) {
         loop {
             match self.socket.read(scratch) {
@@ -218,6 +219,9 @@ impl RawClient {
                     if self.state == State::Going {
                         self.inbox.extend_from_slice(&scratch[..count]);
                         self.advance();
+                    }
+                    if self.state == State::Ready {
+                        break;
                     }
                 }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
