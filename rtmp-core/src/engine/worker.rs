@@ -1,5 +1,7 @@
 //! A worker: one thread, one poll, and the connections that live on it.
 
+mod listening;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -11,21 +13,18 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use slab::Slab;
 
 use crate::app::stream::{StreamPort, SubscriptionPost};
 use crate::engine::Shared;
-use crate::engine::admission::Ticket;
 use crate::engine::client_peer::{ClientCommand, ClientPeer, ClientStart, Follow};
 use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
 use crate::engine::drain::Draining;
 use crate::engine::fanout::{Load, Sender};
-use crate::engine::listener::{Accepted, Listener};
+use crate::engine::listener::Listener;
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
 use crate::engine::players::Players;
-use crate::engine::server::ServerCore;
-use crate::engine::server_peer::ServerPeer;
 use crate::engine::timer::{Deadline, Timers};
 use crate::engine::transport::tcp::Tcp;
 
@@ -70,8 +69,6 @@ const FIRST_LISTENER: usize = usize::MAX / 2;
 const EVENTS: usize = 1024;
 /// How often idle instances are let go, and refused listeners tried again.
 const COLLECT_MS: u64 = 1_000;
-/// Connections accepted before the others get their turn.
-const ACCEPTS: usize = 256;
 
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 
@@ -268,36 +265,6 @@ impl Worker {
         }
     }
 
-    fn accept(&mut self, token: Token) {
-        for _ in 0..ACCEPTS {
-            let Some(listener) = self.listeners.get(&token) else {
-                return;
-            };
-            match listener.accept() {
-                Accepted::Connection(socket, address) => {
-                    let server = Arc::clone(&listener.server);
-                    if let Some(ticket) = server.admit(address.ip(), self.now) {
-                        self.shared.next_worker().post(Post::Accepted {
-                            socket,
-                            address,
-                            server,
-                            ticket,
-                        });
-                    }
-                }
-                Accepted::None => return,
-                Accepted::Failed(error) => {
-                    log::warn!("no connection can be accepted for now: {error}");
-                    self.paused_listeners = true;
-                    return;
-                }
-            }
-        }
-        // The listener reports once: what still waits is fetched in the next turn.
-        self.paused_listeners = true;
-        self.next_collect = self.now;
-    }
-
     fn serve_mailbox(&mut self, posts: &mut Vec<Post>) {
         self.mailbox.take(posts);
         for post in posts.drain(..) {
@@ -352,32 +319,6 @@ impl Worker {
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             log::error!("a subscriber panicked");
         }
-    }
-
-    fn add_accepted(
-        &mut self,
-        socket: TcpStream,
-        address: SocketAddr,
-        server: Arc<ServerCore>,
-        ticket: Ticket,
-    ) {
-        let entry = self.connections.vacant_entry();
-        let key = entry.key();
-        let mut transport = Tcp::new(socket);
-        if let Err(error) = transport.register(self.poll.registry(), Token(key)) {
-            log::warn!("{address}: the socket cannot be watched: {error}");
-            return server.dismiss(address.ip(), ticket);
-        }
-        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
-        let link = Link {
-            mailbox: Arc::clone(&self.mailbox),
-            key,
-            id,
-        };
-        let seed = seed(&self.hasher, id);
-        let peer = ServerPeer::new(server, address, ticket, link, seed, self.now);
-        entry.insert(Connection::accepted(id, transport, peer));
-        self.touch(key);
     }
 
     fn client_command(&mut self, key: usize, id: u64, command: ClientCommand) {
@@ -457,35 +398,6 @@ impl Worker {
             Ok((transport, others)) => connection.replace(transport, others, self.now),
             Err(error) => self.remove(key, &End::Io(error)),
         }
-    }
-
-    fn add_listener(&mut self, mut listener: Listener) {
-        let token = Token(self.next_listener);
-        self.next_listener += 1;
-        if listener.server.is_closed() {
-            return;
-        }
-        match self
-            .poll
-            .registry()
-            .register(&mut listener.socket, token, Interest::READABLE)
-        {
-            Ok(()) => {
-                self.listeners.insert(token, listener);
-                self.accept(token);
-            }
-            Err(error) => log::error!("a listener cannot be watched: {error}"),
-        }
-    }
-
-    pub(crate) fn stop_listening(&mut self, server: &Arc<ServerCore>) {
-        self.listeners
-            .retain(|_, listener| !Arc::ptr_eq(&listener.server, server));
-    }
-
-    pub(crate) fn close_server(&mut self, server: &Arc<ServerCore>) {
-        self.stop_listening(server);
-        self.for_each_of(server, |peer| peer.session.close(None));
     }
 
     fn serve_timers(&mut self) {

@@ -19,6 +19,7 @@ mod record;
 mod record_crash;
 mod record_host;
 mod recorded;
+mod recorded_host;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;

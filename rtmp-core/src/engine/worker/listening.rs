@@ -1,0 +1,107 @@
+//! The listeners of a worker, and the connections that come in by them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use crate::engine::admission::Ticket;
+use crate::engine::connection::Connection;
+use crate::engine::listener::{Accepted, Listener};
+use crate::engine::mailbox::{Link, Post};
+use crate::engine::server::ServerCore;
+use crate::engine::server_peer::ServerPeer;
+use crate::engine::transport::tcp::Tcp;
+use crate::engine::worker::{NEXT_CONNECTION, Worker, seed};
+
+/// Connections accepted before the others get their turn.
+const ACCEPTS: usize = 256;
+
+impl Worker {
+    pub(super) fn accept(&mut self, token: Token) {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = self.listeners.get(&token) else {
+                return;
+            };
+            match listener.accept() {
+                Accepted::Connection(socket, address) => {
+                    let server = Arc::clone(&listener.server);
+                    if let Some(ticket) = server.admit(address.ip(), self.now) {
+                        self.shared.next_worker().post(Post::Accepted {
+                            socket,
+                            address,
+                            server,
+                            ticket,
+                        });
+                    }
+                }
+                Accepted::None => return,
+                Accepted::Failed(error) => {
+                    log::warn!("no connection can be accepted for now: {error}");
+                    self.paused_listeners = true;
+                    return;
+                }
+            }
+        }
+        // The listener reports once: what still waits is fetched in the next turn.
+        self.paused_listeners = true;
+        self.next_collect = self.now;
+    }
+
+    pub(super) fn add_accepted(
+        &mut self,
+        socket: TcpStream,
+        address: SocketAddr,
+        server: Arc<ServerCore>,
+        ticket: Ticket,
+    ) {
+        let entry = self.connections.vacant_entry();
+        let key = entry.key();
+        let mut transport = Tcp::new(socket);
+        if let Err(error) = transport.register(self.poll.registry(), Token(key)) {
+            log::warn!("{address}: the socket cannot be watched: {error}");
+            return server.dismiss(address.ip(), ticket);
+        }
+        let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
+        let link = Link {
+            mailbox: Arc::clone(&self.mailbox),
+            key,
+            id,
+        };
+        let seed = seed(&self.hasher, id);
+        let peer = ServerPeer::new(server, address, ticket, link, seed, self.now);
+        entry.insert(Connection::accepted(id, transport, peer));
+        self.touch(key);
+    }
+
+    pub(super) fn add_listener(&mut self, mut listener: Listener) {
+        let token = Token(self.next_listener);
+        self.next_listener += 1;
+        if listener.server.is_closed() {
+            return;
+        }
+        match self
+            .poll
+            .registry()
+            .register(&mut listener.socket, token, Interest::READABLE)
+        {
+            Ok(()) => {
+                self.listeners.insert(token, listener);
+                self.accept(token);
+            }
+            Err(error) => log::error!("a listener cannot be watched: {error}"),
+        }
+    }
+
+    pub(crate) fn stop_listening(&mut self, server: &Arc<ServerCore>) {
+        self.listeners
+            .retain(|_, listener| !Arc::ptr_eq(&listener.server, server));
+    }
+
+    pub(crate) fn close_server(&mut self, server: &Arc<ServerCore>) {
+        self.stop_listening(server);
+        self.for_each_of(server, |peer| peer.session.close(None));
+    }
+}
