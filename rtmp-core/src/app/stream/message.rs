@@ -132,13 +132,7 @@ pub(crate) const fn chunk_stream(kind: MediaKind) -> u32 {
     }
 }
 
-/// Shorter bodies are copied: as a slice, one that waits for late joiners would keep the whole block it was read into.
-const LEAST_SLICE: usize = 1024;
-
-fn share(kind: MediaKind, timestamp: u32, mut body: Bytes) -> SharedMessage {
-    if body.len() < LEAST_SLICE {
-        body = Bytes::copy_from_slice(&body);
-    }
+fn share(kind: MediaKind, timestamp: u32, body: Bytes) -> SharedMessage {
     let message_type = match kind {
         MediaKind::Audio => MessageType::AUDIO,
         MediaKind::Video => MessageType::VIDEO,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::request::PublishOptions;
@@ -33,6 +35,10 @@ pub(super) struct Accepted {
     pub(super) options: PublishOptions,
 }
 
+/// Shorter messages are copied: as slices, those that wait for late joiners would keep the whole block they were read
+/// into.
+const LEAST_SLICE: usize = 1024;
+
 impl ServerPeer {
     pub(super) fn media(&mut self, stream_id: u32, message: MediaMessage, now: u64) {
         let Some(publishing) = self.publishing.get_mut(&stream_id) else {
@@ -44,8 +50,11 @@ impl ServerPeer {
         let MediaMessage {
             kind,
             timestamp,
-            body,
+            mut body,
         } = message;
+        if body.len() < LEAST_SLICE {
+            body = Bytes::copy_from_slice(&body);
+        }
         let metadata = kind == MediaKind::Data && std::mem::take(&mut publishing.metadata_follows);
         publishing
             .stream
