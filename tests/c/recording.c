@@ -69,10 +69,11 @@ static void path_in(const struct studio *studio, const char *name, char *path, s
 
 static void close_studio(struct studio *studio) {
   char command[128];
-  rtmpkit_recording_unref(studio->recording);
   rtmpkit_application_unref(studio->application);
   stop(&studio->served);
   CHECK(wait_for(&studio->seen, &studio->seen.releases, 1) && studio->seen.releases == 1);
+  /* Until the release a recording may still end, and on_record exchange the handle. */
+  rtmpkit_recording_unref(studio->recording);
   snprintf(command, sizeof command, "rm -rf %s", studio->folder);
   CHECK(system(command) == 0);
 }
