@@ -114,6 +114,7 @@ pub use amf::{Object, Value};
 pub use media::{
     ColorInfo, FourCc, Frame, FrameFlags, MediaKind, MediaMessage, MultichannelConfig, VideoMetadata,
 };
+pub use session::auth::{Credentials, LoginAttempt, LoginMethod, Secret};
 pub use session::{
     Capabilities, CapsEx, CodecMap, CodecUse, Deviation, Deviations, Play2Options, PlayOptions, PlayStart,
     PublishMode, Tolerance, Transition,

@@ -15,6 +15,7 @@ use crate::app::config_file::ConfigFile;
 use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::instance::{Instance, Verdict};
+use crate::app::login::Logins;
 use crate::app::methods::Methods;
 use crate::app::record::Recording;
 use crate::app::request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest};
@@ -22,6 +23,7 @@ use crate::app::shared_object::{SharedObjectConfig, SharedObjects, Storage};
 use crate::app::stream::{Latency, Ports, Stream, Takeover};
 use crate::app::stream_files::{FilesInUse, StreamFiles};
 use crate::error::{Error, Result};
+use crate::session::auth::LoginMethod;
 use crate::wire::status::{Code, Status};
 
 /// What happens in an application. Every function has a default, so a handler implements what it cares for.
@@ -121,6 +123,9 @@ pub struct ApplicationConfig {
     pub takeover: Takeover,
     /// Clients in all instances together; 0 is no limit. Default: 0.
     pub max_clients: usize,
+    /// How clients have to log in before the handler is asked about them, as a user of [`Application::set_user`]. `None`, the
+    /// default: they need not, or the handler sees to it, see [`ConnectRequest::check_login`].
+    pub login: Option<LoginMethod>,
     /// Milliseconds in which a client neither publishes nor plays, and no call or shared object's message comes or goes, after
     /// which it gets NetConnection.Connect.IdleTimeout and is disconnected; 0 is no limit. Default: 0.
     pub idle_timeout_ms: u64,
@@ -155,6 +160,7 @@ impl Default for ApplicationConfig {
             latency: Latency::default(),
             takeover: Takeover::default(),
             max_clients: 0,
+            login: None,
             idle_timeout_ms: 0,
             publish_idle_ms: 0,
             instance_idle_ms: 0,
@@ -184,6 +190,7 @@ struct ApplicationInner {
     storage: Option<Arc<Storage>>,
     file: Option<ConfigFile>,
     methods: Methods,
+    logins: Logins,
     classes: Mutex<Arc<ClassRegistry>>,
     instances: Mutex<HashMap<String, Instance>>,
     clients: AtomicU64,
@@ -235,6 +242,7 @@ impl Application {
             storage,
             file,
             methods: Methods::default(),
+            logins: Logins::default(),
             classes: Mutex::new(Arc::new(ClassRegistry::new())),
             instances: Mutex::new(HashMap::new()),
             clients: AtomicU64::new(0),
@@ -309,6 +317,10 @@ impl Application {
 
     pub(crate) fn config(&self) -> &ApplicationConfig {
         &self.inner.config
+    }
+
+    pub(crate) fn logins(&self) -> &Logins {
+        &self.inner.logins
     }
 
     pub(crate) fn ports(&self) -> &Ports {

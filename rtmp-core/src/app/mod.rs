@@ -11,6 +11,7 @@ pub(crate) mod data;
 pub mod disk;
 pub mod dispatch;
 pub mod instance;
+pub(crate) mod login;
 pub mod methods;
 pub mod path_pattern;
 pub mod peer;

@@ -17,6 +17,7 @@ use crate::client::{Reconnect, RemoteObjects, ServerCall, StreamCore};
 use crate::engine::{ClientCommand, ClientStart, Engine, Link, Mailbox, Post};
 use crate::error::{Error, Result};
 use crate::media::Frame;
+use crate::session::auth::Credentials;
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::message::data::DataMessage;
 use crate::wire::status::{Code, Status};
@@ -153,8 +154,9 @@ impl NetConnection {
         }
     }
 
-    /// Connects to `rtmp://host[:port]/app[/instance][?query]` with user arguments; the outcome comes as a status. The
-    /// whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
+    /// Connects to `rtmp://[user:password@]host[:port]/app[/instance][?query]` with user arguments; the outcome comes as a
+    /// status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does. User and password, here or
+    /// in the settings, answer a server that asks for them by Adobe's or Limelight's authentication.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
         let parsed: RtmpUrl = parse_server(url)?;
         let mut session = self
@@ -166,6 +168,10 @@ impl NetConnection {
         session.app = parsed.app.clone();
         session.tc_url = parsed.tc_url();
         session.connect_args = args.to_vec();
+        if let Some(user) = parsed.user.clone() {
+            let password = parsed.password.clone().unwrap_or_default();
+            session.credentials = Some(Credentials { user, password });
+        }
         #[cfg(feature = "rtmpe")]
         {
             session.encrypted = parsed.scheme == Scheme::Rtmpe;

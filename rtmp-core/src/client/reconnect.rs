@@ -21,7 +21,7 @@ use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
 /// warning, says why and the old one stays.
 ///
 /// Whatever is chosen here, a target that protects less than the present connection is never followed, and arguments and
-/// additional properties of `connect` are not told to another host. Names of streams,
+/// additional properties of `connect`, user and password are not told to another host. Names of streams,
 /// keys in their queries included, are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,6 +110,7 @@ pub(crate) fn readdressed(before: &ClientSessionConfig, target: &RtmpUrl) -> Res
     if !is_same_host(&RtmpUrl::parse(&before.tc_url)?, target) {
         session.connect_args = Vec::new();
         session.properties = Object::new();
+        session.credentials = None;
     }
     Ok(session)
 }

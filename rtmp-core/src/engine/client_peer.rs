@@ -1,6 +1,7 @@
 //! One outgoing connection: binds its session to the host's NetConnection and NetStreams.
 
 mod follow;
+mod login;
 mod memory;
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,7 @@ use crate::session::{
 use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
 pub(crate) use follow::{Follow, Replaces, Step};
+use login::Rounds;
 use memory::{Moving, StreamMemory};
 
 /// An outgoing connection to open.
@@ -95,6 +97,8 @@ pub(crate) struct ClientPeer {
     /// Bytes that were told to wait for the socket.
     output: usize,
     follow: Follow,
+    /// How to log in, with whom.
+    rounds: Option<Box<Rounds>>,
 }
 
 struct ClientStream {
@@ -134,10 +138,12 @@ impl ClientPeer {
     pub(crate) fn new(
         core: Arc<ConnectionCore>,
         config: ClientSessionConfig,
+        addresses: &[SocketAddr],
         follow: Follow,
         seed: [u8; 32],
         now: u64,
     ) -> Self {
+        let rounds = Rounds::new(&config, addresses, seed);
         let mut session = ClientSession::new(config, seed, now);
         session.set_classes(core.classes());
         Self {
@@ -152,6 +158,7 @@ impl ClientPeer {
             deviations: 0,
             output: 0,
             follow,
+            rounds,
         }
     }
 
@@ -297,6 +304,7 @@ impl ClientPeer {
                 }
             }
             ClientEvent::SharedObject { message } => self.shared_object(&message),
+            ClientEvent::Rejected(status) if self.answers(&status) => {}
             ClientEvent::Rejected(status) if self.follow.is_candidate() => {
                 self.follow.refused = Some(status);
             }

@@ -170,6 +170,9 @@ impl Connection {
             if matches!(self.state, State::Open) {
                 self.input(data, context)?;
             }
+            if self.wants_again() {
+                return Ok(false);
+            }
             if !full && !to_the_end {
                 return Ok(false);
             }
@@ -218,9 +221,20 @@ impl Connection {
         Ok(None)
     }
 
-    /// Goes on with another socket, after the address before did not answer.
+    /// Whether an outgoing connection was refused and is to be made again, with what it takes.
+    pub(crate) fn wants_again(&self) -> bool {
+        match &self.peer {
+            Peer::Client(peer) => peer.wants_again(),
+            Peer::Server(_) => false,
+        }
+    }
+
+    /// Goes on with another socket, after the address before did not answer, or the server wants to be asked again.
     pub(crate) fn replace(&mut self, transport: Tcp, others: Vec<SocketAddr>, now: u64) {
         self.transport = transport;
+        self.writable = false;
+        self.held_back = false;
+        self.stalled_since = None;
         self.state = State::Opening {
             others,
             deadline: now.saturating_add(OPEN_MS),

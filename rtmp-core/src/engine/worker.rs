@@ -239,6 +239,9 @@ impl Worker {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
+        if connection.wants_again() {
+            return self.open_again(key);
+        }
         if more == Some(true) && !connection.unread {
             connection.unread = true;
             self.unread.push(key);
@@ -363,7 +366,7 @@ impl Worker {
         };
         let follow = Follow::new(link.clone(), replaces.clone());
         let seed = seed(&self.hasher, id);
-        let mut peer = ClientPeer::new(Arc::clone(&core), session, follow, seed, self.now);
+        let mut peer = ClientPeer::new(Arc::clone(&core), session, &addresses, follow, seed, self.now);
         let opened = open_next(self.poll.registry(), Token(key), addresses);
         match (opened, replaces) {
             (Ok((transport, others)), replaces) => {
@@ -397,6 +400,19 @@ impl Worker {
         match open_next(self.poll.registry(), Token(key), addresses) {
             Ok((transport, others)) => connection.replace(transport, others, self.now),
             Err(error) => self.remove(key, &End::Io(error)),
+        }
+    }
+
+    /// An outgoing connection was refused and has an answer to that: makes it again.
+    fn open_again(&mut self, key: usize) {
+        let seed = seed(&self.hasher, NEXT_CONNECTION.fetch_add(1, Relaxed));
+        let now = self.now;
+        let Some(Peer::Client(peer)) = self.connections.get_mut(key).map(|open| &mut open.peer) else {
+            return;
+        };
+        if let Some(addresses) = peer.begin_again(seed, now) {
+            self.try_next(key, addresses);
+            self.touch(key);
         }
     }
 

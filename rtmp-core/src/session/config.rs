@@ -1,6 +1,7 @@
 //! What a session announces, tolerates and waits for.
 
 use crate::amf::{Object, Value};
+use crate::session::auth::Credentials;
 use crate::session::capabilities::{Capabilities, CodecUse};
 use crate::wire::chunk::ReaderLimits;
 use crate::wire::deviation::Tolerance;
@@ -185,6 +186,9 @@ pub struct ClientSessionConfig {
     pub properties: Object,
     /// Arguments after the command object.
     pub connect_args: Vec<Value>,
+    /// Who to log in as, when the server asks for it by Adobe's or Limelight's authentication. The session itself is refused
+    /// then; whoever opens the transport makes another one, as [`NetConnection`](crate::NetConnection) does.
+    pub credentials: Option<Credentials>,
     /// Begin with the digest handshake, which proves the server to be one of Adobe's kind; a server that answers with the
     /// simple one is spoken to all the same. Every server takes the simple one, so this is off; SWF verification turns it on.
     pub digest_handshake: bool,
@@ -241,6 +245,7 @@ impl Default for ClientSessionConfig {
             enhanced: Capabilities::any(CodecUse::ALL),
             properties: Object::new(),
             connect_args: Vec::new(),
+            credentials: None,
             digest_handshake: false,
             chunk_size: 4096,
             max_chunk_size: 65_536,

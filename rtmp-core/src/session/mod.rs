@@ -4,6 +4,7 @@
 //! or clock here: the owner passes the time in milliseconds of any monotonic clock and calls `handle_timeout` when
 //! `poll_timeout` says so.
 
+pub mod auth;
 mod capabilities;
 mod client;
 mod client_commands;

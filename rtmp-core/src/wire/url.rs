@@ -353,7 +353,8 @@ fn split_path(path: &str) -> (&str, &str) {
     }
 }
 
-fn percent_decode(text: &str) -> String {
+/// Percent-decoded; a `+` stays one.
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -2,6 +2,7 @@
 #![cfg(feature = "engine")]
 
 mod application;
+mod auth;
 mod classes;
 mod client;
 mod codes;

@@ -121,6 +121,10 @@ impl Follow {
         &self.own
     }
 
+    pub(super) const fn is_quitting(&self) -> bool {
+        self.quitting
+    }
+
     fn hops_in_row(&self) -> u32 {
         let settled = self.now.saturating_sub(self.accepted_at) >= SETTLED_MS;
         if settled { 0 } else { self.hops }
@@ -147,7 +151,7 @@ impl ClientPeer {
         if policy == Reconnect::Report {
             return;
         }
-        let current = &self.session.config().tc_url;
+        let current = &self.settings().tc_url;
         let permitted = target(current, status).and_then(|target| {
             let target = target.unwrap_or_default();
             permit(policy, current, &target, self.follow.hops_in_row()).map(|()| target)
@@ -171,7 +175,7 @@ impl ClientPeer {
 
     fn look_up(&self, target: &str) -> Result<()> {
         let url = parse_server(target)?;
-        let session = readdressed(self.session.config(), &url)?;
+        let session = readdressed(self.settings(), &url)?;
         let replaces = Replaces {
             old: self.follow.own.clone(),
             generation: self.follow.generation,
@@ -330,7 +334,7 @@ impl ClientPeer {
             self.follow.older.push(estate.from.clone());
         }
         let (status, enhanced) = self.follow.accepted.take().unzip();
-        let uri = self.session.config().tc_url.clone();
+        let uri = self.settings().tc_url.clone();
         self.core.moved(&self.follow.own, uri, enhanced);
         for object in self.core.shared_objects.all() {
             object.disconnected();

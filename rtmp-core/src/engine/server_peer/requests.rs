@@ -7,6 +7,7 @@ use crate::app::access::AccessList;
 use crate::app::application::{ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
 use crate::app::instance::NO_ROOM;
+use crate::app::login::NotYet;
 use crate::app::peer::Answer;
 use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
 use crate::engine::admission::Ticket;
@@ -88,6 +89,11 @@ impl ServerPeer {
                 .session
                 .reject_connect(Status::new(Code::ConnectInvalidApp).with_description(description));
         };
+        let failed = match application.log_in(&command) {
+            Ok(()) => None,
+            Err(NotYet::Asked(status)) => return self.session.reject_connect(status),
+            Err(NotYet::Failed(status)) => Some(status),
+        };
         let Some(instance) = application.enter(&full_name) else {
             let status =
                 Status::new(Code::ConnectRejected).with_description("The application is being shut down.");
@@ -115,6 +121,9 @@ impl ServerPeer {
         );
         self.client = Some(client.clone());
         self.application = Some(application.clone());
+        if let Some(status) = failed {
+            return self.refuse(status);
+        }
         if !application.has_room() {
             return self.refuse(Status::new(Code::ConnectRejected).with_description(NO_ROOM));
         }
