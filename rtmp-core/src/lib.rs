@@ -102,8 +102,9 @@ pub use app::{
 };
 #[cfg(feature = "engine")]
 pub use client::{
-    NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler, Reconnect,
-    RemoteSharedObject, ServerCall,
+    BackOff, Demand, NetConnection, NetConnectionConfig, NetConnectionHandler, NetStream, NetStreamHandler,
+    Reconnect, Relay, RelayConfig, RelayEvent, RelayHandler, RelayState, RelayStats, RemoteSharedObject,
+    ServerCall,
 };
 #[cfg(feature = "engine")]
 pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -37,6 +37,7 @@ struct InstanceInner {
     idle: Mutex<Idle>,
     streams: Mutex<HashMap<String, Arc<LiveStream>>>,
     shared_objects: Arc<SharedObjects>,
+    attachments: Mutex<Vec<Weak<dyn Attachment>>>,
     waiting: Mutex<Option<Vec<Job>>>,
     accepted: AtomicU64,
     rejected: AtomicU64,
@@ -101,6 +102,12 @@ impl Drop for Question {
     }
 }
 
+/// Something that ends with its instance.
+pub(crate) trait Attachment: Send + Sync {
+    /// The instance is going.
+    fn detach(&self);
+}
+
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Instance {
@@ -115,6 +122,7 @@ impl Instance {
             idle: Mutex::new(Idle::Used),
             streams: Mutex::new(HashMap::new()),
             shared_objects: Arc::new(application.shared_objects(name)),
+            attachments: Mutex::default(),
             waiting: Mutex::new(Some(Vec::new())),
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
@@ -221,6 +229,19 @@ impl Instance {
         let streams = self.inner.streams.lock();
         let is_live = |stream: &Arc<LiveStream>| stream.stats().publishing || stream.is_held();
         streams.get(name).is_some_and(is_live)
+    }
+
+    /// Tells `attachment` when the instance goes; false if it does already.
+    pub(crate) fn attach(&self, attachment: Weak<dyn Attachment>) -> bool {
+        // Under the lock that `stop` takes first, or it might miss it.
+        let clients = self.inner.clients.lock();
+        if clients.closing {
+            return false;
+        }
+        let mut attachments = self.inner.attachments.lock();
+        attachments.retain(|attachment| attachment.strong_count() > 0);
+        attachments.push(attachment);
+        true
     }
 
     pub(crate) fn live_stream(&self, name: &str) -> Arc<LiveStream> {
@@ -349,6 +370,9 @@ impl Instance {
         self.inner.shared_objects.commit();
         let streams: Vec<Arc<LiveStream>> = self.inner.streams.lock().values().cloned().collect();
         streams.iter().for_each(|stream| stream.stop_recordings());
+        let attached = std::mem::take(&mut *self.inner.attachments.lock());
+        let attached = attached.iter().filter_map(Weak::upgrade);
+        attached.for_each(|attachment| attachment.detach());
         let stopping = self.clone();
         let status = Status::new(Code::ApplicationShutdown);
         application.event(move |handler| handler.on_status(&stopping, &status));

@@ -5,6 +5,7 @@ mod net_connection;
 mod net_stream;
 mod proxy;
 pub(crate) mod reconnect;
+pub(crate) mod relay;
 mod remote_state;
 mod shared_object;
 
@@ -14,5 +15,6 @@ pub use net_connection::{NetConnection, NetConnectionConfig, NetConnectionHandle
 pub(crate) use net_stream::StreamCore;
 pub use net_stream::{NetStream, NetStreamHandler};
 pub use reconnect::Reconnect;
+pub use relay::{BackOff, Demand, Relay, RelayConfig, RelayEvent, RelayHandler, RelayState, RelayStats};
 pub use shared_object::RemoteSharedObject;
 pub(crate) use shared_object::{RemoteCore, RemoteObjects};

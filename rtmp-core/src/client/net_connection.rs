@@ -80,6 +80,8 @@ pub(crate) struct ConnectionCore {
     is_blocked: AtomicBool,
     classes: Mutex<Arc<ClassRegistry>>,
     pub(super) engine: Engine,
+    /// The worker that it is to live on.
+    home: Option<Arc<Mailbox>>,
     handler: Arc<dyn NetConnectionHandler>,
     state: Mutex<State>,
 }
@@ -120,6 +122,16 @@ impl NetConnection {
         config: NetConnectionConfig,
         handler: Arc<dyn NetConnectionHandler>,
     ) -> Result<Self> {
+        Self::new_on(None, engine, config, handler)
+    }
+
+    /// A connection that will live on a certain worker.
+    pub(crate) fn new_on(
+        home: Option<Arc<Mailbox>>,
+        engine: &Engine,
+        config: NetConnectionConfig,
+        handler: Arc<dyn NetConnectionHandler>,
+    ) -> Result<Self> {
         if engine.is_closed() {
             return Err(Error::Closed("engine"));
         }
@@ -137,6 +149,7 @@ impl NetConnection {
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
             engine: engine.clone(),
+            home,
             handler,
             state: Mutex::default(),
         });
@@ -328,7 +341,8 @@ impl ConnectionCore {
         }
     }
 
-    fn unsent(&self) -> usize {
+    /// Bytes written by the host that the network has not taken.
+    pub(crate) fn unsent(&self) -> usize {
         // Both change by turns: a sum that is off for a moment must not overflow.
         self.written.load(SeqCst).wrapping_add(self.output.load(SeqCst))
     }
@@ -445,7 +459,8 @@ impl ConnectionCore {
             addresses,
             replaces: None,
         };
-        self.engine.next_worker().post(Post::Connect(Box::new(start)));
+        let home = self.home.clone().unwrap_or_else(|| self.engine.next_worker());
+        home.post(Post::Connect(Box::new(start)));
     }
 
     fn fail(self: &Arc<Self>, why: &str) {

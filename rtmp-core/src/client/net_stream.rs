@@ -64,6 +64,13 @@ pub(crate) struct StreamCore {
     generation: AtomicU64,
     /// The stream has shown video.
     has_video: AtomicBool,
+    tap: Option<Arc<dyn MediaTap>>,
+}
+
+/// Takes the messages of a stream that is played as they are, in place of the handler: a relay.
+pub(crate) trait MediaTap: Send + Sync {
+    /// A message. Called on the connection's worker.
+    fn message(&self, message: MediaMessage);
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -71,6 +78,14 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 impl NetStream {
     /// Opens a stream over a connection that is connecting or connected.
     pub fn new(connection: &NetConnection, handler: Arc<dyn NetStreamHandler>) -> Result<Self> {
+        Self::with_tap(connection, handler, None)
+    }
+
+    pub(crate) fn with_tap(
+        connection: &NetConnection,
+        handler: Arc<dyn NetStreamHandler>,
+        tap: Option<Arc<dyn MediaTap>>,
+    ) -> Result<Self> {
         let core = Arc::new(StreamCore {
             id: NEXT_ID.fetch_add(1, Relaxed),
             connection: Arc::clone(connection.core()),
@@ -84,6 +99,7 @@ impl NetStream {
             buffers: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             has_video: AtomicBool::new(false),
+            tap,
         });
         connection
             .core()
@@ -189,6 +205,10 @@ impl NetStream {
         self.core.close();
     }
 
+    pub(crate) fn core(&self) -> &Arc<StreamCore> {
+        &self.core
+    }
+
     fn borrowed(core: &Arc<StreamCore>) -> Self {
         Self {
             core: Arc::clone(core),
@@ -242,6 +262,9 @@ impl StreamCore {
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage, now: u64) {
         self.saw(message.kind);
         self.position.store(message.timestamp, Relaxed);
+        if let Some(tap) = &self.tap {
+            return tap.message(message);
+        }
         let timestamp = self.time.lock().unwrap(message.timestamp);
         if self.buffers.load(Relaxed) && message.kind != MediaKind::Data {
             let code = self.buffer.lock().arrived(timestamp, now);
@@ -367,6 +390,14 @@ impl StreamCore {
             }
         }
         sent
+    }
+
+    /// Writes a message of a relay, which has its own limits.
+    pub(crate) fn pass(&self, message: MediaMessage) -> Result<()> {
+        let size = message.body.len();
+        self.connection.count_written(size);
+        self.command(StreamCommand::Write(message))
+            .inspect_err(|_| self.connection.release(size))
     }
 
     fn command(&self, command: StreamCommand) -> Result<()> {

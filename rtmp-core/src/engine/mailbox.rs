@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost};
+use crate::client::relay::{RelayCore, RelayInput};
 use crate::engine::admission::Ticket;
 use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
 use crate::engine::drain::DrainOrder;
@@ -53,6 +54,11 @@ pub(crate) enum Post {
     Delivery(Delivery),
     /// A subscription of the host begins or ends.
     Subscription(SubscriptionPost),
+    /// A relay's turn.
+    Relay {
+        relay: Arc<RelayCore>,
+        input: RelayInput,
+    },
     /// Close everything and end.
     Shutdown,
 }
@@ -67,6 +73,9 @@ impl Post {
                 ..
             } => command.fail(),
             Self::Connect(start) if start.replaces.is_none() => start.core.reset(),
+            Self::Relay { relay, .. } => {
+                relay.turn(RelayInput::Close, 0);
+            }
             Self::Accepted {
                 address,
                 server,

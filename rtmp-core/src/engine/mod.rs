@@ -10,6 +10,7 @@ mod listener;
 mod mailbox;
 mod players;
 mod queue;
+mod relays;
 mod server;
 mod server_peer;
 mod shaper;

@@ -25,6 +25,7 @@ use crate::engine::fanout::{Load, Sender};
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
 use crate::engine::players::Players;
+use crate::engine::relays::Relays;
 use crate::engine::timer::{Deadline, Timers};
 use crate::engine::transport::tcp::Tcp;
 
@@ -48,6 +49,7 @@ pub(crate) struct Worker {
     next_listener: usize,
     pub(crate) players: Players,
     pub(crate) timers: Timers,
+    pub(crate) relays: Relays,
     buffer: ReadBuffer,
     pub(crate) dirty: Vec<usize>,
     pub(crate) due: Vec<u64>,
@@ -93,6 +95,7 @@ impl Worker {
             next_listener: FIRST_LISTENER,
             players: Players::default(),
             timers: Timers::default(),
+            relays: Relays::default(),
             buffer: ReadBuffer::default(),
             dirty: Vec::new(),
             due: Vec::new(),
@@ -150,6 +153,7 @@ impl Worker {
             .unwrap_or(u64::MAX)
             .min(self.next_collect)
             .min(self.next_drained())
+            .min(self.relays.next())
             .min(due);
         // Rounded up by one, so that the deadline has passed when the poll returns.
         Some(Duration::from_millis(
@@ -311,6 +315,7 @@ impl Worker {
                     feed.part();
                 }
             }
+            Post::Relay { relay, input } => self.relay_turn(relay, input),
             Post::CloseServer(server) => self.close_server(&server),
             Post::Drain(order) => self.drain(&order),
             Post::Shutdown => self.running = false,
@@ -436,6 +441,7 @@ impl Worker {
                 self.unread.push(key);
             }
         }
+        self.serve_relays();
         let now_and_then = self.next_collect <= self.now;
         self.serve_draining(now_and_then);
         if now_and_then {
@@ -480,6 +486,7 @@ impl Worker {
     /// Ends everything this worker has.
     fn close(&mut self) {
         self.listeners.clear();
+        self.close_relays();
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.with(key, |connection, _, _| {

@@ -2,8 +2,9 @@
 //! worker that has players, once per worker.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -50,6 +51,12 @@ pub trait StreamPort: Send + Sync + fmt::Debug {
     fn subscription(&self, post: SubscriptionPost);
 }
 
+/// Wants to know when a stream's publisher comes or goes, or its players. Told under the stream's lock: only to take note.
+pub(crate) trait Watcher: Send + Sync {
+    /// Something changed.
+    fn changed(&self);
+}
+
 /// The ports of all workers.
 pub type Ports = Arc<[Arc<dyn StreamPort>]>;
 
@@ -84,6 +91,9 @@ struct State {
     sequence: u64,
     cache: GopCache,
     outlets: Vec<Outlet>,
+    watchers: Vec<Weak<dyn Watcher>>,
+    /// Where the present or last publisher's messages came through.
+    path: Arc<[String]>,
     recorders: Recorders,
     /// The lowest track seen of audio and of video.
     lowest: [Option<u8>; 2],
@@ -109,6 +119,14 @@ impl State {
     }
 }
 
+impl State {
+    fn notify(&self) {
+        for watcher in self.watchers.iter().filter_map(Weak::upgrade) {
+            watcher.changed();
+        }
+    }
+}
+
 struct Outlet {
     port: Arc<dyn StreamPort>,
     players: usize,
@@ -131,6 +149,8 @@ impl LiveStream {
             sequence: 0,
             cache: GopCache::new(gop_cache_bytes),
             outlets: Vec::new(),
+            watchers: Vec::new(),
+            path: Arc::default(),
             recorders: Recorders::default(),
             lowest: [None; 2],
             messages: 0,
@@ -174,12 +194,17 @@ impl LiveStream {
         }
         let goes_on = state.publisher.is_some() || state.held_until.take().is_some();
         state.needs_key = goes_on && state.cache.has_video();
-        self.timeline.begin(goes_on);
+        self.timeline.begin(goes_on || publisher.continues);
+        // Players that are relays are to know of another path.
+        let other_path = std::mem::replace(&mut state.path, Arc::clone(&publisher.path)) != publisher.path;
         let replaced = state.publisher.replace(publisher);
         if !goes_on {
             state.recorders.restart();
+        }
+        if !goes_on || other_path {
             self.tell(&state, Item::Published);
         }
+        state.notify();
         let recorders = match &replaced {
             Some(replaced) => state.recorders.take_of(Some(replaced.id)),
             None => Vec::new(),
@@ -203,6 +228,7 @@ impl LiveStream {
             Some(until) => state.held_until = Some(until),
             None => self.end(&mut state),
         }
+        state.notify();
         let over = state.recorders.take_of(Some(publisher));
         let others = state.recorders.all();
         drop(state);
@@ -239,6 +265,51 @@ impl LiveStream {
         if let Some(publisher) = publisher {
             publisher.evict();
         }
+    }
+
+    /// The next message of `publisher` goes out right after the last one, whatever its time says.
+    pub(crate) fn rejoin(&self, publisher: u64) {
+        let state = self.state.lock();
+        if state
+            .publisher
+            .as_ref()
+            .is_some_and(|current| current.id == publisher)
+        {
+            self.timeline.begin(true);
+        }
+    }
+
+    /// Tells `watcher` of changes while it lives.
+    pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
+        let mut state = self.state.lock();
+        state.watchers.retain(|watcher| watcher.strong_count() > 0);
+        state.watchers.push(watcher);
+    }
+
+    /// The messages of `publisher` come another way now.
+    pub(crate) fn set_path(&self, publisher: u64, path: &Arc<[String]>) {
+        let mut state = self.state.lock();
+        let is_current = state
+            .publisher
+            .as_ref()
+            .is_some_and(|current| current.id == publisher);
+        if is_current && state.path != *path {
+            state.path = Arc::clone(path);
+            self.tell(&state, Item::Published);
+            state.notify();
+        }
+    }
+
+    /// The streams that the present publisher's messages came through, over relays, the first one first.
+    pub(crate) fn path(&self) -> Arc<[String]> {
+        Arc::clone(&self.state.lock().path)
+    }
+
+    /// What the stream is called in paths: a name that no other stream has anywhere.
+    pub(crate) fn node(&self) -> String {
+        static PROCESS: OnceLock<u64> = OnceLock::new();
+        let process = PROCESS.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+        format!("{process:016x}.{:x}", self.id)
     }
 
     /// Whether players are held for a publisher to come back.
@@ -326,10 +397,13 @@ impl LiveStream {
             .find(|outlet| outlet.port.worker() == port.worker())
         {
             Some(outlet) => outlet.players += 1,
-            None => state.outlets.push(Outlet {
-                port: Arc::clone(port),
-                players: 1,
-            }),
+            None => {
+                state.outlets.push(Outlet {
+                    port: Arc::clone(port),
+                    players: 1,
+                });
+                state.notify();
+            }
         }
         Joined {
             backlog: state.cache.backlog(),
@@ -350,6 +424,7 @@ impl LiveStream {
             state.outlets[at].players -= 1;
             if state.outlets[at].players == 0 {
                 state.outlets.swap_remove(at);
+                state.notify();
             }
         }
     }
@@ -392,7 +467,9 @@ impl LiveStream {
         state.cache.clear();
         state.lowest = [None; 2];
         state.needs_key = false;
+        state.path = Arc::default();
         self.tell(state, Item::Unpublished);
+        state.notify();
     }
 
     /// Posting under the lock keeps the order of messages the same for all workers.

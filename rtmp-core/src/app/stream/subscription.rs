@@ -27,6 +27,21 @@ pub trait Subscriber: Send + Sync + 'static {
     fn on_unpublish(&self) {}
 }
 
+/// What takes a stream's messages whole, and judges itself which to drop: a relay. Called on the worker of the
+/// subscription, under no lock.
+pub(crate) trait Tap: Send + Sync {
+    /// What the stream holds for those who join late.
+    fn begin(&self, joined: Joined);
+
+    /// An event of the stream.
+    fn take(&self, item: &Item, stream: &LiveStream);
+}
+
+enum Sink {
+    Host(Arc<dyn Subscriber>),
+    Tap(Arc<dyn Tap>),
+}
+
 /// Settings of a subscription.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -57,7 +72,7 @@ pub struct Feed {
     stream: Arc<LiveStream>,
     port: Arc<dyn StreamPort>,
     options: SubscribeOptions,
-    subscriber: Arc<dyn Subscriber>,
+    sink: Sink,
     state: Mutex<FeedState>,
     closed: AtomicBool,
     dropped: AtomicU64,
@@ -77,6 +92,20 @@ impl Subscription {
         options: SubscribeOptions,
         subscriber: Arc<dyn Subscriber>,
     ) -> Self {
+        Self::with(stream, port, options, Sink::Host(subscriber))
+    }
+
+    /// Gives whole messages to `tap`, on the worker of `port`.
+    pub(crate) fn tap(stream: Arc<LiveStream>, port: Arc<dyn StreamPort>, tap: Arc<dyn Tap>) -> Self {
+        Self::with(stream, port, SubscribeOptions::default(), Sink::Tap(tap))
+    }
+
+    fn with(
+        stream: Arc<LiveStream>,
+        port: Arc<dyn StreamPort>,
+        options: SubscribeOptions,
+        sink: Sink,
+    ) -> Self {
         let flow = PlayerFlow::new(FlowLimits::default(), 0, false, false);
         let state = Mutex::new(FeedState {
             flow,
@@ -88,7 +117,7 @@ impl Subscription {
             stream,
             port,
             options,
-            subscriber,
+            sink,
             state,
             closed,
             dropped,
@@ -133,6 +162,9 @@ impl Feed {
         let Some(joined) = self.state.lock().joined.take() else {
             return;
         };
+        if let Sink::Tap(tap) = &self.sink {
+            return tap.begin(joined);
+        }
         let Joined {
             backlog,
             next_sequence,
@@ -159,6 +191,12 @@ impl Feed {
 
     /// Takes an event of the stream. Called on the worker.
     pub fn take(self: &Arc<Self>, item: &Item) {
+        if let Sink::Tap(tap) = &self.sink {
+            if !self.closed.load(Acquire) {
+                tap.take(item, &self.stream);
+            }
+            return;
+        }
         match item {
             Item::Media(message) => {
                 let verdict = self.state.lock().flow.judge(message, Backlog::default());
@@ -196,8 +234,8 @@ impl Feed {
     fn emit_frame(self: &Arc<Self>, message: &LiveMessage, frame: Frame) {
         let feed = Arc::clone(self);
         let job = move || {
-            if !feed.closed.load(Acquire) {
-                feed.subscriber.on_frame(&frame);
+            if let Some(subscriber) = feed.host() {
+                subscriber.on_frame(&frame);
             }
         };
         if message.is_header() {
@@ -211,10 +249,18 @@ impl Feed {
     fn notify(self: &Arc<Self>, event: impl FnOnce(&dyn Subscriber) + Send + 'static) {
         let feed = Arc::clone(self);
         self.options.dispatch.run(move || {
-            if !feed.closed.load(Acquire) {
-                event(&*feed.subscriber);
+            if let Some(subscriber) = feed.host() {
+                event(subscriber);
             }
         });
+    }
+
+    /// The host's subscriber, as long as it wants to hear.
+    fn host(&self) -> Option<&dyn Subscriber> {
+        match &self.sink {
+            Sink::Host(subscriber) if !self.closed.load(Acquire) => Some(&**subscriber),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens between two publishers of one stream: who gives way, how long players are held, and how time goes on.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,10 @@ pub struct Publisher {
     /// Unique in the process.
     pub(crate) id: u64,
     pub(crate) takeover: Takeover,
+    /// The streams that what it publishes came through, over relays, its source first.
+    pub(crate) path: Arc<[String]>,
+    /// It published the stream before: time goes on in any case.
+    pub(crate) continues: bool,
     evict: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -57,6 +62,8 @@ impl Publisher {
         Self {
             id: publisher_id(),
             takeover,
+            path: Arc::default(),
+            continues: false,
             evict: None,
         }
     }
@@ -67,8 +74,17 @@ impl Publisher {
         Self {
             id,
             takeover,
+            path: Arc::default(),
+            continues: false,
             evict: Some(evict(id)),
         }
+    }
+
+    /// The same publisher, of what came through other streams before.
+    pub(crate) fn relayed(mut self, path: Arc<[String]>, continues: bool) -> Self {
+        self.path = path;
+        self.continues = continues;
+        self
     }
 
     pub(crate) fn evict(self) {

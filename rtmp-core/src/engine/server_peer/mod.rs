@@ -5,6 +5,7 @@ mod calls;
 mod playing;
 mod recorded;
 mod recording;
+mod relayed;
 mod requests;
 mod streams;
 mod transition;

@@ -250,6 +250,7 @@ impl ServerPeer {
         let Some(client) = self.client.clone() else { return };
         let stream = client.instance().live_stream(&item.name);
         self.announce(stream_id, &item.name, false);
+        self.tell_path(stream_id, &stream);
         let joined = stream.join(context.port);
         let at_keyframe = joined.backlog.iter().any(|message| message.is_keyframe());
         let reduction = self.reduction();
@@ -348,6 +349,7 @@ impl ServerPeer {
         if !published {
             return self.session.unpublish_notify(stream_id, name);
         }
+        self.tell_path_of(stream_id, name);
         self.session.publish_notify(stream_id, name);
         if let Some(playing) = self.playing_mut(stream_id) {
             let end = playing.live_ms.map(|duration| now.saturating_add(duration));

@@ -8,6 +8,7 @@ use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::request::PublishOptions;
 use crate::app::stream::{LiveStream, Publisher, Stream};
+use crate::client::relay::{is_circle, looped};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
 use crate::media::{MediaKind, MediaMessage};
@@ -83,9 +84,16 @@ impl ServerPeer {
         let stream = client.instance().live_stream(name);
         let takeover = takeover.unwrap_or(application.config().takeover);
         let link = self.link.clone();
+        let path = self.relay_path().unwrap_or_default();
+        if !path.is_empty() && is_circle(&path, &stream.node()) {
+            return self
+                .session
+                .reject_publish(stream_id, looped(Code::PublishBadName, name));
+        }
         let candidate = Publisher::new(takeover, |publisher| {
             Box::new(move || link.send(PeerCommand::Evict { stream_id, publisher }))
         });
+        let candidate = candidate.relayed(path, false);
         let publisher = candidate.id;
         if !stream.claim(candidate) {
             return self
