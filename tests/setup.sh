@@ -6,6 +6,7 @@ export LC_ALL=C.UTF-8
 
 venv=target/venv
 rtmp_module=/usr/lib/nginx/modules/ngx_rtmp_module.so
+stream_module=/usr/lib/nginx/modules/ngx_stream_module.so
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -33,6 +34,8 @@ need ffmpeg ffmpeg
 need rtmpdump rtmpdump
 need nginx nginx
 need $rtmp_module libnginx-mod-rtmp
+need $stream_module libnginx-mod-stream
+need openssl openssl
 need cmake cmake
 need pkg-config pkg-config
 need valgrind valgrind

@@ -1,7 +1,9 @@
 //! A server that takes every application: whoever comes may publish, whoever comes may play.
 //!
 //! `cargo run --release --example server -- --listen 127.0.0.1:1935 [--listen ...] [--workers N]
-//! [--latency low_latency|balanced|throughput] [--no-io-uring]`
+//! [--latency low_latency|balanced|throughput] [--no-io-uring] [--cert CHAIN.pem --key KEY.pem]`
+//!
+//! With a certificate it also listens by TLS: `--listen rtmps://127.0.0.1:4443`.
 
 mod support;
 
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use rtmp_core::{
     ApplicationConfig, ApplicationHandler, Client, Engine, EngineConfig, Latency, PlayRequest,
-    PublishRequest, Server, ServerConfig, Status, Stream,
+    PublishRequest, Server, ServerConfig, Status, Stream, TlsIdentity,
 };
 
 /// Accepts everything, as a handler does that overrides nothing, and logs who comes and goes (`RUST_LOG=info`).
@@ -46,6 +48,8 @@ struct Args {
     workers: usize,
     latency: Latency,
     io_uring: bool,
+    cert: Option<String>,
+    key: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -58,16 +62,23 @@ fn serve() -> support::Result<()> {
     config.workers = args.workers;
     config.io_uring = args.io_uring;
     let engine = Engine::new(config)?;
-    let server = Server::new(&engine, ServerConfig::default())?;
+    let mut config = ServerConfig::default();
+    if let Some(cert) = &args.cert {
+        let key = args.key.as_ref().unwrap_or(cert);
+        config.tls = vec![TlsIdentity::from_files(cert, key)?];
+    }
+    let server = Server::new(&engine, config)?;
     let mut application = ApplicationConfig::default();
     application.latency = args.latency;
     server.application("*", application, Arc::new(Log))?;
 
     let (stop, stopped) = mpsc::channel();
     ctrlc::set_handler(move || stop.send(()).unwrap_or(()))?;
-    let bound = args.listen.iter().map(|address| server.listen(address));
-    let bound = bound.collect::<Result<Vec<_>, _>>()?;
-    let urls: Vec<String> = bound.iter().map(|address| format!("rtmp://{address}")).collect();
+    let mut urls = Vec::new();
+    for listen in &args.listen {
+        let scheme = listen.split_once("://").map_or("rtmp", |(scheme, _)| scheme);
+        urls.push(format!("{scheme}://{}", server.listen(listen)?));
+    }
     println!("listening on {}", urls.join(" "));
 
     stopped.recv()?;
@@ -83,11 +94,15 @@ fn args() -> support::Result<Args> {
         workers: 0,
         latency: Latency::default(),
         io_uring: true,
+        cert: None,
+        key: None,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("listen") => args.listen.push(parser.value()?.string()?),
+            Long("cert") => args.cert = Some(parser.value()?.string()?),
+            Long("key") => args.key = Some(parser.value()?.string()?),
             Long("latency") => args.latency = latency(&parser.value()?.string()?)?,
             Long("no-io-uring") => args.io_uring = false,
             Long("workers") => args.workers = parser.value()?.parse()?,
@@ -96,7 +111,9 @@ fn args() -> support::Result<Args> {
     }
     if args.listen.is_empty() {
         return Err(
-            "usage: server --listen ADDRESS:PORT [--listen ...] [--workers N] [--latency NAME]".into(),
+            "usage: server --listen [SCHEME://]ADDRESS:PORT [--listen ...] [--workers N] [--latency NAME] \
+             [--cert CHAIN.pem --key KEY.pem]"
+                .into(),
         );
     }
     Ok(args)

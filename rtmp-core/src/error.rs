@@ -1,11 +1,14 @@
 //! The error type of the face: what went wrong, where, and whose fault it was.
 
+mod tls;
+
 use std::io;
 
 use crate::amf::AmfError;
 use crate::session::SessionError;
 use crate::wire::status::Status;
 use crate::wire::url::UrlError;
+pub use tls::TlsError;
 
 /// Result of the face's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -72,6 +75,9 @@ pub enum Error {
     /// A configuration file, or a key of one, is not right.
     #[error(transparent)]
     Config(Box<ConfigError>),
+    /// A certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What is wrong with a configuration file, or with what is asked of it.
@@ -136,6 +142,7 @@ impl Error {
             Self::Url(_) => -12,
             Self::Amf(_) => -13,
             Self::Config(_) => -14,
+            Self::Tls(_) => -15,
         }
     }
 

@@ -107,9 +107,11 @@ pub use client::{
     ServerCall,
 };
 #[cfg(feature = "engine")]
-pub use engine::{Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart};
+pub use engine::{
+    Engine, EngineConfig, Queue, Server, ServerConfig, ServerStats, ThreadStart, TlsIdentity, TlsTrust,
+};
 #[cfg(feature = "engine")]
-pub use error::{ConfigError, Error, Initiator, Result};
+pub use error::{ConfigError, Error, Initiator, Result, TlsError};
 
 pub use amf::{Object, Value};
 pub use media::{

@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod amf_corpus;
+pub mod certificates;
 pub mod fuzz;
 pub mod load;
 pub mod media;

@@ -5,28 +5,48 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::certificates::Certificates;
 use crate::process::{Process, free_address};
 use crate::programs::START;
 
 /// Where Debian's libnginx-mod-rtmp puts the module.
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 
+/// Where Debian's libnginx-mod-stream puts its module.
+const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
+
 /// A running nginx with the application `live`.
 pub struct Nginx {
     process: Process,
     addr: SocketAddr,
     access_log: PathBuf,
+    tls: Option<SocketAddr>,
 }
 
 impl Nginx {
     /// Starts it in the foreground, with everything it writes under `dir`.
     pub fn start(dir: &Path) -> Self {
+        Self::start_with(dir, None)
+    }
+
+    /// Starts it so that its `stream` module also takes connections by TLS.
+    pub fn start_with_tls(dir: &Path, certificates: &Certificates) -> Self {
+        Self::start_with(dir, Some(certificates))
+    }
+
+    fn start_with(dir: &Path, certificates: Option<&Certificates>) -> Self {
         let addr = free_address();
+        let tls = certificates.map(|_| free_address());
         let dir = dir.join("nginx");
         fs::create_dir_all(&dir).expect("the scratch folder is writable");
         let access_log = dir.join("access.log");
         let conf = dir.join("nginx.conf");
-        fs::write(&conf, configuration(&dir, addr)).expect("the scratch folder is writable");
+        let mut text = configuration(&dir, addr);
+        if let (Some(certificates), Some(tls)) = (certificates, tls) {
+            text.push_str(&tls_configuration(certificates, tls, addr));
+            text.insert_str(0, &format!("load_module {STREAM_MODULE};\n"));
+        }
+        fs::write(&conf, text).expect("the scratch folder is writable");
         let mut command = Command::new(binary());
         command
             .arg("-p")
@@ -41,7 +61,14 @@ impl Nginx {
             process,
             addr,
             access_log,
+            tls,
         }
+    }
+
+    /// The same by TLS.
+    pub fn tls_url(&self, name: &str) -> String {
+        let addr = self.tls.expect("nginx was started with TLS");
+        format!("rtmps://{addr}/live/{name}")
     }
 
     /// URL of stream `name` in application `live`.
@@ -87,6 +114,22 @@ rtmp {{
             publish_notify on;
             play_restart on;
         }}
+    }}
+}}
+"
+    )
+}
+
+/// Takes TLS off and passes on what is in it.
+fn tls_configuration(certificates: &Certificates, tls: SocketAddr, to: SocketAddr) -> String {
+    let (cert, key) = (certificates.cert.display(), certificates.key.display());
+    format!(
+        "stream {{
+    server {{
+        listen {tls} ssl;
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        proxy_pass {to};
     }}
 }}
 "

@@ -10,11 +10,17 @@ use crate::programs::{START, workspace};
 
 /// FFmpeg publishing `file` to `url` in real time without touching the packets.
 pub fn ffmpeg_publish(file: &Path, url: &str) -> Process {
+    ffmpeg_publish_with(file, url, &[])
+}
+
+/// The same with options for the output.
+pub fn ffmpeg_publish_with(file: &Path, url: &str, options: &[&str]) -> Process {
     let mut command = ffmpeg();
     command
         .args(["-progress", "pipe:1", "-stats_period", "0.2", "-re", "-i"])
         .arg(file);
-    command.args(["-map", "0", "-c", "copy", "-f", "flv", url]);
+    command.args(["-map", "0", "-c", "copy", "-f", "flv"]);
+    command.args(options).arg(url);
     Process::spawn("ffmpeg publisher", command)
 }
 
@@ -25,9 +31,16 @@ pub fn wait_until_published(publisher: &Process) {
 
 /// FFmpeg playing `url` into the FLV file `out`, timestamps as received, until the stream ends.
 pub fn ffmpeg_play(url: &str, out: &Path) -> Process {
+    ffmpeg_play_with(url, out, &[])
+}
+
+/// The same with options for the input.
+pub fn ffmpeg_play_with(url: &str, out: &Path, options: &[&str]) -> Process {
     let mut command = ffmpeg();
     command
-        .args(["-y", "-copyts", "-i", url, "-map", "0", "-c", "copy", "-f", "flv"])
+        .args(["-y", "-copyts"])
+        .args(options)
+        .args(["-i", url, "-map", "0", "-c", "copy", "-f", "flv"])
         .arg(out);
     Process::spawn("ffmpeg player", command)
 }

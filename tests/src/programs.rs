@@ -56,6 +56,7 @@ pub struct Server {
     pub process: Process,
     /// Where it listens.
     pub addr: SocketAddr,
+    scheme: String,
 }
 
 impl Server {
@@ -71,16 +72,28 @@ impl Server {
 
     /// URL of stream `name` in application `live`.
     pub fn url(&self, name: &str) -> String {
-        format!("rtmp://{}/live/{name}", self.addr)
+        format!("{}://{}/live/{name}", self.scheme, self.addr)
     }
 
     fn with_args(args: &[&str]) -> Self {
+        Self::with_scheme("rtmp", args)
+    }
+
+    /// Starts it for another scheme than `rtmp`, with further arguments.
+    pub fn with_scheme(scheme: &str, args: &[&str]) -> Self {
         let addr = free_address();
         let mut command = Command::new(example("server"));
-        command.args(["--listen", &addr.to_string()]).args(args);
+        command
+            .args(["--listen", &format!("{scheme}://{addr}")])
+            .args(args);
         let mut process = Process::spawn("server example", command);
         process.wait_for_port(addr, START);
-        Self { process, addr }
+        let scheme = scheme.to_owned();
+        Self {
+            process,
+            addr,
+            scheme,
+        }
     }
 }
 

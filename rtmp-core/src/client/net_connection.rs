@@ -1,7 +1,6 @@
 //! A connection to another RTMP server.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 
@@ -14,7 +13,9 @@ use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::client::reconnect::parse_server;
 use crate::client::{Reconnect, RemoteObjects, ServerCall, StreamCore};
-use crate::engine::{ClientCommand, ClientStart, Engine, Link, Mailbox, Post};
+use crate::engine::{
+    ClientCommand, ClientStart, Engine, Link, Mailbox, Post, Route, TlsTrust, TlsTrustCache,
+};
 use crate::error::{Error, Result};
 use crate::media::Frame;
 use crate::session::auth::Credentials;
@@ -54,6 +55,8 @@ pub struct NetConnectionConfig {
     pub session: Option<ClientSessionConfig>,
     /// What is done when the server asks to reconnect elsewhere. Default: it is reported.
     pub reconnect: Reconnect,
+    /// Which certificates are accepted of servers that are connected to by TLS. Default: those that the system trusts.
+    pub tls_trust: TlsTrust,
 }
 
 /// A connection to another server. Clones name the same connection; dropping the last one that the host made closes
@@ -79,6 +82,7 @@ pub(crate) struct ConnectionCore {
     blocked: Mutex<Vec<Weak<StreamCore>>>,
     is_blocked: AtomicBool,
     classes: Mutex<Arc<ClassRegistry>>,
+    pub(super) tls: TlsTrustCache,
     pub(super) engine: Engine,
     /// The worker that it is to live on.
     home: Option<Arc<Mailbox>>,
@@ -148,6 +152,7 @@ impl NetConnection {
             blocked: Mutex::default(),
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
+            tls: TlsTrustCache::default(),
             engine: engine.clone(),
             home,
             handler,
@@ -167,9 +172,10 @@ impl NetConnection {
         }
     }
 
-    /// Connects to `rtmp://[user:password@]host[:port]/app[/instance][?query]` with user arguments; the outcome comes as a
-    /// status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does. User and password, here or
-    /// in the settings, answer a server that asks for them by Adobe's or Limelight's authentication.
+    /// Connects to `rtmp://[user:password@]host[:port]/app[/instance][?query]`, or `rtmps://` for TLS, with user arguments;
+    /// the outcome comes as a status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
+    /// User and password, here or in the settings, answer a server that asks for them by Adobe's or Limelight's
+    /// authentication.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
         let parsed: RtmpUrl = parse_server(url)?;
         let mut session = self
@@ -190,8 +196,8 @@ impl NetConnection {
             session.encrypted = parsed.scheme == Scheme::Rtmpe;
         }
         self.core.begin(session.tc_url.clone())?;
-        let queued = self.core.look_up(parsed, move |core, addresses| match addresses {
-            Ok(addresses) => core.start(session, addresses),
+        let queued = self.core.look_up(parsed, move |core, route| match route {
+            Ok(route) => core.start(session, route),
             Err(error) => core.fail(&error.to_string()),
         });
         queued.inspect_err(|_| self.core.reset())
@@ -452,11 +458,11 @@ impl ConnectionCore {
         Ok(())
     }
 
-    fn start(self: &Arc<Self>, session: ClientSessionConfig, addresses: Vec<SocketAddr>) {
+    fn start(self: &Arc<Self>, session: ClientSessionConfig, route: Route) {
         let start = ClientStart {
             core: Arc::clone(self),
             session,
-            addresses,
+            route,
             replaces: None,
         };
         let home = self.home.clone().unwrap_or_else(|| self.engine.next_worker());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::amf::{Object, Value};
 use crate::client::{ConnectionCore, NetConnection};
-use crate::engine::ClientCommand;
+use crate::engine::{ClientCommand, Route};
 use crate::error::{Error, Result};
 use crate::session::ClientSessionConfig;
 use crate::wire::status::{Code, Status};
@@ -118,24 +118,42 @@ pub(crate) fn readdressed(before: &ClientSessionConfig, target: &RtmpUrl) -> Res
 /// The URL of a server, its whole path being the application; an error if this build does not speak its scheme.
 pub(crate) fn parse_server(url: &str) -> Result<RtmpUrl> {
     let parsed = RtmpUrl::parse(url)?.with_app_segments(usize::MAX);
-    let spoken = parsed.scheme == Scheme::Rtmp || (cfg!(feature = "rtmpe") && parsed.scheme == Scheme::Rtmpe);
+    let spoken = match parsed.scheme {
+        Scheme::Rtmp | Scheme::Rtmps => true,
+        Scheme::Rtmpe => cfg!(feature = "rtmpe"),
+        _ => false,
+    };
     if spoken {
         Ok(parsed)
     } else {
-        let text = format!("{}: this build does not speak it: use rtmp://", parsed.scheme);
+        let text = format!(
+            "{}: this build does not speak it: use rtmp:// or rtmps://",
+            parsed.scheme
+        );
         Err(Error::InvalidArgument(text))
     }
 }
 
 impl ConnectionCore {
-    /// Looks a server's addresses up on a thread that may block.
+    /// Looks up the way to a server on a thread that may block.
     pub(crate) fn look_up(
         self: &Arc<Self>,
         url: RtmpUrl,
-        then: impl FnOnce(&Arc<Self>, Result<Vec<SocketAddr>>) + Send + 'static,
+        then: impl FnOnce(&Arc<Self>, Result<Route>) + Send + 'static,
     ) -> Result<()> {
         let core = Arc::clone(self);
-        self.engine.run_blocking(move || then(&core, addresses(&url)))
+        self.engine.run_blocking(move || then(&core, core.route(&url)))
+    }
+
+    fn route(&self, url: &RtmpUrl) -> Result<Route> {
+        let tls = url
+            .scheme
+            .is_tls()
+            .then(|| self.tls.start(&self.config.tls_trust, &url.host));
+        Ok(Route {
+            addresses: addresses(url)?,
+            tls: tls.transpose()?,
+        })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::app::peer::Reply;
 use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
 use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore};
 use crate::engine::server_peer::failure;
+use crate::engine::tls::TlsStart;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
 use crate::session::{
@@ -32,9 +33,16 @@ use memory::{Moving, StreamMemory};
 pub(crate) struct ClientStart {
     pub(crate) core: Arc<ConnectionCore>,
     pub(crate) session: ClientSessionConfig,
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) route: Route,
     /// The connection whose place it takes once it is accepted.
     pub(crate) replaces: Option<Replaces>,
+}
+
+/// The way to a server.
+pub(crate) struct Route {
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// By TLS.
+    pub(crate) tls: Option<TlsStart>,
 }
 
 /// What the host asks of a connection.

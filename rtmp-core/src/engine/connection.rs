@@ -9,9 +9,10 @@ use bytes::{Bytes, BytesMut};
 use crate::app::stream::Backlog;
 use crate::engine::client_peer::ClientPeer;
 use crate::engine::server_peer::ServerPeer;
-use crate::engine::transport::Sent;
 use crate::engine::transport::tcp::Tcp;
+use crate::engine::transport::{Sent, Transport};
 use crate::engine::worker::Context;
+use crate::error::TlsError;
 use crate::session::SessionError;
 use crate::wire::chunk::Output;
 use crate::wire::status::{Code, Status};
@@ -25,7 +26,7 @@ pub(crate) enum Peer {
 /// A connection and its place in the worker's lists.
 pub(crate) struct Connection {
     pub(crate) id: u64,
-    pub(crate) transport: Tcp,
+    pub(crate) transport: Transport,
     pub(crate) peer: Peer,
     /// Bytes written since the beginning.
     pub(crate) written: u64,
@@ -70,6 +71,8 @@ pub(crate) enum End {
     Session(SessionError),
     /// The socket failed.
     Io(io::Error),
+    /// TLS failed.
+    Tls(TlsError),
     /// The peer did not read for too long.
     Stalled,
 }
@@ -102,7 +105,7 @@ const FEW_SLICES: usize = 4;
 const READS: usize = 8;
 
 impl Connection {
-    pub(crate) fn accepted(id: u64, transport: Tcp, peer: ServerPeer) -> Self {
+    pub(crate) fn accepted(id: u64, transport: Transport, peer: ServerPeer) -> Self {
         let stall_timeout = peer.server.config.stall_timeout_ms;
         Self::new(
             id,
@@ -115,7 +118,7 @@ impl Connection {
 
     pub(crate) fn opening(
         id: u64,
-        transport: Tcp,
+        transport: Transport,
         peer: ClientPeer,
         others: Vec<SocketAddr>,
         now: u64,
@@ -125,7 +128,7 @@ impl Connection {
         Self::new(id, transport, Peer::Client(Box::new(peer)), 15_000, state)
     }
 
-    fn new(id: u64, transport: Tcp, peer: Peer, stall_timeout: u64, state: State) -> Self {
+    fn new(id: u64, transport: Transport, peer: Peer, stall_timeout: u64, state: State) -> Self {
         Self {
             id,
             transport,
@@ -159,16 +162,16 @@ impl Connection {
                 self.held_back = true;
                 return Ok(false);
             }
-            let (data, full) = match buffer.read(&mut self.transport) {
+            let (data, full) = match buffer.fill(|room| self.transport.read(room)) {
                 Ok(Some(read)) => read,
-                Ok(None) => return Err(End::Closed),
+                Ok(None) => return Err(self.end_of_input()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(End::Io(error)),
             };
-            // What a peer says after the end is not listened to, only drained.
-            if matches!(self.state, State::Open) {
-                self.input(data, context)?;
+            match &self.transport {
+                Transport::Tcp(_) => self.input(data, context)?,
+                Transport::Layered(_) => self.unwrap(data, buffer, context)?,
             }
             if self.wants_again() {
                 return Ok(false);
@@ -180,7 +183,44 @@ impl Connection {
         Ok(true)
     }
 
+    /// Takes bytes off what is between the socket and the session.
+    fn unwrap(
+        &mut self,
+        mut data: Bytes,
+        buffer: &mut ReadBuffer,
+        context: &mut Context<'_>,
+    ) -> Result<(), End> {
+        while !data.is_empty() {
+            let Transport::Layered(layered) = &mut self.transport else {
+                break;
+            };
+            layered.input(&mut data).map_err(End::Tls)?;
+            while let Transport::Layered(layered) = &mut self.transport {
+                match buffer.fill(|room| layered.read(room)) {
+                    Ok(Some((plain, _))) => self.input(plain, context)?,
+                    Ok(None) => return Err(End::Closed),
+                    Err(_) => break,
+                }
+            }
+            if self.wants_again() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of_input(&self) -> End {
+        match &self.transport {
+            Transport::Layered(layered) => layered.cut_short().map_or(End::Closed, End::Tls),
+            Transport::Tcp(_) => End::Closed,
+        }
+    }
+
     fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), End> {
+        // What a peer says after the end is not listened to, only drained.
+        if !matches!(self.state, State::Open) {
+            return Ok(());
+        }
         match &mut self.peer {
             Peer::Server(peer) => peer.input(data, context),
             Peer::Client(peer) => peer.input(data, context),
@@ -196,7 +236,7 @@ impl Connection {
     /// Whether there is something to send, or to see to after sending.
     pub(crate) fn is_to_be_flushed(&self) -> bool {
         match &self.peer {
-            Peer::Server(peer) => !peer.is_quiet(),
+            Peer::Server(peer) => !peer.is_quiet() || self.transport.has_output(),
             Peer::Client(_) => true,
         }
     }
@@ -205,7 +245,7 @@ impl Connection {
     /// address.
     pub(crate) fn writable(&mut self, context: &mut Context<'_>) -> Result<Option<Vec<SocketAddr>>, End> {
         if let State::Opening { others, .. } = &mut self.state {
-            match self.transport.is_established() {
+            match self.transport.socket().is_established() {
                 Ok(false) => return Ok(None),
                 Ok(true) => {
                     self.state = State::Open;
@@ -230,8 +270,8 @@ impl Connection {
     }
 
     /// Goes on with another socket, after the address before did not answer, or the server wants to be asked again.
-    pub(crate) fn replace(&mut self, transport: Tcp, others: Vec<SocketAddr>, now: u64) {
-        self.transport = transport;
+    pub(crate) fn replace(&mut self, socket: Tcp, others: Vec<SocketAddr>, now: u64) -> Result<(), TlsError> {
+        self.transport.replace(socket)?;
         self.writable = false;
         self.held_back = false;
         self.stalled_since = None;
@@ -239,6 +279,7 @@ impl Connection {
             others,
             deadline: now.saturating_add(OPEN_MS),
         };
+        Ok(())
     }
 
     /// Sends once what the socket takes; [`settle`](Self::settle) comes after the last of it.
@@ -264,7 +305,11 @@ impl Connection {
             filled += 1;
             offered += bytes.len();
         }
-        let result = match self.transport.write(slices.get(..filled).unwrap_or_default()) {
+        let result = match self
+            .transport
+            .socket()
+            .write(slices.get(..filled).unwrap_or_default())
+        {
             Ok(0) => -libc::EPIPE,
             Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
             Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
@@ -275,18 +320,44 @@ impl Connection {
     /// Asks the session how much the peer allows to be sent; after queueing, and before [`outgoing`](Self::outgoing).
     pub(crate) fn refresh_room(&mut self, now: u64) {
         self.room = self.peer.send_room(now);
+        if let Transport::Layered(_) = &self.transport {
+            self.wrap(now);
+        }
+    }
+
+    /// Gives what may be sent to what is between the session and the socket, as far as that takes it.
+    fn wrap(&mut self, now: u64) {
+        let Transport::Layered(layered) = &mut self.transport else {
+            return;
+        };
+        if matches!(self.state, State::Opening { .. }) {
+            return;
+        }
+        loop {
+            let count = layered.send(self.peer.pending_output(), self.room);
+            if count == 0 {
+                return;
+            }
+            self.peer.output().consume(count);
+            self.peer.sent(count);
+            self.written += count as u64;
+            self.room = self.peer.send_room(now);
+        }
     }
 
     /// The socket and what can be sent to it now, at once: of much, a share, so that many who join together all get
     /// their first keyframe before anybody gets the rest.
     pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
-        let output = self.peer.pending_output();
-        let ready = self.writable && self.room > 0 && !output.is_empty();
+        let (socket, output, room) = match &self.transport {
+            Transport::Tcp(socket) => (socket, self.peer.pending_output(), self.room),
+            Transport::Layered(layered) => (&layered.socket, &layered.output, usize::MAX),
+        };
+        let ready = self.writable && room > 0 && !output.is_empty();
         let share = if output.len() > MUCH { SHARE } else { MUCH };
         ready.then(|| Outgoing {
-            fd: self.transport.as_fd(),
+            fd: socket.as_fd(),
             output,
-            room: self.room.min(share),
+            room: room.min(share),
         })
     }
 
@@ -305,9 +376,14 @@ impl Connection {
         };
         // A send that stops short has filled the socket: it reports when there is room again.
         self.writable = count == sent.offered;
-        self.peer.output().consume(count);
-        self.peer.sent(count);
-        self.written += count as u64;
+        match &mut self.transport {
+            Transport::Tcp(_) => {
+                self.peer.output().consume(count);
+                self.peer.sent(count);
+                self.written += count as u64;
+            }
+            Transport::Layered(layered) => layered.output.consume(count),
+        }
         self.stalled_since = None;
         self.refresh_room(now);
         Ok(())
@@ -316,7 +392,8 @@ impl Connection {
     /// What is done after sending: the stall clock, and the end of a session that is over.
     pub(crate) fn settle(&mut self, now: u64) {
         // A peer that limits what it gets, and is slow to acknowledge, does read.
-        if self.room == 0 || self.peer.pending_output().is_empty() {
+        let nothing = self.room == 0 || self.peer.pending_output().is_empty();
+        if nothing && !self.transport.has_output() {
             self.stalled_since = None;
         } else if self.stalled_since.is_none() {
             self.stalled_since = Some(now);
@@ -430,8 +507,10 @@ impl Connection {
         let status = why.status();
         match &mut self.peer {
             Peer::Server(peer) => {
-                if let End::Session(error) = why {
-                    peer.report(error);
+                match why {
+                    End::Session(error) => peer.report(error),
+                    End::Tls(error) => peer.report_tls(error),
+                    _ => {}
                 }
                 peer.end(&status, context);
             }
@@ -522,6 +601,7 @@ impl End {
             Self::Closed => closed,
             Self::Session(error) => closed.with_description(error.to_string()),
             Self::Io(error) => closed.with_description(error.to_string()),
+            Self::Tls(error) => closed.with_description(error.to_string()),
             Self::Stalled => closed.with_description("The peer did not read for too long."),
         }
     }
@@ -541,7 +621,10 @@ const MOST_READ: usize = 64 << 10;
 
 impl ReadBuffer {
     /// Reads once; `None` at the end. The flag says that the buffer was filled, so that more may wait.
-    fn read(&mut self, transport: &mut Tcp) -> io::Result<Option<(Bytes, bool)>> {
+    fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<Option<(Bytes, bool)>> {
         if self.block.len() < LEAST_READ {
             self.block.clear();
             if self.block.try_reclaim(BLOCK) {
@@ -551,7 +634,7 @@ impl ReadBuffer {
             }
         }
         let room = self.block.len().min(MOST_READ);
-        let count = transport.read(&mut self.block[..room])?;
+        let count = read(&mut self.block[..room])?;
         let data = self.block.split_to(count).freeze();
         Ok((count > 0).then_some((data, count == room)))
     }

@@ -9,10 +9,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::engine::server::ServerCore;
 use crate::error::{Error, Result};
+use crate::wire::url::Scheme;
 
 /// A listening socket and the server it belongs to.
 pub(crate) struct Listener {
     pub(crate) socket: mio::net::TcpListener,
+    pub(crate) scheme: Scheme,
     pub(crate) server: Arc<ServerCore>,
 }
 
@@ -21,7 +23,11 @@ const BACKLOG: i32 = 4096;
 
 impl Listener {
     /// Binds and listens; returns the address with the port that was chosen if it was 0.
-    pub(crate) fn bind(address: SocketAddr, server: Arc<ServerCore>) -> Result<(Self, SocketAddr)> {
+    pub(crate) fn bind(
+        address: SocketAddr,
+        scheme: Scheme,
+        server: Arc<ServerCore>,
+    ) -> Result<(Self, SocketAddr)> {
         let socket = bind(address).map_err(|error| Error::io(format!("listen on {address}"), error))?;
         let bound = socket
             .local_addr()
@@ -29,6 +35,7 @@ impl Listener {
         Ok((
             Self {
                 socket: mio::net::TcpListener::from_std(socket),
+                scheme,
                 server,
             },
             bound,

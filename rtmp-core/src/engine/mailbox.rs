@@ -18,6 +18,7 @@ use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::server::ServerCore;
+use crate::wire::url::Scheme;
 
 /// Something for a worker to do.
 pub(crate) enum Post {
@@ -27,6 +28,7 @@ pub(crate) enum Post {
     Accepted {
         socket: mio::net::TcpStream,
         address: SocketAddr,
+        scheme: Scheme,
         server: Arc<ServerCore>,
         ticket: Ticket,
     },

@@ -15,6 +15,7 @@ mod server;
 mod server_peer;
 mod shaper;
 mod timer;
+mod tls;
 mod transport;
 mod worker;
 
@@ -31,11 +32,13 @@ use crate::app::stream::{Ports, StreamPort};
 use crate::app::stream_files::FilesInUse;
 use crate::error::{Error, Result};
 use blocking::{BlockingPool, EngineDisk};
-pub(crate) use client_peer::{ClientCommand, ClientStart, StreamCommand};
+pub(crate) use client_peer::{ClientCommand, ClientStart, Route, StreamCommand};
 pub(crate) use mailbox::{Link, Mailbox, Post, on_library_thread};
 pub use queue::Queue;
 pub(crate) use server::ServerCore;
 pub use server::{Server, ServerConfig, ServerStats};
+pub(crate) use tls::TlsTrustCache;
+pub use tls::{TlsIdentity, TlsTrust};
 use worker::Worker;
 
 /// Settings of an engine.

@@ -21,10 +21,11 @@ use crate::engine::admission::{Admissions, Bounds, REFUSAL_TIMEOUT_MS, Ticket};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::Post;
-use crate::error::{Error, Result};
+use crate::engine::tls::{TlsIdentity, server_config};
+use crate::error::{Error, Result, TlsError};
 use crate::session::{Deviations, ServerSessionConfig};
 use crate::wire::status::{Code, Status};
-use crate::wire::url::{RtmpUrl, resolve};
+use crate::wire::url::{RtmpUrl, Scheme, resolve};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -46,6 +47,9 @@ pub struct ServerConfig {
     pub stall_timeout_ms: u64,
     /// Settings of the protocol.
     pub session: ServerSessionConfig,
+    /// Certificates for `rtmps`: clients are shown the first that is for the name they ask for, else the first of all.
+    /// Default: none. See [`Server::set_tls`].
+    pub tls: Vec<TlsIdentity>,
 }
 
 impl Default for ServerConfig {
@@ -57,6 +61,7 @@ impl Default for ServerConfig {
             reduce_for_players: true,
             stall_timeout_ms: 15_000,
             session: ServerSessionConfig::default(),
+            tls: Vec::new(),
         }
     }
 }
@@ -101,6 +106,8 @@ pub(crate) struct ServerCore {
     accepted: AtomicU64,
     turned_away: AtomicU64,
     draining: Mutex<Option<Drain>>,
+    /// What new connections by TLS are shown.
+    tls: Mutex<Option<Arc<rustls::ServerConfig>>>,
     closed: AtomicBool,
 }
 
@@ -118,6 +125,10 @@ impl Server {
         }
         let session = Arc::new(config.session.clone());
         let refusing = Arc::new(refusing(&config.session));
+        let tls = match config.tls.as_slice() {
+            [] => None,
+            identities => Some(server_config(identities.to_vec())?),
+        };
         let core = ServerCore {
             config,
             access: Arc::new(Access::new(session.sample_access)),
@@ -130,6 +141,7 @@ impl Server {
             accepted: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             draining: Mutex::default(),
+            tls: Mutex::new(tls),
             closed: AtomicBool::new(false),
         };
         let inner = ServerHandle {
@@ -171,8 +183,8 @@ impl Server {
         }
     }
 
-    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`; port 0 takes any free one. Returns the address bound.
-    /// A host name is looked up on this thread.
+    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`, or `rtmps://host[:port]` for TLS, with a certificate set
+    /// before; port 0 takes any free one. Returns the address bound. A host name is looked up on this thread.
     pub fn listen(&self, url: &str) -> Result<SocketAddr> {
         if self.is_closed() {
             return Err(Error::Closed("server"));
@@ -180,9 +192,20 @@ impl Server {
         if self.is_draining() {
             return Err(Error::WrongState("the server is winding down".to_owned()));
         }
-        let (listener, address) = Listener::bind(listen_address(url)?, Arc::clone(&self.inner.core))?;
+        let (scheme, address) = listen_address(url)?;
+        if scheme.is_tls() {
+            self.inner.core.tls()?;
+        }
+        let (listener, address) = Listener::bind(address, scheme, Arc::clone(&self.inner.core))?;
         self.inner.engine.next_worker().post(Post::Listen(listener));
         Ok(address)
+    }
+
+    /// Changes the certificates for `rtmps`, as when they were renewed: connections made from now on are shown the new ones,
+    /// those that stand stay. An error if there is none, and then nothing changes.
+    pub fn set_tls(&self, identities: Vec<TlsIdentity>) -> Result<()> {
+        *self.inner.core.tls.lock() = Some(server_config(identities)?);
+        Ok(())
     }
 
     /// The application registered under a name.
@@ -308,6 +331,11 @@ impl ServerCore {
         first
     }
 
+    /// What a new connection by TLS begins with.
+    pub(crate) fn tls(&self) -> Result<Arc<rustls::ServerConfig>> {
+        self.tls.lock().clone().ok_or_else(|| TlsError::NoIdentity.into())
+    }
+
     /// Connections now.
     pub(crate) fn connections(&self) -> usize {
         self.connections.lock().count()
@@ -429,40 +457,37 @@ fn refusing(session: &ServerSessionConfig) -> ServerSessionConfig {
     session
 }
 
-fn listen_address(url: &str) -> Result<SocketAddr> {
+/// The schemes that can be listened for.
+const LISTENABLE: [Scheme; 2] = [Scheme::Rtmp, Scheme::Rtmps];
+
+fn listen_address(url: &str) -> Result<(Scheme, SocketAddr)> {
     let bad = || {
         Error::InvalidArgument(format!(
-            "listen address {url:?}: use rtmp://host:port or host:port"
+            "listen address {url:?}: use rtmp://host:port, rtmps://host:port or host:port"
         ))
     };
-    let authority = match url.split_once("://") {
-        Some(("rtmp", rest)) => rest.trim_end_matches('/').to_owned(),
-        Some((scheme, _)) => {
-            return Err(Error::InvalidArgument(format!(
-                "{scheme}: this build listens for rtmp only"
-            )));
+    let (scheme, authority) = match url.split_once("://") {
+        Some((name, rest)) => {
+            let scheme = LISTENABLE.into_iter().find(|scheme| scheme.as_str() == name);
+            (scheme.ok_or_else(bad)?, rest.trim_end_matches('/'))
         }
-        None => url.to_owned(),
+        None => (Scheme::Rtmp, url),
     };
     let has_port = authority
         .rsplit(']')
         .next()
         .is_some_and(|tail| tail.contains(':'));
     let text = if has_port {
-        authority
+        authority.to_owned()
     } else {
-        format!("{authority}:1935")
+        format!("{authority}:{}", scheme.default_port())
     };
     if let Some(port) = text.strip_prefix(':') {
-        return Ok(SocketAddr::new(
-            IpAddr::from([0; 16]),
-            port.parse().map_err(|_| bad())?,
-        ));
+        let port = port.parse().map_err(|_| bad())?;
+        return Ok((scheme, SocketAddr::new(IpAddr::from([0; 16]), port)));
     }
-    text.to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(bad)
+    let address = text.to_socket_addrs().ok().and_then(|mut found| found.next());
+    Ok((scheme, address.ok_or_else(bad)?))
 }
 
 impl fmt::Debug for Server {

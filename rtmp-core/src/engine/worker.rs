@@ -27,6 +27,7 @@ use crate::engine::mailbox::{Link, Mailbox, Post, waker};
 use crate::engine::players::Players;
 use crate::engine::relays::Relays;
 use crate::engine::timer::{Deadline, Timers};
+use crate::engine::transport::Transport;
 use crate::engine::transport::tcp::Tcp;
 
 /// What a connection may touch of its worker while it works.
@@ -301,9 +302,10 @@ impl Worker {
             Post::Accepted {
                 socket,
                 address,
+                scheme,
                 server,
                 ticket,
-            } => self.add_accepted(socket, address, server, ticket),
+            } => self.add_accepted(socket, (address, scheme), server, ticket),
             Post::Connect(start) => self.add_outgoing(*start),
             Post::Listen(listener) => self.add_listener(listener),
             Post::Subscription(SubscriptionPost::Start(feed)) => {
@@ -353,7 +355,7 @@ impl Worker {
         let ClientStart {
             core,
             session,
-            addresses,
+            route,
             replaces,
         } = start;
         if let Some(replaces) = &replaces
@@ -371,8 +373,19 @@ impl Worker {
         };
         let follow = Follow::new(link.clone(), replaces.clone());
         let seed = seed(&self.hasher, id);
-        let mut peer = ClientPeer::new(Arc::clone(&core), session, &addresses, follow, seed, self.now);
-        let opened = open_next(self.poll.registry(), Token(key), addresses);
+        let mut peer = ClientPeer::new(
+            Arc::clone(&core),
+            session,
+            &route.addresses,
+            follow,
+            seed,
+            self.now,
+        );
+        let opened = open_next(self.poll.registry(), Token(key), route.addresses);
+        let opened = opened.and_then(|(socket, others)| {
+            let transport = Transport::outgoing(socket, route.tls);
+            Ok((transport.map_err(io::Error::other)?, others))
+        });
         match (opened, replaces) {
             (Ok((transport, others)), replaces) => {
                 entry.insert(Connection::opening(id, transport, peer, others, self.now));
@@ -402,9 +415,13 @@ impl Worker {
             return;
         };
         connection.transport.deregister(self.poll.registry());
-        match open_next(self.poll.registry(), Token(key), addresses) {
-            Ok((transport, others)) => connection.replace(transport, others, self.now),
-            Err(error) => self.remove(key, &End::Io(error)),
+        let opened = open_next(self.poll.registry(), Token(key), addresses).map_err(End::Io);
+        let replaced = opened.and_then(|(socket, others)| {
+            let replaced = connection.replace(socket, others, self.now);
+            replaced.map_err(End::Tls)
+        });
+        if let Err(end) = replaced {
+            self.remove(key, &end);
         }
     }
 

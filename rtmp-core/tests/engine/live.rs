@@ -5,12 +5,13 @@ use std::sync::mpsc::{Sender, channel};
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, MediaKind, PlayOptions,
-    PlayRequest, PublishMode, PublishRequest, Stream, SubscribeOptions,
+    AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, MediaKind,
+    NetConnectionConfig, PlayOptions, PlayRequest, PublishMode, PublishRequest, Stream, SubscribeOptions,
 };
 
 use crate::support::{
-    PATIENCE, Seen, Served, connected, frames, seen, serve, serve_on, stream, subscriber, wait_status,
+    PATIENCE, Seen, Served, code, connect_with, connected, frames, seen, serve, serve_on, stream, subscriber,
+    wait_status,
 };
 
 const AVC_CONFIG: &[u8] = &[1, 0x64, 0, 0x0a, 0xff, 0xe1, 0, 1, 0x67, 1, 0, 1, 0x68];
@@ -52,13 +53,23 @@ fn without_io_uring_every_player_gets_the_same() {
 }
 
 pub(crate) fn everybody_gets_everything(served: &Served) {
-    let (publisher, _statuses) = connected(&served.engine, &served.url);
+    everybody_gets_everything_by(served, &NetConnectionConfig::default());
+}
+
+/// The same with settings of the connections.
+pub(crate) fn everybody_gets_everything_by(served: &Served, config: &NetConnectionConfig) {
+    let connected = || {
+        let (connection, statuses) = connect_with(&served.engine, &served.url, config.clone());
+        assert_eq!(code(&statuses), "NetConnection.Connect.Success");
+        (connection, statuses)
+    };
+    let (publisher, _statuses) = connected();
     let (out, events) = stream(&publisher);
     out.publish("cam", PublishMode::Live).unwrap();
     wait_status(&events, "NetStream.Publish.Start");
     let players: Vec<_> = (0..4)
         .map(|_| {
-            let (connection, statuses) = connected(&served.engine, &served.url);
+            let (connection, statuses) = connected();
             let (play, events) = stream(&connection);
             play.play(PlayOptions::new("cam")).unwrap();
             wait_status(&events, "NetStream.Play.Start");

@@ -30,5 +30,6 @@ mod shared_object_stored;
 mod shared_object_wire;
 mod support;
 mod takeover;
+mod tls;
 mod window;
 mod wire;

@@ -181,13 +181,13 @@ impl ClientPeer {
             generation: self.follow.generation,
             hops: self.follow.hops_in_row(),
         };
-        self.core.look_up(url, move |core, addresses| match addresses {
-            Ok(addresses) => {
+        self.core.look_up(url, move |core, route| match route {
+            Ok(route) => {
                 let mailbox = Arc::clone(&replaces.old.mailbox);
                 mailbox.post(Post::Connect(Box::new(ClientStart {
                     core: Arc::clone(core),
                     session,
-                    addresses,
+                    route,
                     replaces: Some(replaces),
                 })));
             }

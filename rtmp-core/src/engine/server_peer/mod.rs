@@ -27,8 +27,10 @@ use crate::engine::mailbox::Link;
 use crate::engine::server::ServerCore;
 use crate::engine::shaper::Shaper;
 use crate::engine::worker::Context;
+use crate::error::TlsError;
 use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
+use crate::wire::url::Scheme;
 use bandwidth::Probe;
 pub(crate) use calls::failure;
 use playing::Playing;
@@ -45,6 +47,7 @@ pub(crate) struct ServerPeer {
     pub(crate) server: Arc<ServerCore>,
     pub(crate) traffic: Arc<Traffic>,
     address: SocketAddr,
+    scheme: Scheme,
     ticket: Ticket,
     link: Link,
     client: Option<Client>,
@@ -78,7 +81,7 @@ pub(crate) struct ServerPeer {
 impl ServerPeer {
     pub(crate) fn new(
         server: Arc<ServerCore>,
-        address: SocketAddr,
+        (address, scheme): (SocketAddr, Scheme),
         ticket: Ticket,
         link: Link,
         seed: [u8; 32],
@@ -95,6 +98,7 @@ impl ServerPeer {
             server,
             traffic,
             address,
+            scheme,
             ticket,
             link,
             client: None,
@@ -306,6 +310,11 @@ impl ServerPeer {
         }
     }
 
+    /// TLS failed: nobody is connected who could be told.
+    pub(crate) fn report_tls(&self, error: &TlsError) {
+        log::info!("{}: disconnected: {error}", self.address);
+    }
+
     /// Tells the host that the client sent what cannot be processed.
     pub(crate) fn report(&self, error: &SessionError) {
         log::info!("{}: disconnected: {error}", self.address);
@@ -412,6 +421,16 @@ impl ServerPeer {
             _ => return,
         }
         self.last_active = context.now;
+    }
+
+    /// The protocol of the URL that the client connected by.
+    fn protocol(&self) -> &'static str {
+        match self.scheme {
+            Scheme::Rtmp if self.session.is_encrypted() => Scheme::Rtmpe,
+            Scheme::Rtmpt if self.session.is_encrypted() => Scheme::Rtmpte,
+            scheme => scheme,
+        }
+        .as_str()
     }
 }
 

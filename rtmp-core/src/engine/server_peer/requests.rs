@@ -108,11 +108,7 @@ impl ServerPeer {
         let client = Client::new(
             self.link.id,
             self.address,
-            if self.session.is_encrypted() {
-                "rtmpe"
-            } else {
-                "rtmp"
-            },
+            self.protocol(),
             command,
             instance.clone(),
             Arc::new(self.link.clone()),

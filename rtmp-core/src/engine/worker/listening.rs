@@ -13,8 +13,12 @@ use crate::engine::listener::{Accepted, Listener};
 use crate::engine::mailbox::{Link, Post};
 use crate::engine::server::ServerCore;
 use crate::engine::server_peer::ServerPeer;
+use crate::engine::transport::Transport;
+use crate::engine::transport::layered::Layered;
 use crate::engine::transport::tcp::Tcp;
 use crate::engine::worker::{NEXT_CONNECTION, Worker, seed};
+use crate::error::Result;
+use crate::wire::url::Scheme;
 
 /// Connections accepted before the others get their turn.
 const ACCEPTS: usize = 256;
@@ -27,11 +31,12 @@ impl Worker {
             };
             match listener.accept() {
                 Accepted::Connection(socket, address) => {
-                    let server = Arc::clone(&listener.server);
+                    let (server, scheme) = (Arc::clone(&listener.server), listener.scheme);
                     if let Some(ticket) = server.admit(address.ip(), self.now) {
                         self.shared.next_worker().post(Post::Accepted {
                             socket,
                             address,
+                            scheme,
                             server,
                             ticket,
                         });
@@ -53,17 +58,24 @@ impl Worker {
     pub(super) fn add_accepted(
         &mut self,
         socket: TcpStream,
-        address: SocketAddr,
+        (address, scheme): (SocketAddr, Scheme),
         server: Arc<ServerCore>,
         ticket: Ticket,
     ) {
         let entry = self.connections.vacant_entry();
         let key = entry.key();
-        let mut transport = Tcp::new(socket);
-        if let Err(error) = transport.register(self.poll.registry(), Token(key)) {
+        let mut socket = Tcp::new(socket);
+        if let Err(error) = socket.register(self.poll.registry(), Token(key)) {
             log::warn!("{address}: the socket cannot be watched: {error}");
             return server.dismiss(address.ip(), ticket);
         }
+        let transport = match layers(socket, scheme, &server) {
+            Ok(transport) => transport,
+            Err(error) => {
+                log::warn!("{address}: {error}");
+                return server.dismiss(address.ip(), ticket);
+            }
+        };
         let id = NEXT_CONNECTION.fetch_add(1, Relaxed);
         let link = Link {
             mailbox: Arc::clone(&self.mailbox),
@@ -71,7 +83,7 @@ impl Worker {
             id,
         };
         let seed = seed(&self.hasher, id);
-        let peer = ServerPeer::new(server, address, ticket, link, seed, self.now);
+        let peer = ServerPeer::new(server, (address, scheme), ticket, link, seed, self.now);
         entry.insert(Connection::accepted(id, transport, peer));
         self.touch(key);
     }
@@ -104,4 +116,13 @@ impl Worker {
         self.stop_listening(server);
         self.for_each_of(server, |peer| peer.session.close(None));
     }
+}
+
+/// What the listener's scheme puts on a socket.
+fn layers(socket: Tcp, scheme: Scheme, server: &ServerCore) -> Result<Transport> {
+    if !scheme.is_tls() {
+        return Ok(Transport::Tcp(socket));
+    }
+    let layered = Layered::accept(socket, server.tls()?)?;
+    Ok(Transport::Layered(Box::new(layered)))
 }

@@ -1,0 +1,18 @@
+//! TLS settings: what a server shows, and what a client trusts. The bytes are [`transport::tls`](super::transport)'s.
+
+mod identity;
+mod trust;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use identity::TlsIdentity;
+pub(crate) use identity::server_config;
+pub use trust::TlsTrust;
+pub(crate) use trust::{TlsStart, TlsTrustCache};
+
+/// The one implementation of the ciphers, chosen here so that a host's choice for its own TLS neither helps nor harms.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
