@@ -12,8 +12,11 @@ pub mod flags;
 pub mod flv;
 pub mod fourcc;
 pub mod frame;
+mod input;
 pub mod message;
 pub mod metadata;
+pub mod mp3;
+pub mod mp4;
 pub mod tracks;
 pub mod video;
 

@@ -20,11 +20,12 @@ pub(crate) struct StreamFiles {
 }
 
 /// Kinds of files by type prefix, and how their names end.
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 5] = [
     ("flv", &["flv"]),
     ("mp4", &["mp4", "f4v", "m4v", "m4a"]),
     ("f4v", &["mp4", "f4v", "m4v", "m4a"]),
     ("mp3", &["mp3"]),
+    ("id3", &["mp3"]),
 ];
 
 /// Folders within folders that are looked into.

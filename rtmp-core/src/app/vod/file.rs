@@ -3,8 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use crate::app::access::split_type;
 use crate::app::stream_files::{FilesInUse, PlayGuard, StreamFiles};
 use crate::app::vod::flv::FlvSource;
+use crate::app::vod::mp3::{Mp3Source, TagSource};
+use crate::app::vod::mp4::Mp4Source;
 use crate::app::vod::source::{Source, SourceError};
 use crate::media::MediaMessage;
 
@@ -46,7 +49,7 @@ pub(crate) fn open(
         return Ok(None);
     };
     let guard = in_use.play(&path);
-    let source = match open_source(&path) {
+    let source = match open_source(&path, name) {
         Err(SourceError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         source => source?,
     };
@@ -56,10 +59,13 @@ pub(crate) fn open(
     }))
 }
 
-fn open_source(path: &Path) -> Result<Box<dyn Source>, SourceError> {
+fn open_source(path: &Path, name: &str) -> Result<Box<dyn Source>, SourceError> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or("");
     match ending.to_ascii_lowercase().as_str() {
         "flv" => Ok(Box::new(FlvSource::open(path)?)),
+        "mp4" | "f4v" | "m4v" | "m4a" => Ok(Box::new(Mp4Source::open(path)?)),
+        "mp3" if split_type(name).0 == Some("id3") => Ok(Box::new(TagSource::open(path)?)),
+        "mp3" => Ok(Box::new(Mp3Source::open(path)?)),
         _ => Err(SourceError::NoTracks),
     }
 }
