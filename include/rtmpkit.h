@@ -269,6 +269,16 @@ typedef enum rtmpkit_takeovers {
   RTMPKIT_TAKEOVER_REPLACE = 1,
 } rtmpkit_takeovers;
 
+/** Names of ways in which clients prove that they know a password. None keeps others from listening. Since 0.1. */
+typedef enum rtmpkit_logins {
+  /** They need not. */
+  RTMPKIT_LOGIN_NONE = 0,
+  /** Adobe's (`authmod=adobe`). */
+  RTMPKIT_LOGIN_ADOBE = 1,
+  /** Limelight's (`authmod=llnw`). */
+  RTMPKIT_LOGIN_LIMELIGHT = 2,
+} rtmpkit_logins;
+
 /** Names of the dialects of bandwidth detection. Since 0.1. */
 typedef enum rtmpkit_bandwidth_checks {
   /** By `onBWCheck` and `onBWDone`. */
@@ -577,6 +587,12 @@ typedef struct rtmpkit_application_config {
   uint64_t record_max_bytes;
   /** Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB. */
   uint64_t record_queue_bytes;
+  /**
+   * How clients have to log in before `on_connect` is asked about them, one of `rtmpkit_logins`, as a user of
+   * `rtmpkit_application_set_user`. Default: `RTMPKIT_LOGIN_NONE`; `on_connect` may see to it, see
+   * `rtmpkit_request_check_login`.
+   */
+  int32_t login;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -836,6 +852,22 @@ typedef struct rtmpkit_net_connection_config {
   uint32_t reconnect_max_hops;
   /** 1 follows them to any host, not only to the one connected to. Default: 0. */
   int32_t reconnect_other_hosts;
+  /**
+   * Who to log in as, when the server asks for it by Adobe's or Limelight's authentication; `user:password@` in a URL comes
+   * before it. NULL, the default: nobody.
+   */
+  const char *user;
+  /** Its password. NULL, the default: an empty one. */
+  const char *password;
+  /** The encoding of commands to ask for: 0, the default, for AMF0, 3 for AMF3. */
+  int32_t object_encoding;
+  /** 1 begins with the digest handshake; a server that answers with the simple one is spoken to all the same. Default: 0. */
+  int32_t digest_handshake;
+  /**
+   * An object whose members go into the object of connect, in place of this library's of the same name: `audioCodecs`,
+   * `videoCodecs`, `videoFunction`, `capabilities`, `fpad` and so on. It is copied. NULL, the default: none.
+   */
+  const struct rtmpkit_value *properties;
 } rtmpkit_net_connection_config;
 
 /**
@@ -1804,6 +1836,65 @@ struct rtmpkit_subscription *rtmpkit_subscription_ref(struct rtmpkit_subscriptio
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_subscription_unref(struct rtmpkit_subscription *subscription);
 
+/**
+ * Lets a user log in to an application whose settings have `login`, from now on; `password` NULL: no more.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_set_user(struct rtmpkit_application *application,
+                                            const char *user,
+                                            const char *password);
+
+/**
+ * As `rtmpkit_application_set_user`, by what `rtmpkit_login_hash` made of the password, so that it need not be kept.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_application_set_user_hash(struct rtmpkit_application *application,
+                                                 const char *user,
+                                                 const char *salt,
+                                                 const char *hash);
+
+/**
+ * What may be kept in place of a password, as a string in `*out`: for `method`, one of `rtmpkit_logins`, and `salt`, which
+ * Limelight's method does not use. Who has it can log in. Ownership: one reference in `*out`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_login_hash(int32_t method,
+                                  const char *user,
+                                  const char *salt,
+                                  const char *password,
+                                  struct rtmpkit_value **out);
+
+/**
+ * How the client of a connect tries to log in, one of `rtmpkit_logins`; 0 if it does not. By itself this proves nothing.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else. Since 0.1.
+ */
+int32_t rtmpkit_request_login(struct rtmpkit_request *request);
+
+/**
+ * Who the client of a connect says it is, "" if it does not try to log in. Ownership: the request's. Errors: NULL.
+ * Since 0.1.
+ */
+const char *rtmpkit_request_user(struct rtmpkit_request *request);
+
+/**
+ * Refuses a connect with the demand to log in by `method`, one of `rtmpkit_logins`. The client comes back.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` if the request was answered before or is no connect. Since 0.1.
+ */
+rtmpkit_result rtmpkit_request_demand_login(struct rtmpkit_request *request, int32_t method);
+
+/**
+ * Returns 1 if the client of a connect has proven that it knows the password of `rtmpkit_request_user`: accept it then, or
+ * not. Returns 0 if not: it was refused, with a challenge that it may come back to answer, or for good. `password` NULL:
+ * there is no such user. One that does not try to log in is asked to by Adobe's method. The password may be looked up
+ * first: keep the request meanwhile. Errors: `RTMPKIT_ERR_WRONG_STATE` if the request is for something else. Since 0.1.
+ */
+rtmpkit_result rtmpkit_request_check_login(struct rtmpkit_request *request,
+                                           const char *password);
+
+/** As `rtmpkit_request_check_login`, by what `rtmpkit_login_hash` made of the password. Since 0.1. */
+rtmpkit_result rtmpkit_request_check_login_hash(struct rtmpkit_request *request,
+                                                const char *salt,
+                                                const char *hash);
+
 /** Fills in the defaults. Pass `sizeof *config`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
 rtmpkit_result rtmpkit_net_connection_config_init(struct rtmpkit_net_connection_config *config,
                                                   size_t struct_size);
@@ -1824,7 +1915,7 @@ rtmpkit_result rtmpkit_net_connection_create(struct rtmpkit_engine *engine,
                                              struct rtmpkit_net_connection **out);
 
 /**
- * Connects to `rtmp://host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
+ * Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
  * in the URL is left out. After `NetConnection.Connect.Closed` it may connect again.
  * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.
  */
@@ -1951,6 +2042,24 @@ rtmpkit_result rtmpkit_net_stream_set_buffer(struct rtmpkit_net_stream *stream,
 /** Milliseconds that `rtmpkit_net_stream_set_buffer` asked for, 0 before. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
 rtmpkit_result rtmpkit_net_stream_get_buffer(struct rtmpkit_net_stream *stream,
                                              uint32_t *millis);
+
+/**
+ * Limits, in milliseconds of media, what may wait to be sent of a stream that is published: when more does, writing returns
+ * `RTMPKIT_ERR_FULL`, and `on_writable` comes once no more than half does. 0, the default, limits nothing by time.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_stream_set_send_buffer(struct rtmpkit_net_stream *stream,
+                                                  uint32_t millis);
+
+/** Milliseconds that `rtmpkit_net_stream_set_send_buffer` asked for, 0 before. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
+rtmpkit_result rtmpkit_net_stream_get_send_buffer(struct rtmpkit_net_stream *stream,
+                                                  uint32_t *millis);
+
+/**
+ * Milliseconds since the server said `NetStream.Publish.Start`; they stand still when publishing has ended.
+ * Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_stream_publish_time(struct rtmpkit_net_stream *stream, uint64_t *millis);
 
 /** Reads counters. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1. */
 rtmpkit_result rtmpkit_net_stream_stats(struct rtmpkit_net_stream *stream,

@@ -110,6 +110,19 @@ public:
     detail::check(rtmpkit_net_stream_get_buffer(get(), &millis));
     return millis;
   }
+  // Milliseconds of media that may wait to be sent; 0 limits nothing by time. When more does, `write` returns false.
+  void set_send_buffer(std::uint32_t millis) { detail::check(rtmpkit_net_stream_set_send_buffer(get(), millis)); }
+  std::uint32_t send_buffer() const {
+    std::uint32_t millis = 0;
+    detail::check(rtmpkit_net_stream_get_send_buffer(get(), &millis));
+    return millis;
+  }
+  // How long it has been published, in milliseconds.
+  std::uint64_t publish_time() const {
+    std::uint64_t millis = 0;
+    detail::check(rtmpkit_net_stream_publish_time(get(), &millis));
+    return millis;
+  }
   rtmpkit_traffic stats() const {
     auto counters = defaults(rtmpkit_net_stream_counters_init);
     detail::check(rtmpkit_net_stream_stats(get(), &counters));

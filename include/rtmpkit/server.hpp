@@ -137,6 +137,20 @@ public:
   bool reject(const std::string &code, const std::string &text) {
     return answered(rtmpkit_request_reject(get(), code.c_str(), text.c_str(), nullptr));
   }
+  // How the client of a connect tries to log in, one of rtmpkit_logins, and who it says it is; this proves nothing.
+  std::int32_t login() const { return detail::check(rtmpkit_request_login(get())); }
+  std::string user() const { return detail::text(rtmpkit_request_user(get())); }
+  bool demand_login(std::int32_t method) { return answered(rtmpkit_request_demand_login(get(), method)); }
+  // Whether the client knows the password: accept it then, or not. If it does not it was refused, with a challenge that it
+  // may come back to answer, or for good.
+  bool check_login(const std::string &password) {
+    return detail::check(rtmpkit_request_check_login(get(), password.c_str())) == 1;
+  }
+  // There is no such user.
+  bool check_login(std::nullptr_t) { return detail::check(rtmpkit_request_check_login(get(), nullptr)) == 1; }
+  bool check_login_hash(const std::string &salt, const std::string &hash) {
+    return detail::check(rtmpkit_request_check_login_hash(get(), salt.c_str(), hash.c_str())) == 1;
+  }
   bool redirect(const std::string &url) { return answered(rtmpkit_request_redirect(get(), url.c_str())); }
 
 private:
@@ -465,6 +479,16 @@ public:
   bool unregister_method(const std::string &name) {
     return detail::check(rtmpkit_application_unregister_method(get(), name.c_str())) == 1;
   }
+  // Lets a user log in, where the settings have `login`; or no more.
+  void set_user(const std::string &user, const std::string &password) {
+    detail::check(rtmpkit_application_set_user(get(), user.c_str(), password.c_str()));
+  }
+  void set_user_hash(const std::string &user, const std::string &salt, const std::string &hash) {
+    detail::check(rtmpkit_application_set_user_hash(get(), user.c_str(), salt.c_str(), hash.c_str()));
+  }
+  void remove_user(const std::string &user) {
+    detail::check(rtmpkit_application_set_user(get(), user.c_str(), nullptr));
+  }
   // Passes calls of a method on to the application at `url`.
   void proxy_method(const std::string &name, const std::string &url, const std::string &remote_name) {
     detail::check(rtmpkit_application_proxy_method_to_url(get(), name.c_str(), url.c_str(), remote_name.c_str()));
@@ -505,6 +529,14 @@ public:
   void reload_config() { detail::check(rtmpkit_application_reload_config(get())); }
   void close() { detail::check(rtmpkit_application_close(get())); }
 };
+
+// What may be kept in place of a password.
+inline std::string login_hash(std::int32_t method, const std::string &user, const std::string &salt,
+                              const std::string &password) {
+  rtmpkit_value *hash = nullptr;
+  detail::check(rtmpkit_login_hash(method, user.c_str(), salt.c_str(), password.c_str(), &hash));
+  return Value(hash).as_string().value_or("");
+}
 
 // A server. Dropping it closes it.
 class Server : public detail::Handle<rtmpkit_server, rtmpkit_server_ref, rtmpkit_server_unref> {

@@ -8,6 +8,7 @@ use rtmp_core::{ApplicationConfig, Latency, Takeover};
 
 use crate::error::{Failure, rtmpkit_result};
 use crate::host::{Growing, Host};
+use crate::login::to_method;
 use crate::queue::rtmpkit_queue;
 use crate::release::Home;
 
@@ -78,6 +79,10 @@ pub struct rtmpkit_application_config {
     pub record_max_bytes: u64,
     /// Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB.
     pub record_queue_bytes: u64,
+    /// How clients have to log in before `on_connect` is asked about them, one of `rtmpkit_logins`, as a user of
+    /// `rtmpkit_application_set_user`. Default: `RTMPKIT_LOGIN_NONE`; `on_connect` may see to it, see
+    /// `rtmpkit_request_check_login`.
+    pub login: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -108,6 +113,7 @@ unsafe impl Growing for rtmpkit_application_config {
             record_max_duration_ms: 0,
             record_max_bytes: 0,
             record_queue_bytes: 32 << 20,
+            login: 0,
         }
     }
 }
@@ -150,6 +156,7 @@ pub(crate) fn settings(
     settings.record_max_duration_ms = config.record_max_duration_ms;
     settings.record_max_bytes = config.record_max_bytes;
     settings.record_queue_bytes = usize::try_from(config.record_queue_bytes).unwrap_or(usize::MAX);
+    settings.login = to_method(config.login)?;
     let objects = &mut settings.shared_objects;
     objects.directory = path(config.shared_object_directory, "shared_object_directory")?;
     objects.autocommit_ms = config.shared_object_autocommit_ms;

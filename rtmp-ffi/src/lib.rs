@@ -60,6 +60,8 @@ mod recording;
 
 mod subscription;
 
+mod login;
+
 mod net_connection;
 
 mod net_stream;
@@ -89,6 +91,7 @@ pub use error::*;
 pub use instance::*;
 pub use library::*;
 pub use log::*;
+pub use login::*;
 pub use media::*;
 pub use methods::*;
 pub use net_connection::*;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rtmp_core::session::ClientSessionConfig;
-use rtmp_core::{NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, ServerCall, Status};
+use rtmp_core::{
+    Credentials, NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, ServerCall, Status,
+};
 
 use crate::client::rtmpkit_client_counters;
 use crate::engine::rtmpkit_engine;
@@ -72,6 +74,18 @@ pub struct rtmpkit_net_connection_config {
     pub reconnect_max_hops: u32,
     /// 1 follows them to any host, not only to the one connected to. Default: 0.
     pub reconnect_other_hosts: i32,
+    /// Who to log in as, when the server asks for it by Adobe's or Limelight's authentication; `user:password@` in a URL comes
+    /// before it. NULL, the default: nobody.
+    pub user: *const c_char,
+    /// Its password. NULL, the default: an empty one.
+    pub password: *const c_char,
+    /// The encoding of commands to ask for: 0, the default, for AMF0, 3 for AMF3.
+    pub object_encoding: i32,
+    /// 1 begins with the digest handshake; a server that answers with the simple one is spoken to all the same. Default: 0.
+    pub digest_handshake: i32,
+    /// An object whose members go into the object of connect, in place of this library's of the same name: `audioCodecs`,
+    /// `videoCodecs`, `videoFunction`, `capabilities`, `fpad` and so on. It is copied. NULL, the default: none.
+    pub properties: *const rtmpkit_value,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -88,6 +102,11 @@ unsafe impl Growing for rtmpkit_net_connection_config {
             strict: 0,
             reconnect_max_hops: 0,
             reconnect_other_hosts: 0,
+            user: ptr::null(),
+            password: ptr::null(),
+            object_encoding: 0,
+            digest_handshake: 0,
+            properties: ptr::null(),
         }
     }
 }
@@ -192,7 +211,7 @@ pub unsafe extern "C" fn rtmpkit_net_connection_create(
     })
 }
 
-/// Connects to `rtmp://host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
+/// Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
 /// in the URL is left out. After `NetConnection.Connect.Closed` it may connect again.
 /// Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.
 #[unsafe(no_mangle)]
@@ -324,6 +343,24 @@ fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<Client
     session.timeouts.connect_ms = config.connect_timeout_ms.into();
     session.chunk_size = config.chunk_size;
     session.tolerance = tolerance(config.strict);
+    if let Some(user) = host.optional_text(config.user, "user")? {
+        let password = host.optional_text(config.password, "password")?;
+        session.credentials = Some(Credentials {
+            user: user.to_owned(),
+            password: password.unwrap_or_default().to_owned(),
+        });
+    }
+    session.amf3 = match config.object_encoding {
+        0 => false,
+        3 => true,
+        other => return Err(Failure::invalid(format!("object_encoding {other}: use 0 or 3"))),
+    };
+    session.digest_handshake = config.digest_handshake != 0;
+    if let Some(properties) = host.optional_handle(config.properties)? {
+        let properties = properties.to_value();
+        let object = properties.as_object().cloned();
+        session.properties = object.ok_or_else(|| Failure::invalid("properties is no object"))?;
+    }
     Ok(session)
 }
 

@@ -392,6 +392,46 @@ pub unsafe extern "C" fn rtmpkit_net_stream_get_buffer(
     })
 }
 
+/// Limits, in milliseconds of media, what may wait to be sent of a stream that is published: when more does, writing returns
+/// `RTMPKIT_ERR_FULL`, and `on_writable` comes once no more than half does. 0, the default, limits nothing by time.
+/// Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_stream_set_send_buffer(
+    stream: *mut rtmpkit_net_stream,
+    millis: u32,
+) -> rtmpkit_result {
+    entry!(|host| {
+        open(&host, stream)?.set_send_buffer(millis);
+        Ok(0)
+    })
+}
+
+/// Milliseconds that `rtmpkit_net_stream_set_send_buffer` asked for, 0 before. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_stream_get_send_buffer(
+    stream: *mut rtmpkit_net_stream,
+    millis: *mut u32,
+) -> rtmpkit_result {
+    entry!(|host| {
+        host.put(millis, open(&host, stream)?.send_buffer(), "millis")?;
+        Ok(0)
+    })
+}
+
+/// Milliseconds since the server said `NetStream.Publish.Start`; they stand still when publishing has ended.
+/// Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_stream_publish_time(
+    stream: *mut rtmpkit_net_stream,
+    millis: *mut u64,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let time = open(&host, stream)?.time().as_millis();
+        host.put(millis, u64::try_from(time).unwrap_or(u64::MAX), "millis")?;
+        Ok(0)
+    })
+}
+
 /// Reads counters. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_stats(

@@ -52,6 +52,8 @@ pub struct rtmpkit_request {
     client: Option<Lent<rtmpkit_client>>,
     name: CString,
     query: CString,
+    /// Who a client that connects says it is.
+    user: CString,
     args: LentValues,
     options: Mutex<Options>,
 }
@@ -88,6 +90,9 @@ impl rtmpkit_request {
             client: Some(client),
             name,
             query,
+            user: request
+                .login()
+                .map_or_else(CString::default, |login| c_string(&login.user)),
             args,
             ask: Ask::Connect(request),
             options: Mutex::default(),
@@ -100,6 +105,7 @@ impl rtmpkit_request {
             client: Some(client),
             name,
             query,
+            user: CString::default(),
             args: LentValues::new(&[]),
             ask: Ask::Publish(request),
             options: Mutex::default(),
@@ -112,6 +118,7 @@ impl rtmpkit_request {
             client: Some(client),
             name,
             query,
+            user: CString::default(),
             args: LentValues::new(&[]),
             ask: Ask::Play(request),
             options: Mutex::default(),
@@ -124,6 +131,7 @@ impl rtmpkit_request {
             client: Some(client),
             name,
             query: CString::default(),
+            user: CString::default(),
             args,
             ask: Ask::Call(request),
             options: Mutex::default(),
@@ -136,6 +144,7 @@ impl rtmpkit_request {
             client: Some(client),
             name,
             query,
+            user: CString::default(),
             args: LentValues::new(&[]),
             ask: Ask::Length(request),
             options: Mutex::default(),
@@ -148,10 +157,23 @@ impl rtmpkit_request {
             client: None,
             name,
             query: CString::default(),
+            user: CString::default(),
             args,
             ask: Ask::Peer(call),
             options: Mutex::default(),
         }
+    }
+
+    /// The connect that it is for.
+    pub(crate) fn connect_request(&self) -> Result<&ConnectRequest, Failure> {
+        match &self.ask {
+            Ask::Connect(request) => Ok(request),
+            _ => Err(wrong_kind("connect")),
+        }
+    }
+
+    pub(crate) fn user(&self) -> *const c_char {
+        self.user.as_ptr()
     }
 
     fn accept(&self, result: Option<Value>) -> Result<bool, Failure> {
@@ -414,10 +436,7 @@ pub unsafe extern "C" fn rtmpkit_request_redirect(
 ) -> rtmpkit_result {
     entry!(|host| {
         let (request, url) = (host.handle(request)?, host.text(url, "url")?);
-        let Ask::Connect(connect) = &request.ask else {
-            return Err(wrong_kind("connect"));
-        };
-        first(connect.redirect(url, "Connect elsewhere."))
+        first(request.connect_request()?.redirect(url, "Connect elsewhere."))
     })
 }
 
@@ -448,7 +467,7 @@ pub unsafe extern "C" fn rtmpkit_request_unref(request: *mut rtmpkit_request) {
     entry!(|host| unref(&host, request));
 }
 
-fn first(first: bool) -> Result<i32, Failure> {
+pub(crate) fn first(first: bool) -> Result<i32, Failure> {
     match first {
         true => Ok(0),
         false => {

@@ -35,7 +35,7 @@ layout! {
     rtmpkit_server_events { struct_size, on_release }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
     rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic }
-    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes }
+    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes, login }
     rtmpkit_status { struct_size, level, result, code, description, info }
     rtmpkit_application_events { struct_size, on_instance_start, on_instance_idle, on_instance_stop, on_status, on_connect, on_accept, on_reject, on_disconnect, on_publish, on_unpublish, on_record, on_play, on_stop, on_stream_length, on_call, on_error, on_release }
     rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }
@@ -46,7 +46,7 @@ layout! {
     rtmpkit_recording_counters { struct_size, bytes, duration_ms, dropped, recording, ended }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
-    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts }
+    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release, on_writable }

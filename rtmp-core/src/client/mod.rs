@@ -3,6 +3,7 @@
 mod call;
 mod net_connection;
 mod net_stream;
+mod outgoing;
 mod proxy;
 pub(crate) mod reconnect;
 pub(crate) mod relay;

@@ -1,7 +1,7 @@
 //! A connection to another RTMP server.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -78,6 +78,8 @@ pub(crate) struct ConnectionCore {
     pub(crate) output: AtomicUsize,
     /// Bytes written by the host that the session does not have yet.
     written: AtomicUsize,
+    /// Bytes written by the host since the beginning.
+    ever_written: AtomicU64,
     /// Streams that were told that the output is full.
     blocked: Mutex<Vec<Weak<StreamCore>>>,
     is_blocked: AtomicBool,
@@ -149,6 +151,7 @@ impl NetConnection {
             shared_objects: RemoteObjects::default(),
             output: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
+            ever_written: AtomicU64::new(0),
             blocked: Mutex::default(),
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
@@ -297,13 +300,16 @@ impl ConnectionCore {
         }
     }
 
-    /// Counts bytes that the host writes; refuses them when too many wait.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<()> {
-        if self.unsent() > MAX_UNSENT {
-            return Err(Error::Full("the connection's output"));
-        }
-        self.written.fetch_add(bytes, SeqCst);
-        Ok(())
+    /// Whether the host may write more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unsent() <= MAX_UNSENT
+    }
+
+    /// Of the bytes written by the host since the beginning, how many the network has taken.
+    pub(crate) fn sent(&self) -> u64 {
+        self.ever_written
+            .load(SeqCst)
+            .saturating_sub(self.unsent() as u64)
     }
 
     /// Notes that a stream waits for room.
@@ -319,7 +325,7 @@ impl ConnectionCore {
     /// Takes a note back if there is room after all: the worker may have sent the last of it before it saw the note. One of
     /// both sees what the other did, because each writes first and reads then.
     pub(crate) fn unblock_if_room(&self, stream: &Arc<StreamCore>) -> bool {
-        let room = self.unsent() <= MAX_UNSENT;
+        let room = self.has_room() && stream.has_room(100);
         if room {
             let waits = |other: &Weak<StreamCore>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(stream));
             self.blocked.lock().retain(|other| !waits(other));
@@ -339,12 +345,13 @@ impl ConnectionCore {
         }
         let streams = {
             let mut blocked = self.blocked.lock();
-            self.is_blocked.store(false, SeqCst);
-            std::mem::take(&mut *blocked)
+            let all = blocked.drain(..).filter_map(|stream| stream.upgrade());
+            let (free, others): (Vec<_>, Vec<_>) = all.partition(|stream| stream.has_room(50));
+            *blocked = others.iter().map(Arc::downgrade).collect();
+            self.is_blocked.store(!blocked.is_empty(), SeqCst);
+            free
         };
-        for stream in streams.iter().filter_map(Weak::upgrade) {
-            stream.writable();
-        }
+        streams.iter().for_each(|stream| stream.writable());
     }
 
     /// Bytes written by the host that the network has not taken.
@@ -358,9 +365,10 @@ impl ConnectionCore {
         Arc::clone(&self.classes.lock())
     }
 
-    /// Counts bytes that the host writes and that cannot be refused any more.
-    pub(crate) fn count_written(&self, bytes: usize) {
+    /// Counts bytes that the host writes; how many it has written with them since the beginning.
+    pub(crate) fn count_written(&self, bytes: usize) -> u64 {
         self.written.fetch_add(bytes, SeqCst);
+        self.ever_written.fetch_add(bytes as u64, SeqCst) + bytes as u64
     }
 
     /// The session has taken bytes that were reserved.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
 };
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::amf::{self, Value};
+use crate::client::outgoing::{PublishClock, SendBuffer};
 use crate::client::{ConnectionCore, NetConnection};
 use crate::engine::{ClientCommand, StreamCommand};
 use crate::error::{Error, Result};
@@ -65,6 +67,10 @@ pub(crate) struct StreamCore {
     /// The stream has shown video.
     has_video: AtomicBool,
     tap: Option<Arc<dyn MediaTap>>,
+    send_buffer: Mutex<SendBuffer>,
+    /// The buffer has a limit: its lock is taken for each message then.
+    limits_sending: AtomicBool,
+    clock: Mutex<PublishClock>,
 }
 
 /// Takes the messages of a stream that is played as they are, in place of the handler: a relay.
@@ -100,6 +106,9 @@ impl NetStream {
             generation: AtomicU64::new(0),
             has_video: AtomicBool::new(false),
             tap,
+            send_buffer: Mutex::default(),
+            limits_sending: AtomicBool::new(false),
+            clock: Mutex::default(),
         });
         connection
             .core()
@@ -130,8 +139,8 @@ impl NetStream {
         self.core.command(StreamCommand::Play2(options))
     }
 
-    /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent: the network does not
-    /// keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
+    /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent, or more than
+    /// [`set_send_buffer`](Self::set_send_buffer) allows: the network does not keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
     pub fn write(&self, frame: &Frame) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
         let timestamp = frame.timestamp_ms as u32;
@@ -195,6 +204,25 @@ impl NetStream {
         self.core.buffer.lock().length_ms()
     }
 
+    /// Limits, in milliseconds of media, what may wait in this library to be sent of a stream that is published: when more
+    /// does, writing returns [`Error::Full`], and [`NetStreamHandler::on_writable`] comes once no more than half does. 0, the
+    /// default, limits nothing by time.
+    pub fn set_send_buffer(&self, millis: u32) {
+        self.core.send_buffer.lock().set_limit(millis);
+        self.core.limits_sending.store(millis > 0, Relaxed);
+    }
+
+    /// Milliseconds that [`set_send_buffer`](Self::set_send_buffer) asked for.
+    pub fn send_buffer(&self) -> u32 {
+        self.core.send_buffer.lock().limit_ms()
+    }
+
+    /// How long the stream has been published, since the server said NetStream.Publish.Start; it stands still when that has
+    /// ended.
+    pub fn time(&self) -> Duration {
+        self.core.clock.lock().elapsed()
+    }
+
     /// Frames dropped because the host's queue was full.
     pub fn dropped(&self) -> u64 {
         self.core.dropped.load(Relaxed)
@@ -235,6 +263,11 @@ impl StreamCore {
         let over = over.iter().any(|code| status.is(*code));
         let paused = status.is(Code::PauseNotify);
         let goes_on = status.is(Code::UnpauseNotify);
+        if status.is(Code::PublishStart) {
+            self.clock.lock().start();
+        } else if status.is(Code::UnpublishSuccess) {
+            self.clock.lock().stop();
+        }
         let anew = status.is(Code::SeekNotify) || status.is(Code::PlayReset);
         self.status(status);
         if !self.buffers.load(Relaxed) {
@@ -360,6 +393,7 @@ impl StreamCore {
     /// The stream is over. True the first time.
     pub(crate) fn ended(self: &Arc<Self>) {
         if !self.closed.swap(true, AcqRel) {
+            self.clock.lock().stop();
             self.event(|handler, stream| handler.on_close(stream));
         }
     }
@@ -373,13 +407,16 @@ impl StreamCore {
     }
 
     fn write(self: &Arc<Self>, message: MediaMessage) -> Result<()> {
-        let size = message.body.len();
-        if let Err(full) = self.connection.reserve(size) {
+        let (size, timestamp) = (message.body.len(), message.timestamp);
+        if !self.connection.has_room() || !self.has_room(100) {
             self.connection.block(self);
             if !self.connection.unblock_if_room(self) {
-                return Err(full);
+                return Err(Error::Full("the connection's output"));
             }
-            self.connection.count_written(size);
+        }
+        let position = self.connection.count_written(size);
+        if self.limits_sending.load(Relaxed) {
+            self.send_buffer.lock().written(timestamp, position);
         }
         let sent = self.command(StreamCommand::Write(message));
         if let Err(error) = &sent {
@@ -398,6 +435,12 @@ impl StreamCore {
         self.connection.count_written(size);
         self.command(StreamCommand::Write(message))
             .inspect_err(|_| self.connection.release(size))
+    }
+
+    /// Whether less than so much of the stream's own limit waits.
+    pub(crate) fn has_room(&self, percent: u32) -> bool {
+        let limited = self.limits_sending.load(Relaxed);
+        !limited || self.send_buffer.lock().has_room(self.connection.sent(), percent)
     }
 
     fn command(&self, command: StreamCommand) -> Result<()> {

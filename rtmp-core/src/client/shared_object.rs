@@ -214,7 +214,9 @@ impl RemoteCore {
     }
 
     fn change(&self, change: impl FnOnce(&mut RemoteState)) -> Result<()> {
-        self.connection.reserve(0)?;
+        if !self.connection.has_room() {
+            return Err(Error::Full("the connection's output"));
+        }
         if self.handler.lock().is_none() {
             return Err(Error::Closed("shared object"));
         }

@@ -123,6 +123,14 @@ impl Secret {
         }
     }
 
+    /// A hash that was kept, with its salt.
+    pub fn of_hash(salt: impl Into<String>, hash: impl Into<String>) -> Self {
+        Self::Hash {
+            salt: salt.into(),
+            hash: hash.into(),
+        }
+    }
+
     fn salt(&self) -> Option<&str> {
         match self {
             Self::Password(_) => None,

@@ -11,6 +11,7 @@ mod enhanced;
 mod hostile;
 mod live;
 mod net_connection;
+mod outgoing;
 mod play_list;
 mod protocol;
 mod proxy;

@@ -1,0 +1,283 @@
+/*
+ * What a host in C sets and reads of outgoing connections and streams: logging in, encodings, handshakes, the object of
+ * connect, the outgoing buffer, the time published, data messages.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "harness.h"
+
+/* An application beside the harness's: what its clients said, and what to do with them. */
+struct guard {
+  struct seen seen;
+  const char *password; /* of the user `me`, for those who are asked in on_connect */
+  int keep;
+};
+
+static void on_guarded_connect(void *user_data, rtmpkit_request *request, rtmpkit_client *client) {
+  struct guard *guard = user_data;
+  (void)client;
+  pthread_mutex_lock(&guard->seen.lock);
+  note(guard->seen.name, rtmpkit_request_user(request));
+  guard->seen.inner = rtmpkit_request_login(request);
+  if (guard->keep)
+    guard->seen.kept = rtmpkit_request_ref(request);
+  else if (!guard->password)
+    OK(rtmpkit_request_accept(request, NULL));
+  else if (guard->seen.inner == RTMPKIT_LOGIN_NONE)
+    OK(rtmpkit_request_demand_login(request, RTMPKIT_LOGIN_LIMELIGHT));
+  else {
+    const char *known = strcmp(guard->seen.name, "me") == 0 ? guard->password : NULL;
+    if (rtmpkit_request_check_login(request, known) == 1) OK(rtmpkit_request_accept(request, NULL));
+  }
+  count(&guard->seen, &guard->seen.connects);
+  pthread_mutex_unlock(&guard->seen.lock);
+}
+
+static void on_guarded_release(void *user_data) {
+  struct guard *guard = user_data;
+  on_release(&guard->seen);
+}
+
+static rtmpkit_application *open_guarded(struct served *served, struct guard *guard, int32_t login) {
+  rtmpkit_application_config config;
+  rtmpkit_application_events events;
+  rtmpkit_application *application = NULL;
+  memset(guard, 0, sizeof *guard);
+  seen_init(&guard->seen);
+  rtmpkit_application_config_init(&config, sizeof config);
+  config.login = login;
+  rtmpkit_application_events_init(&events, sizeof events);
+  events.on_connect = on_guarded_connect;
+  events.on_release = on_guarded_release;
+  OK(rtmpkit_application_create(served->server, "guarded", &config, &events, guard, &application));
+  return application;
+}
+
+static void close_guarded(rtmpkit_application *application, struct guard *guard) {
+  rtmpkit_application_unref(application);
+  CHECK(wait_for(&guard->seen, &guard->seen.releases, 1));
+}
+
+static rtmpkit_net_connection_config settings(void) {
+  rtmpkit_net_connection_config config;
+  rtmpkit_net_connection_config_init(&config, sizeof config);
+  return config;
+}
+
+/* A connection to the application `guarded`, as `user:password` if any is given. */
+static rtmpkit_net_connection *reach(struct served *served, const char *user, const rtmpkit_net_connection_config *config,
+                                     struct seen *seen) {
+  rtmpkit_net_connection_events events;
+  rtmpkit_net_connection *connection = NULL;
+  char url[128];
+  seen_init(seen);
+  rtmpkit_net_connection_events_init(&events, sizeof events);
+  events.on_status = on_status;
+  events.on_release = on_release;
+  OK(rtmpkit_net_connection_create(served->engine, config, &events, seen, &connection));
+  snprintf(url, sizeof url, "rtmp://%s%.*sguarded", user, (int)strlen(served->url) - 11, served->url + 7);
+  OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+  return connection;
+}
+
+static void comes(struct seen *seen, const char *code) { CHECK(told(seen, code)); }
+
+static void p18_users_of_an_application_log_in(void) {
+  const int32_t methods[] = {RTMPKIT_LOGIN_ADOBE, RTMPKIT_LOGIN_LIMELIGHT};
+  for (int i = 0; i < 2; i++) {
+    struct served served;
+    struct guard guard;
+    struct seen client;
+    rtmpkit_net_connection_config config = settings();
+    rtmpkit_value *hash = NULL;
+    const char *text = NULL;
+    serve(&served, NULL, NULL);
+    rtmpkit_application *application = open_guarded(&served, &guard, methods[i]);
+    OK(rtmpkit_application_set_user(application, "me", "s3cret"));
+    rtmpkit_net_connection *connection = reach(&served, "me:s3cret@", NULL, &client);
+    comes(&client, "NetConnection.Connect.Success");
+    CHECK(guard.seen.inner == methods[i] && strcmp(guard.seen.name, "me") == 0);
+    disconnect(connection, &client);
+
+    connection = reach(&served, "me:wrong@", NULL, &client);
+    comes(&client, "NetConnection.Connect.Rejected");
+    CHECK(strstr(client.text, "?reason=authfail") != NULL);
+    disconnect(connection, &client);
+    connection = reach(&served, "", NULL, &client);
+    comes(&client, "NetConnection.Connect.Rejected");
+    CHECK(strstr(client.text, "code=403 need auth") != NULL);
+    disconnect(connection, &client);
+
+    OK(rtmpkit_login_hash(methods[i], "you", "NaCl", "other", &hash));
+    OK(rtmpkit_value_get_string(hash, &text, NULL));
+    OK(rtmpkit_application_set_user_hash(application, "you", "NaCl", text));
+    OK(rtmpkit_application_set_user(application, "me", NULL));
+    config.user = "you", config.password = "other";
+    connection = reach(&served, "", &config, &client);
+    comes(&client, "NetConnection.Connect.Success");
+    disconnect(connection, &client);
+    connection = reach(&served, "me:s3cret@", NULL, &client);
+    comes(&client, "NetConnection.Connect.Rejected");
+    CHECK(strstr(client.text, "?reason=nosuchuser") != NULL);
+    disconnect(connection, &client);
+    rtmpkit_value_unref(hash);
+    close_guarded(application, &guard);
+    stop(&served);
+  }
+}
+
+static void p18_the_host_checks_a_login(void) {
+  struct served served;
+  struct guard guard;
+  struct seen client;
+  serve(&served, NULL, NULL);
+  rtmpkit_application *application = open_guarded(&served, &guard, RTMPKIT_LOGIN_NONE);
+  guard.password = "s3cret";
+  rtmpkit_net_connection *connection = reach(&served, "me:s3cret@", NULL, &client);
+  comes(&client, "NetConnection.Connect.Success");
+  CHECK(guard.seen.connects == 3 && guard.seen.inner == RTMPKIT_LOGIN_LIMELIGHT);
+  disconnect(connection, &client);
+  connection = reach(&served, "you:s3cret@", NULL, &client);
+  comes(&client, "NetConnection.Connect.Rejected");
+  CHECK(strstr(client.text, "?reason=nosuchuser") != NULL);
+  disconnect(connection, &client);
+  close_guarded(application, &guard);
+  stop(&served);
+}
+
+static double number_in(rtmpkit_client *client, const char *name) {
+  rtmpkit_client_details details;
+  double number = -1;
+  rtmpkit_client_details_init(&details, sizeof details);
+  OK(rtmpkit_client_info(client, &details));
+  OK(rtmpkit_value_get_number(rtmpkit_value_object_get(details.connect_object, name), &number));
+  return number;
+}
+
+static void n6_p2_p12_what_a_connection_announces(void) {
+  struct served served;
+  struct guard guard;
+  struct seen client;
+  rtmpkit_client_details details;
+  rtmpkit_net_connection_config config = settings();
+  rtmpkit_value *properties = rtmpkit_value_object();
+  rtmpkit_value *audio = rtmpkit_value_number(1024), *video = rtmpkit_value_number(128);
+  rtmpkit_value *function = rtmpkit_value_number(1), *proxied = rtmpkit_value_bool(true);
+  bool fpad = false;
+  serve(&served, NULL, NULL);
+  rtmpkit_application *application = open_guarded(&served, &guard, RTMPKIT_LOGIN_NONE);
+  guard.keep = 1;
+  OK(rtmpkit_value_object_set(properties, "audioCodecs", audio));
+  OK(rtmpkit_value_object_set(properties, "videoCodecs", video));
+  OK(rtmpkit_value_object_set(properties, "videoFunction", function));
+  OK(rtmpkit_value_object_set(properties, "fpad", proxied));
+  config.agent = "FMSc/1.0";
+  config.referrer = "https://testsite.com/data/player.swf";
+  config.page_url = "http://testsite.com/cool_vid.html";
+  config.object_encoding = 3;
+  config.digest_handshake = 1;
+  config.properties = properties;
+  rtmpkit_net_connection *connection = reach(&served, "", &config, &client);
+  rtmpkit_value_unref(properties);
+  CHECK(wait_for(&guard.seen, &guard.seen.connects, 1));
+  rtmpkit_client *peer = rtmpkit_request_client(guard.seen.kept);
+  rtmpkit_client_details_init(&details, sizeof details);
+  OK(rtmpkit_client_info(peer, &details));
+  CHECK(strcmp(details.agent, "FMSc/1.0") == 0 && strcmp(details.page_url, config.page_url) == 0);
+  CHECK(strcmp(details.referrer, config.referrer) == 0);
+  CHECK(number_in(peer, "audioCodecs") == 1024 && number_in(peer, "videoCodecs") == 128);
+  CHECK(number_in(peer, "videoFunction") == 1 && number_in(peer, "objectEncoding") == 3);
+  OK(rtmpkit_value_get_bool(rtmpkit_value_object_get(details.connect_object, "fpad"), &fpad));
+  CHECK(fpad);
+  OK(rtmpkit_request_accept(guard.seen.kept, NULL));
+  rtmpkit_request_unref(guard.seen.kept);
+  comes(&client, "NetConnection.Connect.Success");
+  disconnect(connection, &client);
+  config.object_encoding = 1;
+  CHECK(rtmpkit_net_connection_create(served.engine, &config, NULL, NULL, &connection) == RTMPKIT_ERR_INVALID_ARGUMENT);
+  rtmpkit_value_unref(audio), rtmpkit_value_unref(video), rtmpkit_value_unref(function), rtmpkit_value_unref(proxied);
+  close_guarded(application, &guard);
+  stop(&served);
+}
+
+static void on_writable(void *user_data, rtmpkit_net_stream *stream) {
+  struct seen *seen = user_data;
+  (void)stream;
+  pthread_mutex_lock(&seen->lock);
+  count(seen, &seen->keyframes);
+  pthread_mutex_unlock(&seen->lock);
+}
+
+static void s3_s6_s7_a_publisher_knows_what_it_sends(void) {
+  struct served served;
+  struct guard guard;
+  struct seen client, published, played;
+  rtmpkit_net_stream_events events;
+  rtmpkit_net_stream *out = NULL, *in = NULL;
+  rtmpkit_media media = {0};
+  const uint8_t body[] = {0x17, 1, 0, 0, 7, 7};
+  uint32_t buffer = 1;
+  uint64_t before = 1, after = 0;
+  int32_t result = RTMPKIT_OK;
+  serve(&served, NULL, NULL);
+  rtmpkit_application *application = open_guarded(&served, &guard, RTMPKIT_LOGIN_NONE);
+  guard.keep = 1;
+  rtmpkit_net_connection *connection = reach(&served, "", NULL, &client);
+  CHECK(wait_for(&guard.seen, &guard.seen.connects, 1));
+  seen_init(&published), seen_init(&played);
+  rtmpkit_net_stream_events_init(&events, sizeof events);
+  events.on_status = on_stream_status;
+  events.on_writable = on_writable;
+  events.on_release = on_release;
+  OK(rtmpkit_net_stream_create(connection, &events, &published, &out));
+  OK(rtmpkit_net_stream_publish(out, "cam", RTMPKIT_PUBLISH_LIVE));
+  OK(rtmpkit_net_stream_get_send_buffer(out, &buffer));
+  CHECK(buffer == 0);
+  OK(rtmpkit_net_stream_set_send_buffer(out, 2000));
+  OK(rtmpkit_net_stream_get_send_buffer(out, &buffer));
+  OK(rtmpkit_net_stream_publish_time(out, &before));
+  CHECK(buffer == 2000 && before == 0);
+  rtmpkit_media_init(&media, sizeof media);
+  media.type = RTMPKIT_MEDIA_VIDEO;
+  media.body = body, media.body_len = sizeof body;
+  /* Nothing is sent before the server accepts. */
+  for (int i = 0; i < 100 && result == RTMPKIT_OK; i++) {
+    media.timestamp_ms = (uint64_t)i * 40;
+    result = rtmpkit_net_stream_write(out, &media);
+  }
+  CHECK(result == RTMPKIT_ERR_FULL && media.timestamp_ms == 2080);
+  OK(rtmpkit_request_accept(guard.seen.kept, NULL));
+  rtmpkit_request_unref(guard.seen.kept);
+  CHECK(wait_for(&published, &published.keyframes, 1));
+  OK(rtmpkit_net_stream_write(out, &media));
+  comes(&published, "NetStream.Publish.Start");
+  do OK(rtmpkit_net_stream_publish_time(out, &after));
+  while (after == 0);
+
+  events.on_media = on_stream_media;
+  OK(rtmpkit_net_stream_create(connection, &events, &played, &in));
+  OK(rtmpkit_net_stream_play(in, "cam", NULL));
+  comes(&played, "NetStream.Play.Start");
+  CHECK(wait_for(&played, &played.media, 1));
+  const int so_far = played.media;
+  rtmpkit_value *text = rtmpkit_value_string("hello");
+  const rtmpkit_value *args[] = {text};
+  OK(rtmpkit_net_stream_send(out, 3000, "onNote", args, 1));
+  CHECK(wait_for(&played, &played.media, so_far + 1));
+  rtmpkit_value_unref(text);
+  rtmpkit_net_stream_unref(in);
+  rtmpkit_buffer_unref(played.payload);
+  rtmpkit_net_stream_unref(out);
+  CHECK(wait_for(&played, &played.releases, 1) && wait_for(&published, &published.releases, 1));
+  disconnect(connection, &client);
+  close_guarded(application, &guard);
+  stop(&served);
+}
+
+int main(void) {
+  p18_users_of_an_application_log_in();
+  p18_the_host_checks_a_login();
+  n6_p2_p12_what_a_connection_announces();
+  s3_s6_s7_a_publisher_knows_what_it_sends();
+  printf("%s: %d failures\n", rtmpkit_version_string(), failures);
+  return failures != 0;
+}
