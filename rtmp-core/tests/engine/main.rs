@@ -21,6 +21,7 @@ mod record;
 mod record_crash;
 mod record_host;
 mod recorded;
+mod recorded_containers;
 mod recorded_host;
 mod relay;
 #[cfg(feature = "rtmpe")]

@@ -31,23 +31,28 @@ pub(crate) enum Outcome {
 
 /// Opens a stream's file at a place. A place after its end plays nothing.
 pub(crate) fn open_at(files: &StreamFiles, in_use: &FilesInUse, name: &str, place: Place) -> Outcome {
+    match reopen_at(files, in_use, name, place) {
+        Outcome::Beyond(mut file, at) => Outcome::Started {
+            length_ms: file.source.length_ms(),
+            file,
+            start: Start {
+                headers: Vec::new(),
+                at: u32::try_from(at).unwrap_or(u32::MAX),
+            },
+            batch: Batch {
+                messages: Vec::new(),
+                end: Some(End::Over),
+            },
+        },
+        outcome => outcome,
+    }
+}
+
+/// Opens a stream's file again and seeks in it.
+pub(crate) fn reopen_at(files: &StreamFiles, in_use: &FilesInUse, name: &str, place: Place) -> Outcome {
     match open(files, in_use, name) {
         Ok(None) => Outcome::Missing,
-        Ok(Some(file)) => match seek(file, place) {
-            Outcome::Beyond(mut file, at) => Outcome::Started {
-                length_ms: file.source.length_ms(),
-                file,
-                start: Start {
-                    headers: Vec::new(),
-                    at: u32::try_from(at).unwrap_or(u32::MAX),
-                },
-                batch: Batch {
-                    messages: Vec::new(),
-                    end: Some(End::Over),
-                },
-            },
-            outcome => outcome,
-        },
+        Ok(Some(file)) => seek(file, place),
         Err(error) => Outcome::Failed(error),
     }
 }

@@ -7,6 +7,7 @@ mod recorded;
 mod recording;
 mod relayed;
 mod requests;
+mod seeking;
 mod streams;
 mod transition;
 

@@ -1,6 +1,7 @@
 //! Players of recorded streams: their files, read by jobs, and what of them goes to the client when.
 
 use crate::app::peer::{PeerCommand, PeerLink};
+use crate::app::stream_files::{FilesInUse, StreamFiles};
 use crate::app::vod::{Outcome, Pace, Place, Player, RecordedFile, SourceError, Step, job};
 use crate::engine::mailbox::Link;
 use crate::engine::server_peer::ServerPeer;
@@ -9,7 +10,7 @@ use crate::engine::server_peer::transition::Next;
 use crate::engine::worker::Context;
 use crate::media::{self, MediaMessage, Reduced};
 use crate::session::PlayStart;
-use crate::wire::status::{Code, Status};
+use crate::wire::status::Status;
 
 /// A recorded stream that is played.
 pub(super) struct Recorded {
@@ -21,8 +22,10 @@ pub(super) struct Recorded {
     pub(super) file: Option<RecordedFile>,
     /// A job is out.
     pub(super) busy: bool,
+    /// All had been sent when the client sought.
+    pub(super) was_over: bool,
     /// Where to go once the job that is out is back.
-    wish: Option<Wish>,
+    pub(super) wish: Option<Wish>,
     pub(super) player: Player,
     pub(super) length_ms: u64,
     /// When the next message is due, or a job is tried again.
@@ -73,6 +76,7 @@ impl Recorded {
             phase: Phase::Opening,
             file: None,
             busy: true,
+            was_over: false,
             wish: None,
             player,
             length_ms: 0,
@@ -155,7 +159,7 @@ impl ServerPeer {
         Pace::Buffer(self.session.buffer_length(stream_id).unwrap_or(DEFAULT_BUFFER_MS))
     }
 
-    fn takes_commands(&self) -> bool {
+    pub(super) fn takes_commands(&self) -> bool {
         let function = self
             .client
             .as_ref()
@@ -165,16 +169,24 @@ impl ServerPeer {
 
     /// Starts a job that opens a file; `None` where there are none.
     pub(super) fn open(&mut self, stream_id: u32, name: &str, place: Place) -> Option<u64> {
+        self.open_by(stream_id, name, place, job::open_at)
+    }
+
+    pub(super) fn open_by(
+        &mut self,
+        stream_id: u32,
+        name: &str,
+        place: Place,
+        work: fn(&StreamFiles, &FilesInUse, &str, Place) -> Outcome,
+    ) -> Option<u64> {
         let application = self.application.clone()?;
         let files = application.stream_files(self.client.as_ref()?.instance().name())?;
         let (in_use, name) = (application.files_in_use().clone(), name.to_owned());
-        Some(self.run_job(stream_id, None, move |_| {
-            job::open_at(&files, &in_use, &name, place)
-        }))
+        Some(self.run_job(stream_id, None, move |_| work(&files, &in_use, &name, place)))
     }
 
     /// Runs a job with a file, or without; its ticket.
-    fn run_job(
+    pub(super) fn run_job(
         &mut self,
         stream_id: u32,
         file: Option<RecordedFile>,
@@ -334,84 +346,6 @@ impl ServerPeer {
             self.session.play_stopped(stream_id);
         }
         self.item_over(stream_id, None, context);
-    }
-
-    /// The client seeks.
-    pub(super) fn seek(&mut self, stream_id: u32, millis: u64) {
-        let Some(recorded) = self.recorded_mut(stream_id) else {
-            let status = Status::new(Code::SeekFailed).with_description("A live stream cannot be sought.");
-            return self.session.send_status(stream_id, status);
-        };
-        recorded.wish = Some(Wish::To(u32::try_from(millis).unwrap_or(u32::MAX)));
-        self.go(stream_id);
-    }
-
-    /// Goes where the client wishes, once no other job is out.
-    fn go(&mut self, stream_id: u32) {
-        let Some(recorded) = self.recorded_mut(stream_id) else {
-            return;
-        };
-        if recorded.busy {
-            return;
-        }
-        let Some(wish) = recorded.wish.take() else {
-            return;
-        };
-        recorded.phase = Phase::Seeking(wish);
-        recorded.next = None;
-        (recorded.busy, recorded.wake) = (true, None);
-        let place = match wish {
-            Wish::To(time) | Wish::After(time) => Place::AtOrBefore(time),
-        };
-        let name = recorded.item.name.clone();
-        let ticket = match recorded.file.take() {
-            Some(file) => Some(self.run_job(stream_id, Some(file), move |file| match file {
-                Some(file) => job::seek(file, place),
-                None => Outcome::Busy(None),
-            })),
-            None => self.open(stream_id, &name, place),
-        };
-        if let (Some(recorded), Some(ticket)) = (self.recorded_mut(stream_id), ticket) {
-            recorded.ticket = ticket;
-        }
-    }
-
-    /// The file is at the place that was wished for: tells the client, if it was a seek of its own.
-    fn sought(&mut self, stream_id: u32, wish: Wish) {
-        let takes_commands = self.takes_commands();
-        let Some(recorded) = self.recorded_mut(stream_id) else {
-            return;
-        };
-        recorded.phase = Phase::Playing;
-        match wish {
-            Wish::To(time) => {
-                recorded.player.restart(time, takes_commands);
-                let name = recorded.item.name.clone();
-                let samples = self.samples(&name);
-                self.session.seek_notify(stream_id, time, samples);
-            }
-            Wish::After(time) => recorded.player.restart_after(time),
-        }
-    }
-
-    /// The client seeks behind the end: it is told where that is, and goes on where it was.
-    fn beyond(&mut self, stream_id: u32, end_ms: u64) {
-        let Some(recorded) = self.recorded_mut(stream_id) else {
-            return;
-        };
-        let seeks = matches!(recorded.phase, Phase::Seeking(Wish::To(_)));
-        recorded.phase = Phase::Playing;
-        let back = recorded.player.last().map_or(Wish::To(0), Wish::After);
-        recorded.wish.get_or_insert(back);
-        if !seeks {
-            return;
-        }
-        let name = self.session.name_of(stream_id).unwrap_or_default().to_owned();
-        #[allow(clippy::cast_precision_loss)] // Milliseconds of a file.
-        let status = Status::new(Code::SeekInvalidTime)
-            .with_description(Code::SeekInvalidTime.description_of(&name))
-            .with("details", end_ms as f64 / 1000.0);
-        self.session.send_status(stream_id, status);
     }
 
     pub(super) fn pause_recorded(
