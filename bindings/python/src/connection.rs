@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use rtmp_core as core;
 use rtmp_core::{Code, Level};
 
@@ -15,6 +15,7 @@ use crate::monitor::{Monitor, seconds};
 use crate::peer::{Waiting, reply_to};
 use crate::queue::{Queue, dispatch_to};
 use crate::server_call::ServerCall;
+use crate::settings;
 use crate::shared_object::RawSharedObject;
 use crate::stats::{TrafficStats, deviations};
 use crate::status::Status;
@@ -49,13 +50,14 @@ struct Handler {
 #[pymethods]
 impl RawConnection {
     #[new]
-    #[pyo3(signature = (engine, queue = None, *, on_status = None, on_call = None, follow_reconnects = false))]
+    #[pyo3(signature = (engine, queue = None, *, on_status = None, on_call = None, follow_reconnects = false, settings = None))]
     fn new(
         engine: &Engine,
         queue: Option<&Queue>,
         on_status: Option<Py<PyAny>>,
         on_call: Option<Py<PyAny>>,
         follow_reconnects: bool,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         if queue.is_none() && (on_status.is_some() || on_call.is_some()) {
             return Err(crate::errors::config_error(
@@ -64,6 +66,7 @@ impl RawConnection {
         }
         let mut config = core::NetConnectionConfig::default();
         config.dispatch = queue.map(|queue| dispatch_to(&queue.core)).unwrap_or_default();
+        config.session = settings.map(settings::connection).transpose()?;
         if follow_reconnects {
             config.reconnect = core::Reconnect::FOLLOW;
         }

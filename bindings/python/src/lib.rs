@@ -15,6 +15,7 @@ mod flv;
 mod frame;
 mod inbox;
 mod instance;
+mod login;
 mod monitor;
 mod peer;
 mod publication;
@@ -47,6 +48,7 @@ mod _rtmpkit {
         flv::{FlvReader, FlvWriter},
         frame::Frame,
         instance::{Instance, Stream},
+        login::{LoginAttempt, Secret},
         peer::Peer,
         publication::Publication,
         queue::Queue,

@@ -7,6 +7,7 @@ use rtmp_core as core;
 
 use crate::errors::OrRaise;
 use crate::instance::{Instance, Stream};
+use crate::login::{Known, LoginAttempt, method_named};
 use crate::peer::Peer;
 use crate::recording;
 use crate::status::Status;
@@ -217,6 +218,24 @@ impl ConnectRequest {
             (None, Some(object)) => self.core.reject_with_object(description, value::from_py(object)?),
             (None, None) => self.core.reject(description),
         })
+    }
+
+    /// How the client tries to log in, and as whom; `None` if it does not.
+    #[getter]
+    fn login(&self) -> Option<LoginAttempt> {
+        self.core.login().map(LoginAttempt::from)
+    }
+
+    /// Refuses with the demand to log in, by `adobe` or `llnw`. The client comes back.
+    #[pyo3(signature = (method = "adobe"))]
+    fn demand_login(&self, method: &str) -> PyResult<bool> {
+        Ok(self.core.demand_login(method_named(method)?))
+    }
+
+    /// Whether the client has proven that it knows a user's secret; if not, it was refused, with a challenge or for good.
+    fn check_login(&self, secret: Option<Known<'_>>) -> bool {
+        let secret = secret.map(|secret| secret.core());
+        self.core.check_login(secret.as_ref())
     }
 
     /// Refuses and tells the client where to connect instead.

@@ -13,6 +13,7 @@ use crate::application::{PythonHandler, Target};
 use crate::engine::Engine;
 use crate::errors::OrRaise;
 use crate::instance::Instance;
+use crate::login::Known;
 use crate::peer::Peer;
 use crate::queue::{Queue, dispatch_to};
 use crate::settings::{self, millis, tolerance_named};
@@ -176,6 +177,11 @@ impl RawApplication {
         self.core
             .proxy_method_to_client(name, &peer.core, remote_name)
             .or_raise()
+    }
+
+    /// Lets a user log in, or with `None` no more.
+    fn set_user(&self, user: &str, secret: Option<Known<'_>>) {
+        self.core.set_user(user, secret.map(|secret| secret.core()));
     }
 
     /// The instances alive now.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rtmp_core as core;
+use rtmp_core::session::ClientSessionConfig;
 
 use crate::errors::config_error;
+use crate::login::method_named;
 use crate::takeover::{Takeover, latency_named};
+use crate::value::object_from_py;
 
 /// The settings that `rtmpkit.Application` collects.
 pub(crate) fn application(given: &Bound<'_, PyDict>) -> PyResult<core::ApplicationConfig> {
@@ -24,6 +27,7 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
     match name {
         "request_timeout" => config.request_timeout_ms = millis(name, value.extract()?)?,
         "gop_cache_bytes" => config.gop_cache_bytes = value.extract()?,
+        "login" => config.login = Some(method_named(value.extract()?)?),
         "max_clients" => config.max_clients = value.extract()?,
         "idle_timeout" => config.idle_timeout_ms = millis(name, value.extract()?)?,
         "publish_idle" => config.publish_idle_ms = millis(name, value.extract()?)?,
@@ -39,6 +43,35 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         _ => return Err(config_error(format!("an application has no setting {name:?}"))),
     }
     Ok(())
+}
+
+/// The settings that `rtmpkit.ConnectOptions` collects.
+pub(crate) fn connection(given: &Bound<'_, PyDict>) -> PyResult<ClientSessionConfig> {
+    let mut config = ClientSessionConfig::default();
+    let (mut user, mut password) = (None, String::new());
+    for (name, value) in given.iter().filter(|(_, value)| !value.is_none()) {
+        let name: String = name.extract()?;
+        match name.as_str() {
+            "agent" => config.flash_ver = value.extract()?,
+            "swf_url" => config.swf_url = Some(value.extract()?),
+            "page_url" => config.page_url = Some(value.extract()?),
+            "object_encoding" => {
+                config.amf3 = match value.extract()? {
+                    0 => false,
+                    3 => true,
+                    other => return Err(config_error(format!("object_encoding {other}: use 0 or 3"))),
+                }
+            }
+            "properties" => config.properties = object_from_py(value.cast::<PyDict>()?)?,
+            "digest_handshake" => config.digest_handshake = value.extract()?,
+            "user" => user = Some(value.extract()?),
+            "password" => password = value.extract()?,
+            "tolerance" => config.tolerance = tolerance_named(value.extract()?)?,
+            _ => return Err(config_error(format!("a connection has no setting {name:?}"))),
+        }
+    }
+    config.credentials = user.map(|user| core::Credentials { user, password });
+    Ok(config)
 }
 
 /// `lenient` or `strict`.

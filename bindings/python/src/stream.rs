@@ -215,6 +215,23 @@ impl RawStream {
         self.core.buffer_time()
     }
 
+    /// Limits what may wait to be sent, in milliseconds of media.
+    fn set_send_buffer(&self, millis: u32) {
+        self.core.set_send_buffer(millis);
+    }
+
+    /// Milliseconds that `set_send_buffer` asked for.
+    #[getter]
+    fn send_buffer(&self) -> u32 {
+        self.core.send_buffer()
+    }
+
+    /// Seconds since the server began to publish it.
+    #[getter]
+    fn time(&self) -> f64 {
+        self.core.time().as_secs_f64()
+    }
+
     /// The last status of the stream.
     #[getter]
     fn status(&self) -> Option<Status> {

@@ -44,10 +44,10 @@ impl Url {
         &self.url.stream_name
     }
 
-    /// The URL without the stream's name, to connect to.
+    /// The URL without the stream's name, to connect to, with user and password.
     #[getter]
     fn connection(&self) -> String {
-        self.url.tc_url()
+        self.url.connection_url()
     }
 
     fn __str__(&self) -> String {

@@ -30,7 +30,7 @@ pub fn split_url(url: &str) -> Result<(String, String)> {
     if parsed.stream_name.is_empty() {
         return Err(format!("{url}: a stream's URL looks like rtmp://host/app/stream").into());
     }
-    Ok((parsed.tc_url(), parsed.stream_name))
+    Ok((parsed.connection_url(), parsed.stream_name))
 }
 
 /// The message as a publisher sends it: metadata with `@setDataFrame` in front, so that the server keeps it for players

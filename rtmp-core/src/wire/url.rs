@@ -190,6 +190,16 @@ impl RtmpUrl {
         format!("{}://{}/{app}", self.scheme, Authority(self))
     }
 
+    /// The URL of the application, to connect to: as [`tc_url`](Self::tc_url), with user and password.
+    pub fn connection_url(&self) -> String {
+        let server = Self {
+            app: String::new(),
+            stream_name: String::new(),
+            ..self.clone()
+        };
+        format!("{server}{}", self.app.split('#').next().unwrap_or_default())
+    }
+
     /// The application's name: the first segment of [`app`](Self::app), without a query.
     pub fn application(&self) -> &str {
         split_app(&self.app).0
@@ -521,5 +531,18 @@ mod tests {
         }
         assert_eq!(error("rtmp://h/a\0b"), UrlError::ControlCharacter(10));
         assert_eq!(error("rtmp://h/a\r\nb"), UrlError::ControlCharacter(10));
+    }
+
+    #[test]
+    fn a_connection_keeps_user_and_password() {
+        for (url, expected) in [
+            (
+                "rtmp://me:p%40ss@host:1936/live/room?k=1/cam",
+                "rtmp://me:p%40ss@host:1936/live/room?k=1",
+            ),
+            ("rtmps://host/live/cam", "rtmps://host/live"),
+        ] {
+            assert_eq!(RtmpUrl::parse(url).unwrap().connection_url(), expected);
+        }
     }
 }

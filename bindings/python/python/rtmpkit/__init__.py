@@ -29,13 +29,15 @@ from rtmpkit._rtmpkit import (
     Frame,
     Instance,
     InstanceStats,
+    LoginAttempt,
     Peer,
     PeerStats,
     PlayRequest,
     Publication,
     PublishRequest,
-    Recording,
     RecordStats,
+    Recording,
+    Secret,
     ServerStats,
     Status,
     Stream,
@@ -49,6 +51,7 @@ from rtmpkit._rtmpkit import (
 )
 from rtmpkit.application import Application, method
 from rtmpkit.client import Client, NetConnection, NetStream, play, publish
+from rtmpkit.options import ConnectOptions
 from rtmpkit.exceptions import (
     AlreadyExists,
     AmfError,
@@ -82,6 +85,7 @@ __all__ = [
     "ConfigError",
     "ConfigFile",
     "ConnectError",
+    "ConnectOptions",
     "ConnectRequest",
     "Engine",
     "Error",
@@ -91,6 +95,7 @@ __all__ = [
     "Instance",
     "InstanceStats",
     "IoError",
+    "LoginAttempt",
     "NetConnection",
     "NetStream",
     "NotFound",
@@ -103,6 +108,7 @@ __all__ = [
     "RecordStats",
     "Recording",
     "Rejected",
+    "Secret",
     "Server",
     "ServerStats",
     "SharedObject",

@@ -808,8 +808,56 @@ class ConnectRequest:
     def reject(self, description: str = "", *, status: Status | None = None, application: Any = None) -> bool:
         """Refuses with NetConnection.Connect.Rejected, or with a status of your own."""
 
+    @property
+    def login(self) -> LoginAttempt | None:
+        """How the client tries to log in, and as whom; `None` if it does not."""
+
+    def demand_login(self, method: str = "adobe") -> bool:
+        """Refuses with the demand to log in, by `adobe` or `llnw`. The client comes back."""
+
+    def check_login(self, secret: str | Secret | None) -> bool:
+        """Whether the client has proven that it knows a user's password, or the one that was hashed: accept it then.
+
+        If not, it was refused, with a challenge that it may come back to answer, or for good: `None` says that there is
+        no such user. One that does not try to log in is asked to.
+        """
+
     def redirect(self, url: str, description: str = "") -> bool:
         """Refuses and tells the client where to connect instead."""
+
+@final
+class LoginAttempt:
+    """How a client tries to log in, and as whom. By itself this proves nothing."""
+
+    @property
+    def method(self) -> str:
+        """`adobe` or `llnw`."""
+
+    @property
+    def user(self) -> str:
+        """Who it says it is."""
+
+@final
+class Secret:
+    """A hash to keep in place of a user's password. Who has it can log in."""
+
+    def __new__(cls, salt: str, hash: str) -> Self:
+        """A hash that was kept, with its salt."""
+
+    @staticmethod
+    def hashed(method: str, user: str, salt: str, password: str) -> Secret:
+        """The hash of a password, for `adobe` or `llnw`, which does not use the salt."""
+
+    @property
+    def salt(self) -> str:
+        """What went into the hash beside the password."""
+
+    @property
+    def hash(self) -> str:
+        """The hash."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
 
 @final
 class PublishRequest:
@@ -1067,6 +1115,9 @@ class RawServer:
 class RawApplication:
     """An application as it is registered with a server."""
 
+    def set_user(self, user: str, secret: str | Secret | None) -> None:
+        """Lets a user log in, or with `None` no more."""
+
     def proxy_to_url(self, name: str, url: str, remote_name: str) -> None:
         """Passes calls of a method on to the application at a URL."""
 
@@ -1129,6 +1180,7 @@ class RawConnection:
         on_status: Callable[[Status], object] | None = None,
         on_call: Callable[[ServerCall], object] | None = None,
         follow_reconnects: bool = False,
+        settings: dict[str, Any] | None = None,
     ) -> Self: ...
     def connect(self, url: str, *args: Any) -> None:
         """Begins to connect; `args` are the user arguments of the connect command."""
@@ -1262,6 +1314,17 @@ class RawStream:
 
     def receive(self, *, audio: bool = True, video: bool = True) -> None:
         """Says whether audio and video are wanted."""
+
+    def set_send_buffer(self, millis: int) -> None:
+        """Limits what may wait to be sent, in milliseconds of media."""
+
+    @property
+    def send_buffer(self) -> int:
+        """Milliseconds that `set_send_buffer` asked for."""
+
+    @property
+    def time(self) -> float:
+        """Seconds since the server began to publish it."""
 
     def set_buffer(self, millis: int) -> None:
         """Tells the server how much this side buffers, in milliseconds."""

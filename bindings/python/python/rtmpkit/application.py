@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from rtmpkit._rtmpkit import CallRequest, ConfigFile, Instance, Peer, RawApplication, Takeover
+from rtmpkit._rtmpkit import CallRequest, ConfigFile, Instance, Peer, RawApplication, Secret, Takeover
 
 __all__ = ["Application", "method"]
 
@@ -84,6 +84,7 @@ class Application:
         request_timeout: float | None = None,
         gop_cache_bytes: int | None = None,
         max_clients: int | None = None,
+        login: str | None = None,
         idle_timeout: float | None = None,
         publish_idle: float | None = None,
         instance_idle: float | None = None,
@@ -102,6 +103,8 @@ class Application:
         request_timeout: seconds that a request may stay unanswered, 30 by default.
         gop_cache_bytes: bytes kept per stream for those who join late, 32 MiB by default; 0 keeps none.
         max_clients: clients in all instances together; no limit by default.
+        login: how clients have to log in, as a user of `set_user`, before `on_connect` is asked about them: `adobe` or `llnw`.
+            By default they need not; `on_connect` may see to it, by `ConnectRequest.check_login`.
         idle_timeout: seconds in which a client neither publishes nor plays nor calls, after which it is disconnected with
             NetConnection.Connect.IdleTimeout; no limit by default.
         publish_idle: seconds of silence after which a publisher gets NetStream.Publish.Idle; never by default.
@@ -126,6 +129,7 @@ class Application:
             "request_timeout": request_timeout,
             "gop_cache_bytes": gop_cache_bytes,
             "max_clients": max_clients,
+            "login": login,
             "idle_timeout": idle_timeout,
             "publish_idle": publish_idle,
             "instance_idle": instance_idle,
@@ -141,6 +145,7 @@ class Application:
         self.config: ConfigFile | None = None if config is None else ConfigFile(config)
         """The configuration file: read it, edit it, save it."""
         self._registered: list[RawApplication] = []
+        self._users: dict[str, str | Secret] = {}
         self._proxies: list[tuple[str, str | Peer, str]] = []
         self._handlers: dict[str, Callable[..., Any]] = {}
         self._methods: dict[str, Callable[..., Any]] = {}
@@ -174,6 +179,15 @@ class Application:
         self._proxies.append(proxy)
         for raw in self._registered:
             _proxy(raw, *proxy)
+
+    def set_user(self, user: str, secret: str | Secret | None) -> None:
+        """Lets a user log in by a password, or by one that was hashed; with `None` no more."""
+        if secret is None:
+            self._users.pop(user, None)
+        else:
+            self._users[user] = secret
+        for raw in self._registered:
+            raw.set_user(user, secret)
 
     @property
     def instances(self) -> list[Instance]:
@@ -294,6 +308,8 @@ class Application:
         return method(peer, *request.args)
 
     def _register(self, raw: RawApplication) -> None:
+        for user, secret in self._users.items():
+            raw.set_user(user, secret)
         for proxy in self._proxies:
             _proxy(raw, *proxy)
         self._registered.append(raw)

@@ -12,6 +12,7 @@ from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
 from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
 from rtmpkit._tasks import LoopThread, unraisable
 from rtmpkit.exceptions import ConfigError, Error, Timeout
+from rtmpkit.options import ConnectOptions
 from rtmpkit.shared_object import SharedObject
 from rtmpkit.types import Buffer
 
@@ -135,6 +136,23 @@ class NetStream:
         """
         self._raw.set_buffer(millis)
 
+    def set_send_buffer(self, millis: int) -> None:
+        """Limits, in milliseconds of media, what may wait to be sent: when more does, writing raises `Full`.
+
+        There is room again once no more than half does. 0, the default, limits nothing by time.
+        """
+        self._raw.set_send_buffer(millis)
+
+    @property
+    def send_buffer(self) -> int:
+        """Milliseconds that `set_send_buffer` asked for."""
+        return self._raw.send_buffer
+
+    @property
+    def time(self) -> float:
+        """Seconds that it has been published, since the server said so; it stands still when that has ended."""
+        return self._raw.time
+
     @property
     def buffer(self) -> int:
         """Milliseconds that `set_buffer` asked for."""
@@ -174,7 +192,7 @@ class NetStream:
 
 
 class NetConnection:
-    """A connection to another server: `rtmp://host[:port]/app[/instance]`. It stands when the constructor returns.
+    """A connection to another server: `rtmp://[user:password@]host[:port]/app[/instance]`. It stands when the constructor returns.
 
         with rtmpkit.NetConnection("rtmp://host/live", timeout=5) as nc:
             print(nc.call("add", 1, 2))
@@ -193,6 +211,7 @@ class NetConnection:
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
         follow_reconnects: bool = False,
+        options: ConnectOptions | None = None,
     ) -> None:
         """Connects.
 
@@ -206,6 +225,7 @@ class NetConnection:
         engine: the threads to live on; by default those that all outgoing connections share.
         follow_reconnects: when the server asks to connect elsewhere on the same host, do: streams and shared objects go
             on there. By default `on_status` hears NetConnection.Connect.ReconnectRequest and nothing else happens.
+        options: what it announces, and who it logs in as.
         """
         self._timeout = timeout
         self.url = url
@@ -221,6 +241,7 @@ class NetConnection:
             on_call=None if on_call is None else answering(on_call, tasks.spawn, unraisable),
             on_status=on_status,
             follow_reconnects=follow_reconnects,
+            settings=None if options is None else options._settings(),
         )
         self._raw = raw
 
@@ -400,6 +421,7 @@ class Client(NetConnection):
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
         follow_reconnects: bool = False,
+        options: ConnectOptions | None = None,
     ) -> None:
         """Connects; the arguments are those of `NetConnection`."""
         parsed = Url(url)
@@ -413,6 +435,7 @@ class Client(NetConnection):
             on_status=on_status,
             engine=engine,
             follow_reconnects=follow_reconnects,
+            options=options,
         )
 
     def publish(self, name: str | None = None, mode: str = "live") -> NetStream:

@@ -14,6 +14,7 @@ from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.shared_object import SharedObject
 from rtmpkit.client import OnStatus
 from rtmpkit.exceptions import ConfigError, Timeout
+from rtmpkit.options import ConnectOptions
 from rtmpkit.types import Buffer
 
 __all__ = ["NetConnection", "NetStream", "Opening", "play", "publish"]
@@ -117,6 +118,23 @@ class NetStream:
         """Tells the server how much this side buffers, and watches that much; as in `rtmpkit.NetStream`."""
         self._raw.set_buffer(millis)
 
+    def set_send_buffer(self, millis: int) -> None:
+        """Limits, in milliseconds of media, what may wait to be sent: when more does, writing raises `Full`.
+
+        There is room again once no more than half does. 0, the default, limits nothing by time.
+        """
+        self._raw.set_send_buffer(millis)
+
+    @property
+    def send_buffer(self) -> int:
+        """Milliseconds that `set_send_buffer` asked for."""
+        return self._raw.send_buffer
+
+    @property
+    def time(self) -> float:
+        """Seconds that it has been published, since the server said so; it stands still when that has ended."""
+        return self._raw.time
+
     @property
     def buffer(self) -> int:
         """Milliseconds that `set_buffer` asked for."""
@@ -189,6 +207,7 @@ class NetConnection:
         on_status: OnStatus | None = None,
         engine: Engine | None = None,
         follow_reconnects: bool = False,
+        options: ConnectOptions | None = None,
     ) -> None:
         """A connection that `connect` opens; the arguments are those of `rtmpkit.NetConnection`.
 
@@ -200,6 +219,7 @@ class NetConnection:
         self._on_status = on_status
         self._engine = engine
         self._follow_reconnects = follow_reconnects
+        self._options = options
         self._raw: RawConnection | None = None
         self.url = url
         """Where it connects to."""
@@ -216,6 +236,7 @@ class NetConnection:
             on_call=self._answering(),
             on_status=self._on_status,
             follow_reconnects=self._follow_reconnects,
+            settings=None if self._options is None else self._options._settings(),
         )
         self._raw = raw
         self._drop = finalize(self, raw.close)

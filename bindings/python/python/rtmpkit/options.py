@@ -1,0 +1,37 @@
+"""Settings of outgoing connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["ConnectOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectOptions:
+    """What a connection announces, and how it begins: `NetConnection(url, options=ConnectOptions(object_encoding=3))`."""
+
+    agent: str | None = None
+    """Program and platform to announce (`flashVer`); by default rtmpkit's."""
+    swf_url: str | None = None
+    """`swfUrl` to announce; none by default."""
+    page_url: str | None = None
+    """`pageUrl` to announce; none by default."""
+    object_encoding: int = 0
+    """The encoding of commands to ask for: 0 for AMF0, 3 for AMF3."""
+    properties: dict[str, Any] = field(default_factory=dict)
+    """Members of the object of connect, in place of this library's of the same name: `audioCodecs`, `videoCodecs`,
+    `videoFunction`, `capabilities`, `fpad` and so on."""
+    user: str | None = None
+    """Who to log in as, when the server asks for it by Adobe's or Limelight's authentication. `user:password@` in a URL
+    comes before it."""
+    password: str | None = field(default=None, repr=False)
+    """The user's password."""
+    digest_handshake: bool = False
+    """Begin with the digest handshake; a server that answers with the simple one is spoken to all the same."""
+    tolerance: str = "lenient"
+    """`strict` ends the connection at the first harmless violation of the specifications by the server."""
+
+    def _settings(self) -> dict[str, Any]:
+        return dict(self.__dict__)

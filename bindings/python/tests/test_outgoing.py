@@ -1,0 +1,134 @@
+"""What a host sets and reads of outgoing connections and streams, and how clients log in."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import rtmpkit
+import rtmpkit.aio
+from rtmpkit import ConnectOptions
+
+PATIENCE = 20
+
+
+def as_user(url: str, user: str) -> str:
+    return url.replace("rtmp://", f"rtmp://{user}@")
+
+
+@pytest.mark.parametrize("method", ["adobe", "llnw"])
+def test_p18_users_of_an_application_log_in(method: str) -> None:
+    app = rtmpkit.Application("live", login=method)
+    app.set_user("me", "s3cret")
+    with rtmpkit.Server("127.0.0.1:0", [app]) as server:
+        url = f"rtmp://127.0.0.1:{server.port}/live"
+        app.set_user("you", rtmpkit.Secret.hashed(method, "you", "NaCl", "other"))
+        with rtmpkit.publish(as_user(url, "me:s3cret") + "/cam") as stream:
+            assert stream.connection.connected and stream.connection.uri == url
+        with rtmpkit.NetConnection(url, options=ConnectOptions(user="you", password="other")) as nc:
+            assert nc.connected
+        with pytest.raises(rtmpkit.Rejected, match=r"reason=authfail"):
+            rtmpkit.NetConnection(as_user(url, "me:wrong"))
+        with pytest.raises(rtmpkit.Rejected, match=f"code=403 need auth; authmod={method}"):
+            rtmpkit.NetConnection(url)
+        app.set_user("me", None)
+        with pytest.raises(rtmpkit.Rejected, match=r"reason=nosuchuser"):
+            rtmpkit.NetConnection(as_user(url, "me:s3cret"))
+
+
+def test_p18_the_host_looks_a_password_up() -> None:
+    class Guarded(rtmpkit.Application):
+        def on_connect(self, request: rtmpkit.ConnectRequest) -> bool | None:
+            if request.login is None:
+                request.demand_login("llnw")
+                return None
+            known = {"me": "s3cret"}.get(request.login.user)
+
+            def look_up() -> None:
+                if request.check_login(known):
+                    request.accept({"user": "me"})
+
+            threading.Thread(target=look_up).start()
+            return None
+
+    with rtmpkit.Server("127.0.0.1:0", [Guarded("live")]) as server:
+        url = f"rtmp://127.0.0.1:{server.port}/live"
+
+        async def connect() -> bool:
+            async with rtmpkit.aio.NetConnection(as_user(url, "me:s3cret")) as nc:
+                return nc.connected
+
+        assert asyncio.run(connect())
+        with pytest.raises(rtmpkit.Rejected, match="nosuchuser"):
+            rtmpkit.NetConnection(as_user(url, "you:s3cret"))
+
+
+def test_n6_p2_p12_what_a_connection_announces() -> None:
+    seen: queue.Queue[tuple[dict[str, Any], list[Any]]] = queue.Queue()
+
+    class Live(rtmpkit.Application):
+        def on_connect(self, request: rtmpkit.ConnectRequest) -> bool:
+            seen.put((request.peer.properties, request.args))
+            return True
+
+        @rtmpkit.method
+        def echo(self, peer: rtmpkit.Peer, value: Any) -> Any:
+            return value
+
+    options = ConnectOptions(
+        agent="FMSc/1.0",
+        swf_url="https://testsite.com/data/player.swf",
+        page_url="http://testsite.com/cool_vid.html",
+        object_encoding=3,
+        digest_handshake=True,
+        properties={"fpad": True, "audioCodecs": 1024, "videoCodecs": 128, "videoFunction": 1, "custom": "more"},
+    )
+    with rtmpkit.Server("127.0.0.1:0", [Live("live")]) as server:
+        url = f"rtmp://127.0.0.1:{server.port}/live"
+        with rtmpkit.NetConnection(url, {"token": "t"}, "second", options=options) as nc:
+            assert nc.call("echo", "x") == "x"
+            properties, args = seen.get(timeout=PATIENCE)
+        assert args == [{"token": "t"}, "second"]
+        expected = {
+            "app": "live",
+            "flashVer": "FMSc/1.0",
+            "swfUrl": "https://testsite.com/data/player.swf",
+            "tcUrl": url,
+            "fpad": True,
+            "audioCodecs": 1024,
+            "videoCodecs": 128,
+            "videoFunction": 1,
+            "pageUrl": "http://testsite.com/cool_vid.html",
+            "objectEncoding": 3,
+            "custom": "more",
+        }
+        assert {name: properties.get(name) for name in expected} == expected
+        with pytest.raises(rtmpkit.ConfigError, match="object_encoding 1"):
+            rtmpkit.NetConnection(url, options=ConnectOptions(object_encoding=1))
+
+
+def test_s3_s6_s7_a_publisher_knows_what_it_sends(server: rtmpkit.Server, url: str) -> None:
+    with rtmpkit.NetConnection(url) as nc, nc.publish("cam") as out:
+        assert out.send_buffer == 0
+        out.set_send_buffer(2_000)
+        assert out.send_buffer == 2_000
+        deadline = time.monotonic() + PATIENCE
+        while out.time == 0:
+            assert time.monotonic() < deadline
+        with nc.play("cam") as played:
+            out.write_data("onNote", "hello", {"a": 1.0}, timestamp=1_500)
+            frame = played.read(PATIENCE)
+            while frame is not None and frame.values()[:1] != ["onNote"]:
+                frame = played.read(PATIENCE)
+            assert frame is not None and frame.timestamp == 1_500
+            assert frame.values() == ["onNote", "hello", {"a": 1.0}]
+        # Far more than two seconds at once, too much for the sockets: the network cannot have taken it all.
+        with pytest.raises(rtmpkit.Full):
+            for number in range(2_000):
+                out.write_video(bytes(100_000), number * 40, keyframe=True)
+        out.wait_writable(PATIENCE)
