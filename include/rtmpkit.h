@@ -307,6 +307,41 @@ typedef enum rtmpkit_slot_changes {
   RTMPKIT_SLOT_REJECT = 4,
 } rtmpkit_slot_changes;
 
+/** Names of what a relay does now. Since 0.1. */
+typedef enum rtmpkit_relay_states {
+  /** Nothing: nobody plays a stream that is pulled on demand, or nobody publishes one that is pushed. */
+  RTMPKIT_RELAY_IDLE = 0,
+  /** It connects. */
+  RTMPKIT_RELAY_CONNECTING = 1,
+  /** The other server has accepted the connection; nothing flows yet, or any more. */
+  RTMPKIT_RELAY_CONNECTED = 2,
+  /** Media flows. */
+  RTMPKIT_RELAY_STREAMING = 3,
+  /** It failed and will try again. */
+  RTMPKIT_RELAY_WAITING = 4,
+  /** It is over. */
+  RTMPKIT_RELAY_ENDED = 5,
+} rtmpkit_relay_states;
+
+/** Names of what happens to a relay. Since 0.1. */
+typedef enum rtmpkit_relay_event_kinds {
+  /** The other server accepted the connection. Again for a pull whose publisher there has left: the connection stays. */
+  RTMPKIT_RELAY_EVENT_CONNECTED = 0,
+  /** A pull's first message has come; a push's other server takes what is sent. */
+  RTMPKIT_RELAY_EVENT_STREAMING = 1,
+  /** It failed, and will be tried again in `after_ms`. */
+  RTMPKIT_RELAY_EVENT_RETRYING = 2,
+  /** The connection was closed in order, because nobody plays or publishes here; it comes back when somebody does. */
+  RTMPKIT_RELAY_EVENT_IDLE = 3,
+  /** It failed as often as it may; the end follows. */
+  RTMPKIT_RELAY_EVENT_GAVE_UP = 4,
+  /**
+   * The last one: the relay was closed, by the host or with its instance, it gave up, or a recorded stream was pulled to its
+   * end.
+   */
+  RTMPKIT_RELAY_EVENT_ENDED = 5,
+} rtmpkit_relay_event_kinds;
+
 /** An application of a server. Since 0.1. */
 typedef struct rtmpkit_application rtmpkit_application;
 
@@ -343,6 +378,9 @@ typedef struct rtmpkit_queue rtmpkit_queue;
  * `on_record` does not end with references to that. Since 0.1.
  */
 typedef struct rtmpkit_recording rtmpkit_recording;
+
+/** A stream that is pulled from another server or pushed to one. Since 0.1. */
+typedef struct rtmpkit_relay rtmpkit_relay;
 
 /**
  * A decision that the host has to make. It may be made in the callback; or add a reference, return, and answer later
@@ -990,6 +1028,93 @@ typedef void (*rtmpkit_method_fn)(void *user_data,
  * for several peers at once. Since 0.1.
  */
 typedef int32_t (*rtmpkit_class_fn)(void *user_data, struct rtmpkit_value *object);
+
+/** Settings of a relay; `rtmpkit_relay_config_init` fills in the defaults. Texts are copied. Since 0.1. */
+typedef struct rtmpkit_relay_config {
+  /** Set by `rtmpkit_relay_config_init`. */
+  size_t struct_size;
+  /** Where callbacks run; media never passes there. NULL, the default: on the library's threads. */
+  struct rtmpkit_queue *queue;
+  /** Program and platform to announce (`flashVer`). NULL, the default: rtmpkit's. */
+  const char *agent;
+  /** Milliseconds after the first failure in a row; each wait is twice the one before. Default: 500. */
+  uint32_t back_off_first_ms;
+  /** The longest wait in milliseconds. Default: 30,000. */
+  uint32_t back_off_max_ms;
+  /** How much of a wait is random, in percent. Default: 25. */
+  uint32_t back_off_jitter_percent;
+  /** Failures in a row after which the relay gives up; 0, the default, never does. */
+  uint32_t back_off_max_failures;
+  /** Milliseconds until the other server has to have accepted the connection, and a push. Default: 10,000. */
+  uint32_t answer_timeout_ms;
+  /** Pull: 1 is connected only while somebody plays the stream here. Default: 0. */
+  int32_t on_demand;
+  /** Pull on demand: milliseconds for which it goes on after the last player has left. Default: 10,000. */
+  uint32_t linger_ms;
+  /** Pull: milliseconds that players are held, hearing nothing, while the stream is fetched again. Default: 30,000. */
+  uint32_t hold_ms;
+  /** Pull: connect anew when nothing has come for so many milliseconds; 0 never does. Default: 30,000. */
+  uint32_t silence_ms;
+  /** Push: bytes that may wait before frames are dropped up to the next keyframe. Default: 8,388,608. */
+  uint64_t queue_bytes;
+  /** Push: milliseconds of media that may wait. Default: 5,000. */
+  uint32_t queue_ms;
+  /**
+   * How many of the other server's requests to reconnect are followed in a row; 0 follows none. Default: 5.
+   * Spec: E-RTMP v2 "Reconnect Request".
+   */
+  uint32_t reconnect_max_hops;
+  /** 1 follows them to any host, not only to the one connected to. Default: 0. */
+  int32_t reconnect_other_hosts;
+} rtmpkit_relay_config;
+
+/** Something that happened to a relay. It belongs to the library and is valid until the callback returns. Since 0.1. */
+typedef struct rtmpkit_relay_event {
+  /** Size of this struct in the library that runs. */
+  size_t struct_size;
+  /** One of `rtmpkit_relay_event_kinds`. */
+  int32_t kind;
+  /** Failures in a row so far; 0 but for RETRYING. */
+  uint32_t failures;
+  /** Milliseconds until it is tried again; 0 but for RETRYING. */
+  uint64_t after_ms;
+  /** Why it failed; NULL but for RETRYING and GAVE_UP. */
+  const struct rtmpkit_status *reason;
+} rtmpkit_relay_event;
+
+/** What a relay tells, one event at a time and in order. Since 0.1. */
+typedef struct rtmpkit_relay_events {
+  /** Set by `rtmpkit_relay_events_init`. */
+  size_t struct_size;
+  /** Something happened. The handle is lent; a reference to it does not keep the relay going. NULL does nothing. */
+  void (*on_event)(void *user_data, struct rtmpkit_relay *relay, const struct rtmpkit_relay_event *event);
+  /** Rule 7: comes after the last unref and the end. */
+  rtmpkit_release_fn on_release;
+} rtmpkit_relay_events;
+
+/** What a relay counts; `rtmpkit_relay_counters_init` sets the size. Since 0.1. */
+typedef struct rtmpkit_relay_counters {
+  /** Set by `rtmpkit_relay_counters_init`. */
+  size_t struct_size;
+  /** One of `rtmpkit_relay_states`. */
+  int32_t state;
+  /** Failures in a row; a connection on which media flowed for 10 s ends the row. */
+  uint32_t failures;
+  /** Failures in all. */
+  uint64_t failures_total;
+  /** Connections begun. */
+  uint64_t attempts;
+  /** Media messages passed on. */
+  uint64_t messages;
+  /** Bytes of their bodies. */
+  uint64_t bytes;
+  /** Media messages of a push that were dropped because the other server is too slow. */
+  uint64_t dropped_messages;
+  /** Bytes of their bodies. */
+  uint64_t dropped_bytes;
+  /** Bytes and messages of all its connections. */
+  struct rtmpkit_traffic traffic;
+} rtmpkit_relay_counters;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2379,6 +2504,63 @@ rtmpkit_result rtmpkit_net_connection_reconnect_target(struct rtmpkit_net_connec
  */
 rtmpkit_result rtmpkit_net_connection_reconnect_to(struct rtmpkit_net_connection *connection,
                                                    const char *url);
+
+/** Fills in the defaults. Pass `sizeof *config`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_relay_config_init(struct rtmpkit_relay_config *config, size_t struct_size);
+
+/** Sets all members to NULL. Pass `sizeof *events`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_relay_events_init(struct rtmpkit_relay_events *events,
+                                         size_t struct_size);
+
+/** Sets the size. Pass `sizeof *counters`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
+rtmpkit_result rtmpkit_relay_counters_init(struct rtmpkit_relay_counters *counters, size_t struct_size);
+
+/**
+ * Pulls `url` (`rtmp://host/app/stream`) into the stream `name` of an instance, as its publisher, on the library's threads and
+ * past the host. When the connection is lost it is made again; meanwhile the players are held, and then time goes on without a
+ * jump back. The stream is not taken from another publisher: as long as there is one, pulling fails. A stream that has come
+ * through `name` already, over other relays, is refused. `config` and `events` may be NULL.
+ * Ownership: one reference in `*out`; the last unref closes the relay.
+ * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_INVALID_ARGUMENT`, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_relay_pull(struct rtmpkit_instance *instance,
+                                  const char *url,
+                                  const char *name,
+                                  const struct rtmpkit_relay_config *config,
+                                  const struct rtmpkit_relay_events *events,
+                                  void *user_data,
+                                  struct rtmpkit_relay **out);
+
+/**
+ * Pushes a stream to `url` (`rtmp://host/app/stream`) while somebody publishes it here: metadata, sequence headers and the
+ * current group of pictures first. A server that is too slow loses frames up to the next keyframe; publisher, players and other
+ * pushes do not notice. `config` and `events` may be NULL.
+ * Ownership and errors: as `rtmpkit_relay_pull`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_relay_push(struct rtmpkit_stream *stream,
+                                  const char *url,
+                                  const struct rtmpkit_relay_config *config,
+                                  const struct rtmpkit_relay_events *events,
+                                  void *user_data,
+                                  struct rtmpkit_relay **out);
+
+/** The other server's URL, without user, password and the query of the stream. Ownership: the handle's. Errors: NULL. Since 0.1. */
+const char *rtmpkit_relay_url(struct rtmpkit_relay *relay);
+
+/** Reads counters. Since 0.1. */
+rtmpkit_result rtmpkit_relay_stats(struct rtmpkit_relay *relay, struct rtmpkit_relay_counters *counters);
+
+/**
+ * Ends the relay: players of a pull hear that the publisher left, what a push has taken in is sent, the connection is closed in
+ * order; then `RTMPKIT_RELAY_EVENT_ENDED` follows. Closing again does nothing. Since 0.1.
+ */
+rtmpkit_result rtmpkit_relay_close(struct rtmpkit_relay *relay);
+
+/** Adds a reference and returns `relay`. NULL does nothing. Since 0.1. */
+struct rtmpkit_relay *rtmpkit_relay_ref(struct rtmpkit_relay *relay);
+
+/** Gives a reference back. NULL does nothing. Since 0.1. */
+void rtmpkit_relay_unref(struct rtmpkit_relay *relay);
 
 #ifdef __cplusplus
 }  // extern "C"

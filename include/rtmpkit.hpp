@@ -6,6 +6,7 @@
 
 #include "rtmpkit/client.hpp"
 #include "rtmpkit/core.hpp"
+#include "rtmpkit/relay.hpp"
 #include "rtmpkit/server.hpp"
 #include "rtmpkit/shared_object.hpp"
 

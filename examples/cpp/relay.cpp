@@ -1,60 +1,52 @@
-// Plays a stream from one server and publishes it to another, without touching the media:
+// Pulls a stream from one server and pushes it to another, until its publisher leaves or Ctrl-C. Lost connections are made
+// again; the media never passes this program:
 //   relay PULL_URL PUSH_URL
 // Handlers run in this thread, inside Queue::dispatch, so nothing needs a lock.
 #include "example.hpp"
 
 static int relay(const std::string &pull_url, const std::string &push_url) {
-  bool done = false, failed = false, behind = false;
+  bool streamed = false, done = false, pushed = false;
   rtmpkit::Engine engine;
   rtmpkit::Queue queue(engine, 4096);
-  auto config = rtmpkit::defaults(rtmpkit_net_connection_config_init);
+  // The stream between both is one of a server that listens nowhere.
+  rtmpkit::Server server(engine);
+  auto application = server.application("relay", {});
+  auto instance = application.instance();
+  auto config = rtmpkit::defaults(rtmpkit_relay_config_init);
   config.queue = queue.get();
 
-  const auto connect = [&](const std::string &url) {
-    rtmpkit::NetConnectionEvents events;
-    events.on_status = [&](const rtmpkit::Status &status) {
-      if (status.is_error()) std::cerr << status.code << ": " << status.description << '\n';
-      failed |= status.is_error();
-      done |= status.code == "NetConnection.Connect.Closed";
-    };
-    rtmpkit::NetConnection connection(engine, std::move(events), config);
-    connection.connect(url);
-    return connection;
+  const auto report = [](const std::string &url, const rtmpkit::RelayEvent &event) {
+    if (event.kind == RTMPKIT_RELAY_EVENT_RETRYING)
+      std::cerr << url << ": " << event.reason->code << ": " << event.reason->description << "; again in "
+                << event.after_ms << " ms\n";
   };
-  const auto stream_events = [&] {
-    rtmpkit::NetStreamEvents events;
-    events.on_status = [&](const rtmpkit::Status &status) {
-      if (status.is_error()) std::cerr << status.code << ": " << status.description << '\n';
-      failed |= status.is_error();
-      done |= status.code == "NetStream.Play.UnpublishNotify";
-    };
-    return events;
+  rtmpkit::RelayEvents pushing;
+  pushing.on_event = [&](const rtmpkit::RelayEvent &event) {
+    report(push_url, event);
+    pushed |= event.kind == RTMPKIT_RELAY_EVENT_ENDED;
   };
-
-  auto to = connect(push_url);
-  auto push = to.stream(stream_events());
-  push.publish(stream_name(push_url));
-
-  auto from = connect(pull_url);
-  auto events = stream_events();
-  // A message goes on as it came; its payload is shared, not copied. If the network does not keep up, it is dropped to
-  // the next keyframe.
-  events.on_media = [&](const rtmpkit::Media &media) {
-    if (media.type == RTMPKIT_MEDIA_VIDEO && media.is_keyframe()) behind = false;
-    if (!behind || media.is_config()) behind = !write(push, media);
+  auto push = rtmpkit::Relay::push(instance.open("stream"), push_url, std::move(pushing), config);
+  rtmpkit::RelayEvents pulling;
+  pulling.on_event = [&](const rtmpkit::RelayEvent &event) {
+    report(pull_url, event);
+    streamed |= event.kind == RTMPKIT_RELAY_EVENT_STREAMING;
+    // Connected once more: what flowed has ended.
+    done |= event.kind == RTMPKIT_RELAY_EVENT_ENDED || (streamed && event.kind == RTMPKIT_RELAY_EVENT_CONNECTED);
   };
-  auto pull = from.stream(std::move(events));
-  pull.play(stream_name(pull_url));
+  auto pull = rtmpkit::Relay::pull(instance, pull_url, "stream", std::move(pulling), config);
 
-  while (!done && !failed && !stopped) queue.dispatch(1000, 100);
+  while (!done && !stopped) queue.dispatch(1000, 100);
 
   pull.reset();
   push.reset();
-  from.reset();
-  to.reset();
+  // What the push has taken in is sent first.
+  while (!pushed) queue.dispatch(1000, 100);
+  instance.reset();
+  application.reset();
+  server.close();
   engine.close();
   engine.join(5000);
-  return failed ? 1 : 0;
+  return 0;
 }
 
 int main(int argc, char **argv) {

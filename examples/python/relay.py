@@ -1,4 +1,6 @@
-"""Plays a stream from one server and publishes it to another, until it ends or Ctrl-C.
+"""Pulls a stream from one server and pushes it to another, until its publisher leaves or Ctrl-C.
+
+Lost connections are made again; the media never passes Python.
 
 python examples/python/relay.py rtmp://from/live/stream rtmp://to/live/stream
 """
@@ -7,29 +9,39 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 
 import rtmpkit
 
 
 def relay(pull_url: str, push_url: str) -> None:
-    with rtmpkit.publish(push_url) as push, rtmpkit.play(pull_url) as pull:
-        behind = False
-        for frame in pull:
-            if behind and frame.type == "video" and not frame.keyframe and not frame.config:
-                continue
-            try:
-                push.write(to_publish(frame))
-                behind = behind and not frame.keyframe
-            except rtmpkit.Full:  # The other server does not keep up: go on at the next keyframe.
-                behind = True
+    # The stream between both is one of a server that listens nowhere.
+    with rtmpkit.Server(None, [rtmpkit.Application("relay")]) as server:
+        instance = server.instance("relay")
+        push = instance.push("stream", push_url)
+        reporter = threading.Thread(target=report, args=(push,), daemon=True)
+        reporter.start()
+        try:
+            with instance.pull(pull_url, "stream") as pull:
+                streamed = False
+                for event in pull:
+                    tell(pull, event)
+                    if event.kind == "connected" and streamed:  # Once more: what flowed has ended.
+                        break
+                    streamed = streamed or event.kind == "streaming"
+        finally:
+            push.close()
+            reporter.join()  # What the push has taken in is sent by then.
 
 
-def to_publish(frame: rtmpkit.Frame) -> rtmpkit.Frame:
-    """Metadata with `@setDataFrame` in front, so that the server keeps it for players who join late."""
-    values = frame.values() if frame.metadata else []
-    if not values or values[0] != "onMetaData":
-        return frame
-    return rtmpkit.Frame.script("@setDataFrame", *values, timestamp=frame.timestamp)
+def report(relay: rtmpkit.Relay) -> None:
+    for event in relay:
+        tell(relay, event)
+
+
+def tell(relay: rtmpkit.Relay, event: rtmpkit.RelayEvent) -> None:
+    if event.kind == "retrying":
+        print(f"{relay.url}: {event.reason}; again in {event.after} s", file=sys.stderr)
 
 
 def main() -> int:

@@ -1,4 +1,5 @@
-//! Plays a stream from one server and publishes it to another, until it ends or Ctrl-C.
+//! Pulls a stream from one server and pushes it to another, until its publisher leaves or Ctrl-C. Lost connections are made again;
+//! the media never passes this program.
 //!
 //! `cargo run --release --example relay -- rtmp://from/live/stream rtmp://to/live/stream`
 
@@ -10,43 +11,29 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use rtmp_core::{
-    Engine, EngineConfig, Error, Frame, MediaKind, NetConnection, NetConnectionConfig, NetStream,
-    NetStreamHandler, PlayOptions, PublishMode, Status,
+    AcceptAll, ApplicationConfig, Engine, EngineConfig, Relay, RelayConfig, RelayEvent, RelayHandler, Server,
+    ServerConfig,
 };
 use support::Progress;
 
-/// The side that publishes.
-struct Push(Arc<Progress>);
-
-impl NetStreamHandler for Push {
-    fn on_status(&self, _: &NetStream, status: &Status) {
-        self.0.hear(status);
-    }
-}
-
-/// The side that plays, and hands every frame over.
-struct Pull {
+/// Tells of failures; a pull also when what flowed has ended.
+struct Listener {
     progress: Arc<Progress>,
-    to: NetStream,
-    /// Frames were dropped: go on at the next keyframe.
-    behind: AtomicBool,
+    streamed: AtomicBool,
+    ended: AtomicBool,
 }
 
-impl NetStreamHandler for Pull {
-    fn on_status(&self, _: &NetStream, status: &Status) {
-        self.progress.hear(status);
-    }
-
-    fn on_frame(&self, _: &NetStream, frame: &Frame) {
-        let needs_keyframe = frame.kind == MediaKind::Video && !frame.is_keyframe() && !frame.is_config();
-        if needs_keyframe && self.behind.load(Relaxed) {
-            return;
-        }
-        match self.to.write_message(&support::to_publish(frame.to_message())) {
-            Ok(()) if frame.is_keyframe() => self.behind.store(false, Relaxed),
-            Ok(()) => {}
-            Err(Error::Full(_)) => self.behind.store(true, Relaxed),
-            Err(error) => self.progress.fail(&error.to_string()),
+impl RelayHandler for Listener {
+    fn on_event(&self, relay: &Relay, event: &RelayEvent) {
+        match event {
+            RelayEvent::Streaming => self.streamed.store(true, Relaxed),
+            // Once more: its publisher has left.
+            RelayEvent::Connected if relay.is_pull() && self.streamed.load(Relaxed) => self.progress.end(),
+            RelayEvent::Retrying { after_ms, reason, .. } => {
+                eprintln!("{}: {reason}; again in {after_ms} ms", relay.url());
+            }
+            RelayEvent::Ended => self.ended.store(true, Relaxed),
+            _ => {}
         }
     }
 }
@@ -60,35 +47,34 @@ fn relay() -> support::Result<()> {
     let (Some(from), Some(to), None) = (args.next(), args.next(), args.next()) else {
         return Err("usage: relay rtmp://from/app/stream rtmp://to/app/stream".into());
     };
-    let ((from, from_name), (to, to_name)) = (support::split_url(&from)?, support::split_url(&to)?);
 
     let progress = Progress::new()?;
-    let engine = Engine::new(EngineConfig::default())?;
-    let connect = |url: &str| {
-        let mut config = NetConnectionConfig::default();
-        config.dispatch = progress.queue().to_dispatch();
-        let connection = NetConnection::new(&engine, config, progress.clone())?;
-        connection.connect(url, &[]).map(|()| connection)
+    let listener = || {
+        Arc::new(Listener {
+            progress: progress.clone(),
+            streamed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        })
     };
-    let push = connect(&to)?;
-    let target = NetStream::new(&push, Arc::new(Push(progress.clone())))?;
-    target.publish(&to_name, PublishMode::Live)?;
-    while !progress.is_started() && progress.go_on(Duration::from_secs(1))? {}
+    let mut config = RelayConfig::default();
+    config.dispatch = progress.queue().to_dispatch();
 
-    let pull = connect(&from)?;
-    let handler = Pull {
-        progress: progress.clone(),
-        to: target.clone(),
-        behind: AtomicBool::new(false),
-    };
-    let source = NetStream::new(&pull, Arc::new(handler))?;
-    source.play(PlayOptions::new(from_name))?;
+    // The stream between both is one of a server that listens nowhere.
+    let engine = Engine::new(EngineConfig::default())?;
+    let server = Server::new(&engine, ServerConfig::default())?;
+    server.application("relay", ApplicationConfig::default(), Arc::new(AcceptAll))?;
+    let instance = server.instance("relay")?;
+    let (pushing, pulling) = (listener(), listener());
+    let push = Relay::push(&instance.stream("stream")?, &to, config.clone(), pushing.clone())?;
+    let pull = Relay::pull(&instance, &from, "stream", config, pulling)?;
+
     while progress.go_on(Duration::from_secs(1))? {}
 
-    target.close();
+    pull.close();
     push.close();
-    while !progress.is_stopped() && push.is_connected() {
-        progress.queue().dispatch(1024, Duration::from_millis(100))?;
+    // What the push has taken in is sent first.
+    while !pushing.ended.load(Relaxed) {
+        progress.queue().dispatch(1024, Duration::from_secs(1))?;
     }
     progress.result()
 }

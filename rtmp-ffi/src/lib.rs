@@ -78,6 +78,8 @@ mod data;
 
 mod reconnect;
 
+mod relay;
+
 pub use application::*;
 pub use application_config::*;
 pub use buffer::*;
@@ -102,6 +104,7 @@ pub use panic::arm_panic;
 pub use queue::*;
 pub use reconnect::*;
 pub use recording::*;
+pub use relay::*;
 pub use request::*;
 pub use server::*;
 pub use shared_object::*;

@@ -43,6 +43,10 @@ layout! {
     rtmpkit_client_counters { struct_size, traffic, dropped_audio_messages, dropped_audio_bytes, dropped_video_messages, dropped_video_bytes, dropped_data_messages, dropped_data_bytes, queued_bytes, ping_rtt_ms, bytes_per_s_in, bytes_per_s_out }
     rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing }
     rtmpkit_record_options { struct_size, mode, name, max_duration_ms, max_bytes }
+    rtmpkit_relay_config { struct_size, queue, agent, back_off_first_ms, back_off_max_ms, back_off_jitter_percent, back_off_max_failures, answer_timeout_ms, on_demand, linger_ms, hold_ms, silence_ms, queue_bytes, queue_ms, reconnect_max_hops, reconnect_other_hosts }
+    rtmpkit_relay_event { struct_size, kind, failures, after_ms, reason }
+    rtmpkit_relay_events { struct_size, on_event, on_release }
+    rtmpkit_relay_counters { struct_size, state, failures, failures_total, attempts, messages, bytes, dropped_messages, dropped_bytes, traffic }
     rtmpkit_recording_counters { struct_size, bytes, duration_ms, dropped, recording, ended }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }

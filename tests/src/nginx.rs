@@ -19,6 +19,7 @@ const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 pub struct Nginx {
     process: Process,
     addr: SocketAddr,
+    dir: PathBuf,
     access_log: PathBuf,
     tls: Option<SocketAddr>,
 }
@@ -47,19 +48,11 @@ impl Nginx {
             text.insert_str(0, &format!("load_module {STREAM_MODULE};\n"));
         }
         fs::write(&conf, text).expect("the scratch folder is writable");
-        let mut command = Command::new(binary());
-        command
-            .arg("-p")
-            .arg(&dir)
-            .arg("-c")
-            .arg(&conf)
-            .arg("-e")
-            .arg("stderr");
-        let mut process = Process::spawn("nginx", command);
-        process.wait_for_port(addr, START);
+        let process = run(&dir, addr);
         Self {
             process,
             addr,
+            dir,
             access_log,
             tls,
         }
@@ -69,6 +62,13 @@ impl Nginx {
     pub fn tls_url(&self, name: &str) -> String {
         let addr = self.tls.expect("nginx was started with TLS");
         format!("rtmps://{addr}/live/{name}")
+    }
+
+    /// Kills it, by its process id, and starts it again on the same port.
+    pub fn restart(&mut self) {
+        self.process.signal(libc::SIGKILL);
+        self.process.wait(START);
+        self.process = run(&self.dir, self.addr);
     }
 
     /// URL of stream `name` in application `live`.
@@ -134,6 +134,20 @@ fn tls_configuration(certificates: &Certificates, tls: SocketAddr, to: SocketAdd
 }}
 "
     )
+}
+
+fn run(dir: &Path, addr: SocketAddr) -> Process {
+    let mut command = Command::new(binary());
+    command
+        .arg("-p")
+        .arg(dir)
+        .arg("-c")
+        .arg(dir.join("nginx.conf"))
+        .arg("-e")
+        .arg("stderr");
+    let mut process = Process::spawn("nginx", command);
+    process.wait_for_port(addr, START);
+    process
 }
 
 fn binary() -> &'static str {

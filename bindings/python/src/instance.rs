@@ -9,6 +9,7 @@ use crate::peer::{Peer, Waiting, reply_to};
 use crate::publication::Publication;
 use crate::queue::Queue;
 use crate::recording::{self, Recording};
+use crate::relay::{Relay, Settings, short};
 use crate::shared_object::RawSharedObject;
 use crate::stats::{InstanceStats, StreamStats};
 use crate::subscription::Subscription;
@@ -70,6 +71,87 @@ impl Instance {
     #[pyo3(signature = (name, *, takeover = None))]
     fn publish(&self, name: &str, takeover: Option<&Takeover>) -> PyResult<Publication> {
         self.stream(name)?.publish(takeover)
+    }
+
+    /// Pulls `rtmp://host/app/stream` into the stream `name`, by default the one of the same name, until the relay is closed.
+    /// When the connection is lost it is made again: after `back_off[0]` seconds, then twice that and so on up to
+    /// `back_off[1]`, less a random share of at most `jitter`; after `max_failures` in a row it gives up. Meanwhile players are
+    /// held for `hold` seconds. With `on_demand` it is connected while somebody plays, and for `linger` seconds more. A stream
+    /// that is silent for `silence` seconds is fetched anew.
+    #[pyo3(signature = (url, name = None, *, on_demand = false, linger = 10.0, hold = 30.0, silence = 30.0, live = false,
+        back_off = (0.5, 30.0), jitter = 0.25, max_failures = 0, answer_timeout = 10.0, follow_reconnects = true,
+        timeout = None), text_signature = "($self, url, name=None, *, on_demand=False, linger=10.0, hold=30.0, \
+silence=30.0, live=False, back_off=(0.5, 30.0), jitter=0.25, max_failures=0, answer_timeout=10.0, \
+follow_reconnects=True, timeout=None)")]
+    #[allow(clippy::too_many_arguments)]
+    fn pull(
+        &self,
+        url: &str,
+        name: Option<&str>,
+        on_demand: bool,
+        linger: f64,
+        hold: f64,
+        silence: f64,
+        live: bool,
+        back_off: (f64, f64),
+        jitter: f64,
+        max_failures: u32,
+        answer_timeout: f64,
+        follow_reconnects: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Relay> {
+        let settings = Settings {
+            back_off,
+            jitter,
+            max_failures,
+            answer_timeout,
+            follow_reconnects,
+            timeout,
+        };
+        Relay::pull(&self.core, url, name, &settings, |config| {
+            config.hold_ms = short("hold", hold)?;
+            config.silence_ms = short("silence", silence)?;
+            let linger_ms = short("linger", linger)?;
+            if on_demand {
+                config.demand = core::Demand::WhilePlayed { linger_ms };
+            }
+            if live {
+                config.start = core::PlayStart::Live;
+            }
+            Ok(())
+        })
+    }
+
+    /// Pushes the stream `name` to `rtmp://host/app/stream`; see `Stream.push`.
+    #[pyo3(signature = (name, url, *, queue_bytes = 8 << 20, queue_seconds = 5.0, back_off = (0.5, 30.0), jitter = 0.25,
+        max_failures = 0, answer_timeout = 10.0, follow_reconnects = true, timeout = None),
+        text_signature = "($self, name, url, *, queue_bytes=8388608, queue_seconds=5.0, back_off=(0.5, 30.0), jitter=0.25, \
+max_failures=0, answer_timeout=10.0, follow_reconnects=True, timeout=None)")]
+    #[allow(clippy::too_many_arguments)]
+    fn push(
+        &self,
+        name: &str,
+        url: &str,
+        queue_bytes: usize,
+        queue_seconds: f64,
+        back_off: (f64, f64),
+        jitter: f64,
+        max_failures: u32,
+        answer_timeout: f64,
+        follow_reconnects: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Relay> {
+        self.stream(name)?.push(
+            url,
+            queue_bytes,
+            queue_seconds,
+            back_off,
+            jitter,
+            max_failures,
+            answer_timeout,
+            follow_reconnects,
+            timeout,
+        )
     }
 
     /// Calls a method of every client; asks for no result.
@@ -276,6 +358,41 @@ impl Stream {
     ) -> PyResult<Recording> {
         let options = recording::options(recording::mode_named(mode)?, name, max_duration, max_bytes)?;
         self.core.record(options).or_raise().map(Recording::from)
+    }
+
+    /// Pushes the stream to `rtmp://host/app/stream` while somebody publishes it here, until the relay is closed. When the
+    /// connection is lost it is made again, as by `Instance.pull`. When more than `queue_bytes` or `queue_seconds` of media wait
+    /// for the other server, frames are dropped to the next keyframe; nobody else notices.
+    #[pyo3(signature = (url, *, queue_bytes = 8 << 20, queue_seconds = 5.0, back_off = (0.5, 30.0), jitter = 0.25,
+        max_failures = 0, answer_timeout = 10.0, follow_reconnects = true, timeout = None),
+        text_signature = "($self, url, *, queue_bytes=8388608, queue_seconds=5.0, back_off=(0.5, 30.0), jitter=0.25, \
+max_failures=0, answer_timeout=10.0, follow_reconnects=True, timeout=None)")]
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn push(
+        &self,
+        url: &str,
+        queue_bytes: usize,
+        queue_seconds: f64,
+        back_off: (f64, f64),
+        jitter: f64,
+        max_failures: u32,
+        answer_timeout: f64,
+        follow_reconnects: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Relay> {
+        let settings = Settings {
+            back_off,
+            jitter,
+            max_failures,
+            answer_timeout,
+            follow_reconnects,
+            timeout,
+        };
+        Relay::push(&self.core, url, &settings, |config| {
+            config.limits.bytes = queue_bytes;
+            config.limits.millis = short("queue_seconds", queue_seconds)?;
+            Ok(())
+        })
     }
 
     /// Sends a data message to all who play the stream: a handler's name and its arguments. It needs no publisher, and

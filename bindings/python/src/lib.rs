@@ -21,6 +21,7 @@ mod peer;
 mod publication;
 mod queue;
 mod recording;
+mod relay;
 mod request;
 mod server;
 mod server_call;
@@ -53,6 +54,7 @@ mod _rtmpkit {
         publication::Publication,
         queue::Queue,
         recording::{RecordStats, Recording},
+        relay::{Relay, RelayEvent, RelayStats},
         request::{CallRequest, ConnectRequest, PlayRequest, PublishRequest, StreamLengthRequest},
         server::{RawApplication, RawServer},
         server_call::ServerCall,

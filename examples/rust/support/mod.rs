@@ -105,6 +105,11 @@ impl Progress {
         state.ended = true;
     }
 
+    /// Ends the program: the stream is over.
+    pub fn end(&self) {
+        self.state().ended = true;
+    }
+
     /// Runs handlers for at most `wait`. False when it is time to stop: the stream or the connection ended, or Ctrl-C.
     pub fn go_on(&self, wait: Duration) -> Result<bool> {
         if !self.is_over() {

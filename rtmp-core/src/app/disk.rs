@@ -1,5 +1,6 @@
 //! Threads that may block.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::error::Result;
@@ -8,4 +9,9 @@ use crate::error::Result;
 pub(crate) trait Disk: Send + Sync + fmt::Debug {
     /// Runs a job soon; on the calling thread when the engine is closing. An error has dropped the job.
     fn run(&self, job: Box<dyn FnOnce() + Send>) -> Result<()>;
+
+    /// The engine that they belong to, while there is one.
+    fn engine(&self) -> Option<Box<dyn Any>> {
+        None
+    }
 }

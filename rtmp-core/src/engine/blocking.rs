@@ -1,22 +1,23 @@
 //! Threads for what may block: name lookups, and files.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use parking_lot::Mutex;
 
 use crate::app::disk::Disk;
 use crate::engine::mailbox::enter_library_thread;
-use crate::engine::{Shared, ThreadStart};
+use crate::engine::{Engine, EngineInner, Shared, ThreadStart};
 use crate::error::{Error, Result};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The pool as the application model uses it. A closing engine waits for its jobs.
-pub(crate) struct EngineDisk(Arc<Shared>);
+pub(crate) struct EngineDisk(Arc<Shared>, Weak<EngineInner>);
 
 /// A few threads and a bounded queue of jobs for them. The threads end with the pool.
 #[derive(Debug)]
@@ -54,8 +55,8 @@ impl BlockingPool {
 }
 
 impl EngineDisk {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self(shared)
+    pub(crate) fn new(engine: &Engine) -> Self {
+        Self(Arc::clone(&engine.inner.shared), Arc::downgrade(&engine.inner))
     }
 }
 
@@ -71,6 +72,11 @@ impl Disk for EngineDisk {
             let _ending = ending;
             job();
         })
+    }
+
+    fn engine(&self) -> Option<Box<dyn Any>> {
+        let inner = self.1.upgrade()?;
+        Some(Box::new(Engine { inner }))
     }
 }
 

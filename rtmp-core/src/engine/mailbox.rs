@@ -76,7 +76,7 @@ impl Post {
             } => command.fail(),
             Self::Connect(start) if start.replaces.is_none() => start.core.reset(),
             Self::Relay { relay, .. } => {
-                relay.turn(RelayInput::Close, 0);
+                relay.turn(RelayInput::Gone, 0);
             }
             Self::Accepted {
                 address,

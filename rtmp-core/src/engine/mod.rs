@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::app::disk::Disk;
+use crate::app::instance::Instance;
 use crate::app::stream::{Ports, StreamPort};
 use crate::app::stream_files::FilesInUse;
 use crate::error::{Error, Result};
@@ -207,7 +208,13 @@ impl Engine {
     }
 
     pub(crate) fn disk(&self) -> Arc<dyn Disk> {
-        Arc::new(EngineDisk::new(Arc::clone(&self.inner.shared)))
+        Arc::new(EngineDisk::new(self))
+    }
+
+    /// The engine that an instance's server is on, unless that is gone.
+    pub(crate) fn of(instance: &Instance) -> Option<Self> {
+        let engine = instance.application()?.disk().engine()?;
+        engine.downcast::<Self>().ok().map(|engine| *engine)
     }
 
     /// The recorded streams in use, of all servers: they may share folders.

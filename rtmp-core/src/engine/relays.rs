@@ -74,7 +74,7 @@ impl Worker {
     pub(crate) fn close_relays(&mut self) {
         let relays: Vec<Arc<RelayCore>> = self.relays.known.drain().map(|(_, known)| known.relay).collect();
         for relay in relays {
-            self.relay_turn(relay, RelayInput::Close);
+            self.relay_turn(relay, RelayInput::Gone);
         }
     }
 }

@@ -42,13 +42,13 @@ fn hasty() -> RelayConfig {
 fn pull(to: &Served, url: &str, name: &str, config: RelayConfig) -> (Relay, Receiver<RelayEvent>) {
     let (handler, events) = events();
     let instance = to.server.instance("live").unwrap();
-    let relay = Relay::pull(&to.engine, &instance, url, name, config, handler).unwrap();
+    let relay = Relay::pull(&instance, url, name, config, handler).unwrap();
     (relay, events)
 }
 
 fn push(from: &Served, name: &str, url: &str, config: RelayConfig) -> (Relay, Receiver<RelayEvent>) {
     let (handler, events) = events();
-    let relay = Relay::push(&from.engine, &live(from, name), url, config, handler).unwrap();
+    let relay = Relay::push(&live(from, name), url, config, handler).unwrap();
     (relay, events)
 }
 

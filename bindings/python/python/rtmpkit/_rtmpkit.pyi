@@ -12,6 +12,7 @@ from rtmpkit.types import Buffer
 _S = TypeVar("_S", bound=SharedObject)
 
 _FrameType: TypeAlias = Literal["audio", "video", "data"]
+_RelayState: TypeAlias = Literal["idle", "connecting", "connected", "streaming", "waiting", "ended"]
 
 __all__ = [
     "Bandwidth",
@@ -401,6 +402,47 @@ class Instance:
     def publish(self, name: str, *, takeover: Takeover | None = None) -> Publication:
         """Becomes the publisher of a stream; `AlreadyExists` if it has one that `takeover` does not take it from."""
 
+    def pull(
+        self,
+        url: str,
+        name: str | None = None,
+        *,
+        on_demand: bool = False,
+        linger: float = 10.0,
+        hold: float = 30.0,
+        silence: float = 30.0,
+        live: bool = False,
+        back_off: tuple[float, float] = (0.5, 30.0),
+        jitter: float = 0.25,
+        max_failures: int = 0,
+        answer_timeout: float = 10.0,
+        follow_reconnects: bool = True,
+        timeout: float | None = None,
+    ) -> Relay:
+        """Pulls `rtmp://host/app/stream` into the stream `name` until the relay is closed.
+
+        By default that is the stream of the same name. When the connection is lost it is made again: after `back_off[0]`
+        seconds, then twice that and so on up to `back_off[1]`, less a random share of at most `jitter`; after `max_failures` in
+        a row it gives up. Meanwhile players are held for `hold` seconds. With `on_demand` it is connected while somebody plays,
+        and for `linger` seconds more. A stream that is silent for `silence` seconds is fetched anew.
+        """
+
+    def push(
+        self,
+        name: str,
+        url: str,
+        *,
+        queue_bytes: int = 8388608,
+        queue_seconds: float = 5.0,
+        back_off: tuple[float, float] = (0.5, 30.0),
+        jitter: float = 0.25,
+        max_failures: int = 0,
+        answer_timeout: float = 10.0,
+        follow_reconnects: bool = True,
+        timeout: float | None = None,
+    ) -> Relay:
+        """Pushes the stream `name` to `rtmp://host/app/stream`; see `Stream.push`."""
+
     def broadcast(self, method: str, *args: Any) -> None:
         """Calls a method of every client; asks for no result."""
 
@@ -491,6 +533,25 @@ class Stream:
         It outlasts publishers that come and go. `mode` is `record`, `append` or `appendWithGap`. Limits are the application's
         where they are `None`, and none where they are 0. Does not wait: `on_record` hears how it goes. Raises `Error` when
         the application has no directory.
+        """
+
+    def push(
+        self,
+        url: str,
+        *,
+        queue_bytes: int = 8388608,
+        queue_seconds: float = 5.0,
+        back_off: tuple[float, float] = (0.5, 30.0),
+        jitter: float = 0.25,
+        max_failures: int = 0,
+        answer_timeout: float = 10.0,
+        follow_reconnects: bool = True,
+        timeout: float | None = None,
+    ) -> Relay:
+        """Pushes the stream to `rtmp://host/app/stream` while somebody publishes it here, until the relay is closed.
+
+        When the connection is lost it is made again, as by `Instance.pull`. When more than `queue_bytes` or `queue_seconds` of
+        media wait for the other server, frames are dropped to the next keyframe; nobody else notices.
         """
 
     def send(self, name: str, *args: Any) -> None:
@@ -590,6 +651,120 @@ class Subscription:
     def __anext__(self) -> Awaitable[Frame]: ...
     def __aenter__(self) -> Awaitable[Self]: ...
     def __aexit__(self, *_args: object) -> Awaitable[None]: ...
+
+@final
+class Relay:
+    """A stream that is pulled from another server, or pushed to one. The media never passes Python.
+
+    Iterate it for what happens to it, plainly or with `async for`; use it in a `with` or `async with` statement, or close it. It
+    is closed when it is collected, too.
+    """
+
+    @property
+    def url(self) -> str:
+        """The other server's URL, without user, password and query."""
+
+    @property
+    def stream(self) -> Stream:
+        """The stream of ours."""
+
+    @property
+    def pulls(self) -> bool:
+        """Whether it pulls; else it pushes."""
+
+    @property
+    def state(self) -> _RelayState:
+        """What it does now."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that an iteration waits for an event; `None` waits for ever."""
+
+    def stats(self) -> RelayStats:
+        """What it has done so far."""
+
+    def read(self, timeout: float | None = None) -> RelayEvent | None:
+        """The next event; `None` after the last. Raises `Timeout` when none comes within `timeout` seconds."""
+
+    def close(self) -> None:
+        """Ends it: what a push has taken in is sent first; `ended` follows."""
+
+    def _poll(self) -> RelayEvent | EllipsisType | None: ...
+    def _fd(self) -> int: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> RelayEvent: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_args: object) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable[RelayEvent]: ...
+    def __aenter__(self) -> Awaitable[Self]: ...
+    def __aexit__(self, *_args: object) -> Awaitable[None]: ...
+
+@final
+class RelayEvent:
+    """What happened to a relay."""
+
+    @property
+    def kind(self) -> Literal["connected", "streaming", "retrying", "idle", "gave_up", "ended"]:
+        """What it was.
+
+        `connected`: the other server accepted the connection; again for a pull whose publisher there has left. `streaming`: a
+        pull's first message has come, or a push's other server takes what is sent. `retrying`: it failed and will be tried
+        again. `idle`: closed in order, because nobody plays or publishes here. `gave_up`: it failed as often as it may.
+        `ended`: the last event.
+        """
+
+    @property
+    def after(self) -> float | None:
+        """Seconds until it is tried again, for `retrying`."""
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row so far, for `retrying`."""
+
+    @property
+    def reason(self) -> Status | None:
+        """Why it failed, for `retrying` and `gave_up`."""
+
+@final
+class RelayStats:
+    """What a relay has done so far."""
+
+    @property
+    def state(self) -> _RelayState:
+        """What it does now."""
+
+    @property
+    def attempts(self) -> int:
+        """Connections begun."""
+
+    @property
+    def failures(self) -> int:
+        """Failures in a row; a connection on which media flowed for 10 s ends the row."""
+
+    @property
+    def failures_total(self) -> int:
+        """Failures in all."""
+
+    @property
+    def messages(self) -> int:
+        """Media messages passed on."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of their bodies."""
+
+    @property
+    def dropped_messages(self) -> int:
+        """Media messages of a push that were dropped because the other server is too slow."""
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Bytes of their bodies."""
+
+    @property
+    def traffic(self) -> TrafficStats:
+        """Bytes and messages of all its connections."""
 
 @final
 class Publication:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rtmpkit.exceptions import Timeout
 
 if TYPE_CHECKING:
-    from rtmpkit._rtmpkit import Frame, Subscription
+    from rtmpkit._rtmpkit import Frame, Relay, RelayEvent, Subscription
 
 T = TypeVar("T")
 
@@ -40,6 +40,19 @@ async def next_frame(subscription: Subscription) -> Frame:
     if frame is None:
         raise StopAsyncIteration
     return frame
+
+
+async def next_event(relay: Relay) -> RelayEvent:
+    """The next event of a relay; ends the iteration after the last, raises `Timeout` when none comes in time."""
+    try:
+        async with asyncio.timeout(relay.timeout):
+            while (event := relay._poll()) is ...:
+                await readable(relay._fd())
+    except TimeoutError:
+        raise Timeout("waiting for an event of the relay timed out") from None
+    if event is None:
+        raise StopAsyncIteration
+    return event
 
 
 def _wake(ready: asyncio.Future[None]) -> None:

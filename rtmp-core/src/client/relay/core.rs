@@ -33,6 +33,8 @@ pub(crate) enum RelayInput {
     Failed(u64, Status),
     /// The host wants it to end.
     Close,
+    /// The engine ends.
+    Gone,
 }
 
 /// What the host's handles, the worker and the relay's connections share.
@@ -71,6 +73,8 @@ struct Shown {
 struct Machine {
     phase: RelayState,
     attempt: Option<Attempt>,
+    /// It ends as soon as this connection has said all.
+    last_words: Option<u64>,
     attempts: u64,
     failures: u32,
     /// When the phase has to be over.
@@ -90,40 +94,22 @@ struct Machine {
 /// Media that flowed for so long ends a row of failures.
 const SETTLED_MS: u64 = 10_000;
 
+/// A connection that is closed has at most so long to send what waits.
+const LAST_WORDS_MS: u64 = 10_000;
+
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl RelayCore {
-    pub(super) fn start_pull(
-        engine: &Engine,
-        stream: Stream,
-        url: &str,
-        config: RelayConfig,
-        handler: Arc<dyn RelayHandler>,
-    ) -> Result<Arc<Self>> {
-        Self::start(true, engine, stream, url, config, handler)
-    }
-
-    pub(super) fn start_push(
-        engine: &Engine,
-        stream: Stream,
-        url: &str,
-        config: RelayConfig,
-        handler: Arc<dyn RelayHandler>,
-    ) -> Result<Arc<Self>> {
-        Self::start(false, engine, stream, url, config, handler)
-    }
-
-    fn start(
+    /// Attaches a relay to the stream and gives it its first turn.
+    pub(super) fn start(
         pull: bool,
-        engine: &Engine,
         stream: Stream,
         url: &str,
         config: RelayConfig,
         handler: Arc<dyn RelayHandler>,
     ) -> Result<Arc<Self>> {
-        if engine.is_closed() {
-            return Err(Error::Closed("engine"));
-        }
+        let engine = Engine::of(stream.instance()).filter(|engine| !engine.is_closed());
+        let engine = engine.ok_or(Error::Closed("engine"))?;
         let parsed = RtmpUrl::parse(url)?;
         if parsed.stream_name.is_empty() {
             let text = "the URL of a relay names a stream: rtmp://host/app/stream".to_owned();
@@ -137,8 +123,8 @@ impl RelayCore {
             itself: Weak::clone(itself),
             id: NEXT_ID.fetch_add(1, Relaxed),
             pull,
-            engine: engine.clone(),
             home: engine.next_worker(),
+            engine,
             stream,
             server_url: server.to_string(),
             far_name,
@@ -303,8 +289,13 @@ impl Machine {
         let current = self.attempt.as_ref().map(|attempt| attempt.number);
         match input {
             RelayInput::Look => relay.looks.store(false, Release),
+            RelayInput::Gone => {
+                self.disconnect(relay, true);
+                self.over();
+            }
+            _ if self.last_words.is_some() => self.hear_last(&input, now),
             RelayInput::Timer => {}
-            RelayInput::Close => self.finish(relay),
+            RelayInput::Close => self.finish(relay, now),
             RelayInput::Connection(attempt, status) if current == Some(attempt) => {
                 self.heard(relay, of_connection(&status), status, now);
             }
@@ -343,7 +334,7 @@ impl Machine {
                     self.events.push(RelayEvent::Connected);
                 }
             }
-            Meaning::Complete if relay.pull => self.finish(relay),
+            Meaning::Complete if relay.pull => self.finish(relay, now),
             Meaning::Path(path) => self.comes_through(relay, path, now),
             Meaning::Failure => self.fail(relay, status, now),
             _ => {}
@@ -377,8 +368,30 @@ impl Machine {
         }
     }
 
+    /// The relay ends; once its connection has, too, it is over.
+    fn hear_last(&mut self, input: &RelayInput, now: u64) {
+        let has_ended = match input {
+            RelayInput::Connection(attempt, status) => {
+                self.last_words == Some(*attempt) && matches!(of_connection(status), Meaning::Failure)
+            }
+            _ => self.deadline.is_some_and(|deadline| deadline <= now),
+        };
+        if has_ended {
+            self.over();
+        }
+    }
+
+    fn over(&mut self) {
+        self.phase = RelayState::Ended;
+        self.last_words = None;
+        self.events.push(RelayEvent::Ended);
+    }
+
     /// Brings what it does in line with what is wanted, and with the time.
     fn settle(&mut self, relay: &Arc<RelayCore>, now: u64) {
+        if self.last_words.is_some() {
+            return;
+        }
         let wanted = self.is_wanted(relay, now);
         let outdated = |attempt: &Attempt| !relay.pull && attempt.path != relay.stream.live().path();
         if wanted && self.attempt.as_ref().is_some_and(outdated) {
@@ -481,7 +494,7 @@ impl Machine {
         drop(shown);
         if relay.config.back_off.gives_up(self.failures) {
             self.events.push(RelayEvent::GaveUp { reason: why });
-            return self.finish(relay);
+            return self.finish(relay, now);
         }
         let random = RandomState::new().hash_one((relay.id, self.attempts));
         let after_ms = relay.config.back_off.wait_ms(self.failures, random);
@@ -511,9 +524,15 @@ impl Machine {
         self.events.push(RelayEvent::Idle);
     }
 
-    fn finish(&mut self, relay: &RelayCore) {
+    fn finish(&mut self, relay: &RelayCore, now: u64) {
+        self.last_words = self.attempt.as_ref().map(|attempt| attempt.number);
         self.disconnect(relay, true);
-        self.phase = RelayState::Ended;
-        self.events.push(RelayEvent::Ended);
+        match self.last_words {
+            Some(_) => {
+                self.phase = RelayState::Idle;
+                self.deadline = Some(now.saturating_add(LAST_WORDS_MS));
+            }
+            None => self.over(),
+        }
     }
 }

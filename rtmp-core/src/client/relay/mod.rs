@@ -16,7 +16,6 @@ use crate::app::instance::Instance;
 use crate::app::stats::{Drops, TrafficStats};
 use crate::app::stream::{FlowLimits, Stream};
 use crate::client::Reconnect;
-use crate::engine::Engine;
 use crate::error::Result;
 use crate::session::{ClientSessionConfig, PlayStart};
 use crate::wire::status::Status;
@@ -188,27 +187,25 @@ impl Relay {
     /// Relays tell each other, with rtmpkit at both ends, which streams a stream has come through: one that has come
     /// through `name` already is refused.
     pub fn pull(
-        engine: &Engine,
         instance: &Instance,
         url: &str,
         name: &str,
         config: RelayConfig,
         handler: Arc<dyn RelayHandler>,
     ) -> Result<Self> {
-        RelayCore::start_pull(engine, instance.stream(name)?, url, config, handler).map(Self::owned)
+        RelayCore::start(true, instance.stream(name)?, url, config, handler).map(Self::owned)
     }
 
     /// Pushes a stream to `url` (`rtmp://host/app/stream`) while somebody publishes it here: metadata, sequence headers and the
     /// current group of pictures first. A server that is too slow loses frames up to the next keyframe and is left, to be tried
     /// again, when it takes nothing for 15 s; publisher, players and other pushes do not notice.
     pub fn push(
-        engine: &Engine,
         stream: &Stream,
         url: &str,
         config: RelayConfig,
         handler: Arc<dyn RelayHandler>,
     ) -> Result<Self> {
-        RelayCore::start_push(engine, stream.clone(), url, config, handler).map(Self::owned)
+        RelayCore::start(false, stream.clone(), url, config, handler).map(Self::owned)
     }
 
     /// The stream of ours.
@@ -231,8 +228,8 @@ impl Relay {
         self.core.stats()
     }
 
-    /// Ends it: connections are closed in order, players of a pull hear that the publisher left, [`RelayEvent::Ended`]
-    /// follows.
+    /// Ends it: players of a pull hear that the publisher left, what a push has taken in is sent, the connection is closed in
+    /// order; then [`RelayEvent::Ended`] follows.
     pub fn close(&self) {
         self.core.close();
     }
