@@ -26,6 +26,7 @@ use crate::engine::listener::Listener;
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
 use crate::engine::players::Players;
 use crate::engine::relays::Relays;
+use crate::engine::server_peer::Queues;
 use crate::engine::timer::{Deadline, Timers};
 use crate::engine::transport::Transport;
 use crate::engine::transport::tcp::Tcp;
@@ -35,6 +36,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: u64,
     pub(crate) port: &'a Arc<dyn StreamPort>,
     pub(crate) players: &'a mut Players,
+    pub(crate) queues: &'a mut Queues,
 }
 
 /// One worker thread's state.
@@ -49,6 +51,7 @@ pub(crate) struct Worker {
     listeners: HashMap<Token, Listener>,
     next_listener: usize,
     pub(crate) players: Players,
+    queues: Queues,
     pub(crate) timers: Timers,
     pub(crate) relays: Relays,
     buffer: ReadBuffer,
@@ -95,6 +98,7 @@ impl Worker {
             listeners: HashMap::new(),
             next_listener: FIRST_LISTENER,
             players: Players::default(),
+            queues: Queues::default(),
             timers: Timers::default(),
             relays: Relays::default(),
             buffer: ReadBuffer::default(),
@@ -195,6 +199,7 @@ impl Worker {
             now: self.now,
             port: &self.port,
             players: &mut self.players,
+            queues: &mut self.queues,
         };
         let buffer = &mut self.buffer;
         let result = catch_unwind(AssertUnwindSafe(|| work(connection, buffer, &mut context)));
@@ -493,6 +498,7 @@ impl Worker {
             now: self.now,
             port: &self.port,
             players: &mut self.players,
+            queues: &mut self.queues,
         };
         let ended = catch_unwind(AssertUnwindSafe(|| connection.end(why, &mut context)));
         if ended.is_err() {

@@ -33,7 +33,7 @@ pub(crate) struct Link {
     handshake: Option<Box<Handshake>>,
     opened_ms: u64,
     ready_ms: u64,
-    reader: ChunkReader,
+    pub(crate) reader: ChunkReader,
     pub(crate) writer: ChunkWriter,
     pub(crate) output: Output,
     pub(crate) window: Window,

@@ -143,6 +143,12 @@ impl ServerSession {
         self.link.pending_output()
     }
 
+    /// A copy of a short body, for those who keep it: a slice would keep the whole input that it came in.
+    #[cfg(feature = "engine")]
+    pub(crate) fn copy(&mut self, body: &[u8]) -> Bytes {
+        self.link.reader.copy(body)
+    }
+
     /// Whether anything waits to be sent, encrypted or still to be; or the end.
     #[cfg(feature = "engine")]
     pub(crate) fn has_output(&self) -> bool {

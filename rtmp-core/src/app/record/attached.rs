@@ -22,6 +22,10 @@ impl Recorders {
         self.0.push(Attached { recorder, publisher });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn remove(&mut self, recorder: &Arc<Recorder>) {
         self.0
             .retain(|attached| !Arc::ptr_eq(&attached.recorder, recorder));

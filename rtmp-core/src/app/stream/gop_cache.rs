@@ -10,14 +10,28 @@ use crate::media::{Frame, MediaKind, PacketType};
 
 /// Metadata, headers and the current group of pictures of one stream.
 ///
-/// Invariant: `frames` is empty or begins with a keyframe of the default video track.
+/// Most publishers have no player most of the time, and an allocation for each message is much of what receiving it costs:
+/// so messages are kept in place, and shared when somebody joins.
+///
+/// Invariant: the frames, `shared` and then `alone`, are none or begin with a keyframe of the default video track.
 #[derive(Debug, Default)]
 pub struct GopCache {
     limit: usize,
     metadata: Option<Arc<LiveMessage>>,
     headers: Vec<Header>,
-    frames: Vec<Arc<LiveMessage>>,
+    shared: Vec<Arc<LiveMessage>>,
+    alone: Vec<Alone>,
     bytes: usize,
+}
+
+/// A frame that nobody else has: what it takes to make its message.
+#[derive(Debug)]
+struct Alone {
+    sequence: u64,
+    timestamp: u32,
+    kind: MediaKind,
+    default_track: u8,
+    body: Bytes,
 }
 
 /// What one track has of one header.
@@ -61,12 +75,20 @@ impl GopCache {
         if message.is_header() {
             return self.add_header(message);
         }
-        if message.is_keyframe() {
-            self.clear_frames();
-        } else if self.frames.is_empty() {
-            return;
+        if self.takes(message) {
+            self.share();
+            self.shared.push(Arc::clone(message));
         }
-        self.keep(message);
+    }
+
+    /// Takes note of a published message that nobody else has.
+    pub fn add_alone(&mut self, message: LiveMessage) {
+        if message.is_header() {
+            return self.add_header(&Arc::new(message));
+        }
+        if self.takes(&message) {
+            self.alone.push(Alone::new(message));
+        }
     }
 
     /// Forgets everything, as when the publisher leaves.
@@ -75,9 +97,10 @@ impl GopCache {
     }
 
     /// What a player gets first: metadata and headers stamped with the time of the first frame, then frames.
-    pub fn backlog(&self) -> Vec<Arc<LiveMessage>> {
+    pub fn backlog(&mut self) -> Vec<Arc<LiveMessage>> {
+        self.share();
         let mut backlog = self.collect(|header| header.before.as_ref().unwrap_or(&header.message));
-        backlog.extend(self.frames.iter().cloned());
+        backlog.extend(self.shared.iter().cloned());
         backlog
     }
 
@@ -89,12 +112,12 @@ impl GopCache {
     /// Whether the stream has shown a video sequence header or a keyframe.
     pub fn has_video(&self) -> bool {
         let configured = |header: &Header| header.kind == MediaKind::Video && header.slot == Slot::Sequence;
-        !self.frames.is_empty() || self.headers.iter().any(configured)
+        self.has_frames() || self.headers.iter().any(configured)
     }
 
     /// Messages and bytes of frames kept.
     pub fn size(&self) -> (usize, usize) {
-        (self.frames.len(), self.bytes)
+        (self.shared.len() + self.alone.len(), self.bytes)
     }
 
     fn add_header(&mut self, message: &Arc<LiveMessage>) {
@@ -109,8 +132,9 @@ impl GopCache {
                 keep |= self.set(slot, message, &frame, &mut copy);
             }
         }
-        if keep && !self.frames.is_empty() {
-            self.keep(message);
+        if keep && self.has_frames() && self.fits(message) {
+            self.share();
+            self.shared.push(Arc::clone(message));
         }
     }
 
@@ -133,7 +157,7 @@ impl GopCache {
         let old = at.map(|at| self.headers.swap_remove(at));
         let before = old
             .as_ref()
-            .filter(|_| within && !self.frames.is_empty())
+            .filter(|_| within && self.has_frames())
             .map(|old| Arc::clone(old.before.as_ref().unwrap_or(&old.message)));
         if old.is_some() && !within {
             self.clear_frames();
@@ -166,7 +190,7 @@ impl GopCache {
             (header.kind == MediaKind::Video, header.slot, message.sequence)
         });
         headers.dedup_by(|a, b| Arc::ptr_eq(a.1, b.1));
-        let start = self.frames.first().map(|frame| frame.shared.timestamp);
+        let start = self.start();
         let stamped = |message: &Arc<LiveMessage>| {
             let timestamp = start.unwrap_or(message.shared.timestamp);
             let track = self.default_track(message.kind);
@@ -187,20 +211,64 @@ impl GopCache {
         newest.map_or(0, |header| header.message.default_track())
     }
 
-    fn keep(&mut self, message: &Arc<LiveMessage>) {
+    /// The time of the first frame.
+    fn start(&self) -> Option<u32> {
+        let shared = self.shared.first().map(|message| message.shared.timestamp);
+        shared.or(self.alone.first().map(|frame| frame.timestamp))
+    }
+
+    fn has_frames(&self) -> bool {
+        !self.shared.is_empty() || !self.alone.is_empty()
+    }
+
+    /// Whether a frame is to be kept; a keyframe begins anew.
+    fn takes(&mut self, message: &LiveMessage) -> bool {
+        if message.is_keyframe() {
+            self.clear_frames();
+        } else if !self.has_frames() {
+            return false;
+        }
+        self.fits(message)
+    }
+
+    /// Counts a message in. One too many, and nothing is kept until the next keyframe.
+    fn fits(&mut self, message: &LiveMessage) -> bool {
         let size = message.shared.payload.len();
         if self.bytes + size > self.limit {
             self.clear_frames();
-            return;
+            return false;
         }
         self.bytes += size;
-        self.frames.push(Arc::clone(message));
+        true
+    }
+
+    fn share(&mut self) {
+        self.shared
+            .extend(self.alone.drain(..).map(|frame| Arc::new(frame.message())));
     }
 
     fn clear_frames(&mut self) {
-        self.frames.clear();
+        self.shared.clear();
+        self.alone.clear();
         self.bytes = 0;
         self.headers.iter_mut().for_each(|header| header.before = None);
+    }
+}
+
+impl Alone {
+    fn new(message: LiveMessage) -> Self {
+        Self {
+            sequence: message.sequence,
+            timestamp: message.shared.timestamp,
+            kind: message.kind,
+            default_track: message.default_track(),
+            body: message.shared.payload,
+        }
+    }
+
+    fn message(self) -> LiveMessage {
+        let message = LiveMessage::new(self.sequence, self.kind, self.timestamp, self.body, false);
+        message.with_default_track(self.default_track)
     }
 }
 
@@ -263,6 +331,26 @@ mod tests {
     }
 
     #[test]
+    fn messages_that_nobody_shared_keep_their_place_among_those_that_somebody_did() {
+        let mut cache = GopCache::new(1000);
+        let alone = |time, body: &'static [u8]| {
+            LiveMessage::new(0, MediaKind::Video, time, Bytes::from_static(body), false)
+        };
+        cache.add_alone(alone(0, AVC_CONFIG));
+        cache.add_alone(alone(10, AVC_INTER));
+        cache.add_alone(alone(20, AVC_KEY));
+        cache.add_alone(alone(30, AVC_INTER));
+        cache.add(&message(MediaKind::Audio, 35, AAC));
+        cache.add_alone(alone(40, AVC_INTER));
+        assert_eq!(cache.size(), (4, 33));
+        let backlog = cache.backlog();
+        let of: Vec<u32> = backlog.iter().map(|message| message.shared.timestamp).collect();
+        assert_eq!(of, [20, 20, 30, 35, 40]);
+        cache.add_alone(alone(50, AVC_KEY));
+        assert_eq!(cache.size(), (1, 10));
+    }
+
+    #[test]
     fn a_new_sequence_header_ends_the_group() {
         let mut cache = GopCache::new(1000);
         cache.add(&message(MediaKind::Video, 0, AVC_CONFIG));
@@ -317,7 +405,7 @@ mod tests {
         use MediaKind::{Audio, Video};
         let layout: &[u8] = b"\x94Opus\x01\x06\0\0\x06\x0F";
         let third: &[u8] = b"\x96\x00av01\x02C";
-        let cache = published(&[
+        let mut cache = published(&[
             (Video, TWO_CONFIGS),
             (Video, third),
             (Audio, layout),
@@ -343,9 +431,9 @@ mod tests {
         use MediaKind::Video;
         let again: &[u8] = b"\x96\x00hvc1\x01B";
         let other: &[u8] = b"\x96\x00hvc1\x01D";
-        let cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, again)]);
+        let mut cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, again)]);
         assert_eq!(bodies(&cache.backlog()), [TWO_CONFIGS, TWO_KEYS], "nothing new");
-        let cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, other)]);
+        let mut cache = published(&[(Video, TWO_CONFIGS), (Video, TWO_KEYS), (Video, other)]);
         assert_eq!(bodies(&cache.backlog()), [TWO_CONFIGS, other], "in this order");
     }
 
@@ -353,7 +441,7 @@ mod tests {
     fn keyframes_of_other_tracks_begin_no_group() {
         use MediaKind::Video;
         let other: &[u8] = b"\x96\x03hvc1\x01b";
-        let cache = published(&[(Video, other), (Video, b"\x93hvc1a"), (Video, other)]);
+        let mut cache = published(&[(Video, other), (Video, b"\x93hvc1a"), (Video, other)]);
         assert_eq!(bodies(&cache.backlog()), [b"\x93hvc1a", other]);
     }
 
@@ -361,7 +449,7 @@ mod tests {
     fn colours_change_within_a_group_in_their_place() {
         use MediaKind::Video;
         let inter: &[u8] = b"\xA3hvc1b";
-        let cache = published(&[
+        let mut cache = published(&[
             (Video, COLOR),
             (Video, b"\x93hvc1a"),
             (Video, NO_COLOR),

@@ -354,7 +354,10 @@ impl LiveStream {
     pub(crate) fn attach(&self, recorder: &Arc<Recorder>, publisher: Option<u64>) {
         let mut state = self.state.lock();
         let due = match publisher {
-            None => recorder.join(&state.cache.backlog(), state.cache.has_video()),
+            None => {
+                let backlog = state.cache.backlog();
+                recorder.join(&backlog, state.cache.has_video())
+            }
             Some(id) if state.publisher.as_ref().is_some_and(|current| current.id == id) => false,
             Some(_) => {
                 drop(state);
@@ -456,6 +459,10 @@ impl LiveStream {
         state.messages += 1;
         state.bytes += message.shared.payload.len() as u64;
         self.timeline.note(message.shared.timestamp);
+        if state.outlets.is_empty() && state.recorders.is_empty() {
+            state.cache.add_alone(message);
+            return Vec::new();
+        }
         let message = Arc::new(message);
         state.cache.add(&message);
         let due = state.recorders.push(&message);

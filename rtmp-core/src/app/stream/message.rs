@@ -97,6 +97,11 @@ impl LiveMessage {
         self.with(self.shared.timestamp, self.default_track, body)
     }
 
+    pub(crate) fn with_default_track(mut self, default_track: u8) -> Self {
+        self.default_track = default_track;
+        self
+    }
+
     pub(crate) fn default_track(&self) -> u8 {
         self.default_track
     }

@@ -3,6 +3,7 @@
 mod bandwidth;
 mod calls;
 mod playing;
+mod queues;
 mod recorded;
 mod recording;
 mod relayed;
@@ -35,6 +36,7 @@ use crate::wire::url::Scheme;
 use bandwidth::Probe;
 pub(crate) use calls::failure;
 use playing::Playing;
+pub(crate) use queues::Queues;
 use recording::Completing;
 use requests::{Pending, Wanted};
 use streams::Publishing;
@@ -74,7 +76,6 @@ pub(crate) struct ServerPeer {
     probed_at: Option<u64>,
     shaper_in: Option<Box<Shaper>>,
     shaper_out: Option<Box<Shaper>>,
-    events: VecDeque<ServerEvent>,
     /// How many deviations of the peer were told.
     deviations: u64,
 }
@@ -120,7 +121,6 @@ impl ServerPeer {
             probed_at: None,
             shaper_in: None,
             shaper_out: None,
-            events: VecDeque::new(),
             deviations: 0,
         }
     }
@@ -128,6 +128,7 @@ impl ServerPeer {
     /// Takes bytes from the socket.
     pub(crate) fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), SessionError> {
         self.received(data.len());
+        context.queues.lend(&mut self.session);
         let result = self.session.input(data, context.now);
         self.tell_deviations();
         self.process(context);
@@ -323,7 +324,7 @@ impl ServerPeer {
     }
 
     fn process(&mut self, context: &mut Context<'_>) {
-        let mut events = std::mem::take(&mut self.events);
+        let mut events = context.queues.take();
         loop {
             self.session.swap_events(&mut events);
             if events.is_empty() {
@@ -333,13 +334,8 @@ impl ServerPeer {
                 self.event(event, context);
             }
         }
-        // Publishers keep the queue that each of their messages goes through; the others let it go.
-        if !self.publishing.is_empty() {
-            self.events = events;
-            return;
-        }
-        self.session.swap_events(&mut VecDeque::new());
-        if self.requests.is_empty() {
+        context.queues.give_back(events, &mut self.session);
+        if self.publishing.is_empty() && self.requests.is_empty() {
             self.requests = BTreeMap::new();
         }
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::request::PublishOptions;
@@ -54,7 +52,7 @@ impl ServerPeer {
             mut body,
         } = message;
         if body.len() < LEAST_SLICE {
-            body = Bytes::copy_from_slice(&body);
+            body = self.session.copy(&body);
         }
         let metadata = kind == MediaKind::Data && std::mem::take(&mut publishing.metadata_follows);
         publishing

@@ -8,12 +8,14 @@ mod error;
 mod extended;
 mod header;
 mod output;
+mod pieces;
 mod reader;
 mod shared;
 mod writer;
 
 pub use error::ChunkError;
 pub use output::Output;
+use pieces::Pieces;
 pub use reader::{ChunkReader, ReaderLimits};
 pub use shared::{Runs, SharedMessage};
 pub use writer::ChunkWriter;

@@ -1,15 +1,17 @@
 //! Chunks to messages.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::error::ChunkError;
 use super::extended::{ExtendedTimestamps, Reading};
 use super::header::{BasicHeader, EXTENDED, MAX_HEADER, be, message_header_len};
-use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType, csid};
+use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType, Pieces, csid};
 use crate::wire::deviation::{Counts, Deviation, Deviations};
 
 /// The smallest buffer for a message that comes in pieces, when it is not shorter itself.
 const FIRST_BUFFER: usize = 4096;
+/// How many times what has arrived of a message it may get room for at once.
+const MOST_AHEAD: usize = 4;
 
 /// What a [`ChunkReader`] accepts from its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub struct ChunkReader {
     /// Payload bytes still to come of the chunk on `last`; `None` between chunks.
     chunk_left: Option<usize>,
     partial_bytes: usize,
+    pieces: Pieces,
     extended: ExtendedTimestamps,
     deviations: Counts,
     /// The beginning of a header whose rest has not arrived.
@@ -67,7 +70,7 @@ struct ChunkStream {
     /// Whether `field` is a time rather than a delta.
     is_absolute: bool,
     /// The payload received so far of a message that is not complete.
-    partial: Option<Vec<u8>>,
+    partial: Option<BytesMut>,
 }
 
 /// A header that is complete, and the message it starts or continues.
@@ -86,6 +89,7 @@ impl ChunkReader {
             last: 0,
             chunk_left: None,
             partial_bytes: 0,
+            pieces: Pieces::default(),
             extended: ExtendedTimestamps::default(),
             deviations: Counts::default(),
             carry: [0; MAX_HEADER],
@@ -156,6 +160,12 @@ impl ChunkReader {
     /// Changes the longest message accepted from now on, in bytes.
     pub fn set_max_message(&mut self, max_message: usize) {
         self.limits.max_message = max_message;
+    }
+
+    /// A copy of a short message body, beside those of messages that came in pieces: unlike a slice it does not keep the
+    /// input it came in.
+    pub fn copy(&mut self, body: &[u8]) -> Bytes {
+        self.pieces.copy(body)
     }
 
     /// How many payload bytes of incomplete messages are held.
@@ -430,7 +440,9 @@ impl ChunkReader {
             });
         }
         self.partial_bytes = partial_bytes;
-        let partial = stream.partial.get_or_insert_default();
+        let partial = stream
+            .partial
+            .get_or_insert_with(|| begin(&mut self.pieces, length, input.len()));
         if partial.capacity() - partial.len() < take {
             grow(partial, length, input.len());
         }
@@ -439,7 +451,7 @@ impl ChunkReader {
         if partial.len() == length {
             self.chunk_left = None;
             self.partial_bytes -= length.min(self.partial_bytes);
-            let payload = Bytes::from(stream.partial.take().unwrap_or_default());
+            let payload = stream.partial.take().unwrap_or_default().freeze();
             return Ok(Some(stream.message(payload)));
         }
         self.chunk_left = (take < left).then(|| left - take);
@@ -449,7 +461,7 @@ impl ChunkReader {
 
 impl ChunkStream {
     fn received(&self) -> usize {
-        self.partial.as_ref().map_or(0, Vec::len)
+        self.partial.as_ref().map_or(0, BytesMut::len)
     }
 
     #[inline]
@@ -463,14 +475,25 @@ impl ChunkStream {
     }
 }
 
+/// Room for a message of `length` bytes, of which up to `available` have arrived: all of it when that is not much more, so
+/// that a declared length alone costs nothing.
+fn begin(pieces: &mut Pieces, length: usize, available: usize) -> BytesMut {
+    match length <= Pieces::LONGEST.min(available.saturating_mul(MOST_AHEAD)) {
+        true => pieces.take(length),
+        false => BytesMut::new(),
+    }
+}
+
 /// Makes room for more of a message of `length` bytes, of which up to `available` have just arrived. At most doubles
 /// what was received, so that a declared length alone costs nothing.
-fn grow(partial: &mut Vec<u8>, length: usize, available: usize) {
+fn grow(partial: &mut BytesMut, length: usize, available: usize) {
     let received = partial.len();
     let want = (received.saturating_add(available))
         .max(received.saturating_mul(2))
         .max(FIRST_BUFFER);
-    partial.reserve_exact(want.min(length).saturating_sub(received));
+    let mut larger = BytesMut::with_capacity(want.min(length));
+    larger.extend_from_slice(partial);
+    *partial = larger;
 }
 
 /// Puts bytes that looked like an extended timestamp, but are payload, back in front of the input.

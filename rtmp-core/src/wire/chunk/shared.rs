@@ -17,8 +17,8 @@ pub struct SharedMessage {
     pub timestamp: u32,
     /// The message body.
     pub payload: Bytes,
-    /// The payload with the headers of all chunks but the first in between.
-    pub(super) body: Bytes,
+    /// The payload with the headers of all chunks but the first in between, if there are any.
+    cut: Option<Bytes>,
     pub(super) chunk_size: u32,
     pub(super) csid: u32,
 }
@@ -28,19 +28,21 @@ impl SharedMessage {
     pub fn new(kind: MessageType, timestamp: u32, payload: Bytes, chunk_size: u32, csid: u32) -> Self {
         let chunk_size = chunk_size.clamp(1, MAX_CHUNK_SIZE);
         let size = chunk_size as usize;
-        let body = if payload.len() <= size {
-            payload.clone()
-        } else {
-            cut(&payload, size, csid, timestamp)
-        };
+        let cut = (payload.len() > size).then(|| cut(&payload, size, csid, timestamp));
         Self {
             kind,
             timestamp,
             payload,
-            body,
+            cut,
             chunk_size,
             csid,
         }
+    }
+
+    /// What follows the first header.
+    #[inline]
+    pub(super) fn body(&self) -> &Bytes {
+        self.cut.as_ref().unwrap_or(&self.payload)
     }
 
     /// Whether the prepared body can follow a header on `csid` toward a peer with `chunk_size`.

@@ -119,7 +119,7 @@ impl ChunkWriter {
         });
         out.push_slice(header.as_slice());
         if message.fits(csid, self.chunk_size) {
-            out.push_shared(&message.body);
+            out.push_shared(message.body());
         } else {
             self.body(csid, timestamp, &message.payload, out);
         }
@@ -460,7 +460,7 @@ mod tests {
         ChunkWriter::new().write_shared(6, 1, &shared, &mut out);
         let mut slices = [std::io::IoSlice::new(&[]); 4];
         assert_eq!(out.io_slices(&mut slices), 2);
-        assert_eq!(slices[1].as_ptr(), shared.body.as_ptr());
+        assert_eq!(slices[1].as_ptr(), shared.body().as_ptr());
     }
 
     /// Writes `messages` as a run and one by one with writers that stand alike; the bytes, and where they lie.
