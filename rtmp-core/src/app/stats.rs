@@ -105,25 +105,31 @@ impl Rates {
     }
 }
 
+/// Adds to a count that one thread writes and any may read: an operation that locks the bus would wait for all of a
+/// message's bytes to reach the memory first.
+fn count(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(more), Relaxed);
+}
+
 impl Traffic {
-    /// Counts bytes read from a socket.
+    /// Counts bytes read from a socket. A connection's counts are written by its worker alone.
     pub fn received(&self, bytes: usize) {
-        self.bytes_in.fetch_add(bytes as u64, Relaxed);
+        count(&self.bytes_in, bytes as u64);
     }
 
     /// Counts bytes written to a socket.
     pub fn sent(&self, bytes: usize) {
-        self.bytes_out.fetch_add(bytes as u64, Relaxed);
+        count(&self.bytes_out, bytes as u64);
     }
 
     /// Counts media messages received.
-    pub fn messages_received(&self, count: u64) {
-        self.messages_in.fetch_add(count, Relaxed);
+    pub fn messages_received(&self, messages: u64) {
+        count(&self.messages_in, messages);
     }
 
     /// Counts media messages sent.
-    pub fn messages_sent(&self, count: u64) {
-        self.messages_out.fetch_add(count, Relaxed);
+    pub fn messages_sent(&self, messages: u64) {
+        count(&self.messages_out, messages);
     }
 
     /// Counts media messages dropped.
@@ -134,9 +140,9 @@ impl Traffic {
             .zip(drops)
             .filter(|(_, drops)| drops.messages > 0)
         {
-            self.messages_dropped.fetch_add(drops.messages, Relaxed);
-            counted[0].fetch_add(drops.messages, Relaxed);
-            counted[1].fetch_add(drops.bytes, Relaxed);
+            count(&self.messages_dropped, drops.messages);
+            count(&counted[0], drops.messages);
+            count(&counted[1], drops.bytes);
         }
     }
 

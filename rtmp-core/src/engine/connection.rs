@@ -615,7 +615,7 @@ pub(crate) struct ReadBuffer {
     block: BytesMut,
 }
 
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 64 << 10;
 const LEAST_READ: usize = 16 << 10;
 const MOST_READ: usize = 64 << 10;
 

@@ -119,7 +119,8 @@ impl Timeline {
 
     /// The time at which a message of the publisher goes out.
     pub(crate) fn place(&self, timestamp: u32) -> u32 {
-        if self.joining.swap(false, Relaxed) {
+        // Once for each publisher: looking comes cheaper than swapping.
+        if self.joining.load(Relaxed) && self.joining.swap(false, Relaxed) {
             let begin = self.last.load(Relaxed).wrapping_add(GAP_MS);
             self.offset.store(begin.wrapping_sub(timestamp), Relaxed);
         }

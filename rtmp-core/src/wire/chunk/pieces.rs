@@ -18,7 +18,7 @@ impl Pieces {
     /// The longest piece, in bytes.
     pub const LONGEST: usize = 16 << 10;
     /// The largest block, in bytes.
-    pub const LARGEST_BLOCK: usize = 32 << 10;
+    pub const LARGEST_BLOCK: usize = 64 << 10;
 
     /// Room for exactly `length` bytes, at most [`LONGEST`](Self::LONGEST), else an allocation of its own.
     pub fn take(&mut self, length: usize) -> BytesMut {
