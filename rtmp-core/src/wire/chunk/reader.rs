@@ -442,7 +442,11 @@ impl ChunkReader {
         self.partial_bytes = partial_bytes;
         let partial = stream
             .partial
-            .get_or_insert_with(|| begin(&mut self.pieces, length, input.len()));
+            .get_or_insert_with(|| match MessageType(stream.kind) {
+                MessageType::AUDIO | MessageType::VIDEO => begin(&mut self.pieces, length, input.len()),
+                // Commands are few, and what they say may live long.
+                _ => BytesMut::new(),
+            });
         if partial.capacity() - partial.len() < take {
             grow(partial, length, input.len());
         }
