@@ -939,6 +939,11 @@ typedef struct rtmpkit_play_options {
   int64_t duration_ms;
   /** 1, the default: clear the server's play list first. */
   int32_t reset;
+  /**
+   * Of `rtmpkit_net_stream_play2`: where in the stream to switch or resume, in milliseconds; -1, the default: as soon as it
+   * can be.
+   */
+  int64_t offset_ms;
 } rtmpkit_play_options;
 
 /**

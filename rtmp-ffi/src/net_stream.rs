@@ -50,6 +50,9 @@ pub struct rtmpkit_play_options {
     pub duration_ms: i64,
     /// 1, the default: clear the server's play list first.
     pub reset: i32,
+    /// Of `rtmpkit_net_stream_play2`: where in the stream to switch or resume, in milliseconds; -1, the default: as soon as it
+    /// can be.
+    pub offset_ms: i64,
 }
 
 /// Names of what `rtmpkit_net_stream_play2` does. Since 0.1.
@@ -79,6 +82,7 @@ unsafe impl Growing for rtmpkit_play_options {
             start_ms: -2,
             duration_ms: -1,
             reset: 1,
+            offset_ms: -1,
         }
     }
 }
@@ -280,6 +284,7 @@ pub unsafe extern "C" fn rtmpkit_net_stream_play2(
         let mut settings = Play2Options::new(name, transition);
         settings.start = play_start(&wanted)?;
         settings.duration = u64::try_from(wanted.duration_ms).ok();
+        settings.offset = u64::try_from(wanted.offset_ms).ok();
         if !old_name.is_null() {
             settings.old_name = Some(host.text(old_name, "old_name")?.to_owned());
         }

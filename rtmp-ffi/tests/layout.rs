@@ -52,7 +52,7 @@ layout! {
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
     rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
-    rtmpkit_play_options { struct_size, start_ms, duration_ms, reset }
+    rtmpkit_play_options { struct_size, start_ms, duration_ms, reset, offset_ms }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release, on_writable }
     rtmpkit_net_stream_counters { struct_size, traffic }
     rtmpkit_slot_change { struct_size, kind, name, old_value, new_value }

@@ -47,6 +47,16 @@ static void write_film(const struct library *library, const char *name, unsigned
   CHECK(fclose(file) == 0);
 }
 
+/* Counts keyframes and remembers the last time, of films of any making. */
+static void on_film(void *user_data, rtmpkit_net_stream *stream, const rtmpkit_media *media) {
+  struct seen *seen = user_data;
+  (void)stream;
+  pthread_mutex_lock(&seen->lock);
+  seen->last_time = media->timestamp_ms;
+  if (media->flags & RTMPKIT_MEDIA_KEYFRAME) count(seen, &seen->keyframes);
+  pthread_mutex_unlock(&seen->lock);
+}
+
 static void open_library(struct library *library) {
   rtmpkit_application_config config;
   rtmpkit_application_events events;
@@ -73,7 +83,7 @@ static void open_library(struct library *library) {
   seen_init(&library->player);
   rtmpkit_net_stream_events_init(&stream_events, sizeof stream_events);
   stream_events.on_status = on_stream_status;
-  stream_events.on_media = on_stream_media;
+  stream_events.on_media = on_film;
   stream_events.on_release = on_release;
   OK(rtmpkit_net_stream_create(library->connection, &stream_events, &library->player, &library->stream));
 }
@@ -82,7 +92,6 @@ static void close_library(struct library *library) {
   char command[128];
   rtmpkit_net_stream_unref(library->stream);
   CHECK(wait_for(&library->player, &library->player.releases, 1));
-  rtmpkit_buffer_unref(library->player.payload);
   disconnect(library->connection, &library->connection_seen);
   rtmpkit_application_unref(library->application);
   stop(&library->served);
@@ -192,6 +201,74 @@ static void m4_play_lists_and_transitions(void) {
   close_library(&library);
 }
 
+/* A file that FFmpeg made. */
+static void copy_sample(const struct library *library, const char *name) {
+  static char buffer[1 << 16];
+  const char *slash = strrchr(__FILE__, '/');
+  char path[512];
+  snprintf(path, sizeof path, "%.*s/../../rtmp-core/tests/vectors/%s", slash ? (int)(slash - __FILE__) : 1,
+           slash ? __FILE__ : ".", name);
+  FILE *from = fopen(path, "rb");
+  CHECK(from != NULL);
+  size_t size = from ? fread(buffer, 1, sizeof buffer, from) : 0;
+  CHECK(size > 0 && size < sizeof buffer && fclose(from) == 0);
+  snprintf(path, sizeof path, "%s/streams/_definst_/%s", library->folder, name);
+  FILE *to = fopen(path, "wb");
+  CHECK(to != NULL && fwrite(buffer, 1, size, to) == size && fclose(to) == 0);
+}
+
+static void m4_mp4_and_mp3_files_are_played(void) {
+  struct library library;
+  open_library(&library);
+  copy_sample(&library, "film.mp4");
+  copy_sample(&library, "song.mp3");
+  OK(rtmpkit_net_stream_set_buffer(library.stream, 60000));
+  play(&library, "mp4:film", -1, 1);
+  CHECK(comes(&library, "NetStream.Play.Complete\n"));
+  pthread_mutex_lock(&library.player.lock);
+  CHECK(library.player.keyframes == 4 && library.player.last_time == 4168);
+  pthread_mutex_unlock(&library.player.lock);
+  OK(rtmpkit_net_stream_seek(library.stream, 3500));
+  CHECK(comes(&library, "NetStream.Seek.Notify\n"));
+  CHECK(comes(&library, "NetStream.Play.Complete\n"));
+  pthread_mutex_lock(&library.player.lock);
+  CHECK(library.player.keyframes == 5);
+  pthread_mutex_unlock(&library.player.lock);
+  play(&library, "mp3:song", -1, 1);
+  CHECK(comes(&library, "NetStream.Play.Start\n"));
+  CHECK(comes(&library, "NetStream.Play.Complete\n"));
+  pthread_mutex_lock(&library.player.lock);
+  CHECK(library.player.last_time == 4049);
+  pthread_mutex_unlock(&library.player.lock);
+  play(&library, "mp4:song", -1, 1);
+  CHECK(comes(&library, "NetStream.Play.StreamNotFound\n"));
+  close_library(&library);
+}
+
+static void m4_a_transition_waits_for_its_place(void) {
+  struct library library;
+  rtmpkit_play_options options;
+  open_library(&library);
+  write_film(&library, "low.flv", 60000);
+  write_film(&library, "high.flv", 60000);
+  OK(rtmpkit_net_stream_set_buffer(library.stream, 10));
+  play(&library, "low", -1, 1);
+  CHECK(comes(&library, "NetStream.Play.Start\n"));
+  rtmpkit_play_options_init(&options, sizeof options);
+  CHECK(options.offset_ms == -1);
+  options.offset_ms = 50000;
+  OK(rtmpkit_net_stream_play2(library.stream, "high", "low", RTMPKIT_TRANSITION_SWITCH, &options));
+  CHECK(comes(&library, "NetStream.Play.Transition\n"));
+  OK(rtmpkit_net_stream_set_buffer(library.stream, 49000));
+  OK(rtmpkit_net_stream_pause(library.stream, true));
+  CHECK(comes(&library, "NetStream.Pause.Notify\n"));
+  CHECK(strstr(library.player.codes, "TransitionComplete") == NULL);
+  OK(rtmpkit_net_stream_pause(library.stream, false));
+  OK(rtmpkit_net_stream_set_buffer(library.stream, 60000));
+  CHECK(comes(&library, "NetStream.Play.TransitionComplete\n"));
+  close_library(&library);
+}
+
 static void c8_the_length_of_a_recording(void) {
   struct library library;
   struct seen asked;
@@ -219,6 +296,8 @@ int main(void) {
   m4_what_is_wrong_with_files();
   m4_seeking_and_pausing();
   m4_play_lists_and_transitions();
+  m4_mp4_and_mp3_files_are_played();
+  m4_a_transition_waits_for_its_place();
   c8_the_length_of_a_recording();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;

@@ -1,6 +1,6 @@
 """A newer FFmpeg than the machine's, by PyAV: what the tests need it for is Enhanced RTMP (FourCCs and tracks).
 
-av_rtmp.py make SECONDS OUT.flv ENCODER...   a moving picture or a tone per encoder; several of a kind are tracks
+av_rtmp.py make SECONDS OUT ENCODER...   FLV or MP4 by its ending: a moving picture or a tone per encoder; several of a kind are tracks
 av_rtmp.py remux FILE OUT.flv     the packets of FILE in FLV
 av_rtmp.py publish FILE URL       the packets of FILE to URL, in real time
 av_rtmp.py list FILE_OR_URL       packets and streams as `ffprobe -of compact` prints them, until the end
@@ -76,7 +76,7 @@ def tone(out: OutputContainer, encoder: str, track: int, seconds: str) -> Iterat
 
 
 def make(seconds: str, target: str, encoders: list[str]) -> None:
-    with av.open(target, "w", format="flv") as out:
+    with av.open(target, "w", format="mp4" if target.endswith(".mp4") else "flv") as out:
         packets: list[Packet] = []
         for track, encoder in enumerate(encoders):
             kind = av.codec.Codec(encoder, "w").type
@@ -103,7 +103,8 @@ def show(source: InputContainer) -> None:
             continue
         key = "K_" if packet.is_keyframe else "__"
         print(
-            f"packet|codec_type={packet.stream.type}|pts={packet.pts}|dts={packet.dts}"
+            f"packet|codec_type={packet.stream.type}"
+            f"|pts_time={float(packet.pts * packet.time_base):.6f}|dts_time={float(packet.dts * packet.time_base):.6f}"
             f"|flags={key}|data_hash={sha256(bytes(packet))}"
         )
     for s in media:

@@ -70,6 +70,34 @@ pub fn h264_mp3() -> PathBuf {
     )
 }
 
+/// H.264 High with B-frames and AAC, [`SHORT_SECONDS`], MP4 as FFmpeg lays it out with these `-movflags`.
+pub fn h264_aac_mp4(name: &str, flags: &str) -> PathBuf {
+    sample(&format!("{name}.mp4"), SHORT_SECONDS, |command| {
+        command.args(VIDEO).args(RATE);
+        command.args(["-c:a", "aac", "-b:a", "128k", "-ar", "44100"]);
+        command.args(["-movflags", flags, "-f", "mp4"]);
+    })
+}
+
+/// H.264 and MP3, [`SHORT_SECONDS`], MP4.
+pub fn h264_mp3_mp4() -> PathBuf {
+    sample("h264_mp3.mp4", SHORT_SECONDS, |command| {
+        command.args(VIDEO).args(RATE);
+        command.args(["-c:a", "libmp3lame", "-b:a", "128k", "-ar", "48000", "-f", "mp4"]);
+    })
+}
+
+/// MP3 with tags of both versions, [`SHORT_SECONDS`], of variable bit rate or constant.
+pub fn mp3(name: &str, rate: [&str; 2]) -> PathBuf {
+    sample(&format!("{name}.mp3"), SHORT_SECONDS, |command| {
+        command
+            .args(["-map", "1:a", "-c:a", "libmp3lame", "-ar", "44100"])
+            .args(rate);
+        command.args(["-metadata", "title=Song", "-metadata", "artist=Band"]);
+        command.args(["-write_id3v1", "1", "-f", "mp3"]);
+    })
+}
+
 /// HEVC with B-frames and AAC, [`SHORT_SECONDS`], MP4: FLV carries HEVC only by FourCC, which the FFmpeg that makes it may not know.
 pub fn hevc_aac_mp4() -> PathBuf {
     let x265 = "log-level=error:keyint=60:min-keyint=60:scenecut=0:bframes=2";

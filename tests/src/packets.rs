@@ -48,8 +48,28 @@ pub struct Missing {
 }
 
 impl Packets {
-    /// Reads `file` with ffprobe.
+    /// Reads a file of any container with ffprobe, for what our server makes of it: times are rounded to milliseconds, and are
+    /// later by as much as the first is below 0.
+    pub fn in_ms(file: &Path) -> Self {
+        Self::probe(file, "pts_time,dts_time").from_zero()
+    }
+
+    /// The same packets, later by as much as the first is below 0.
+    pub fn from_zero(mut self) -> Self {
+        let least = self.packets.iter().map(|packet| packet.dts).min().unwrap_or(0);
+        for packet in &mut self.packets {
+            packet.pts -= least.min(0);
+            packet.dts -= least.min(0);
+        }
+        self
+    }
+
+    /// Reads an FLV file with ffprobe.
     pub fn of(file: &Path) -> Self {
+        Self::probe(file, "pts,dts")
+    }
+
+    fn probe(file: &Path, times: &str) -> Self {
         let mut command = Command::new("ffprobe");
         command.args([
             "-v",
@@ -59,10 +79,9 @@ impl Packets {
             "-of",
             "compact=nokey=0:print_section=1",
         ]);
-        command.args([
-            "-show_entries",
-            "packet=codec_type,pts,dts,flags,data_hash:stream=codec_type,codec_name,extradata_hash",
-        ]);
+        let entries =
+            format!("packet=codec_type,{times},flags,data_hash:stream=codec_type,codec_name,extradata_hash");
+        command.args(["-show_entries", &entries]);
         let output = command
             .arg(file)
             .output()
@@ -82,16 +101,22 @@ impl Packets {
         packets
     }
 
-    /// Reads ffprobe's compact form: one `packet|key=value|...` or `stream|key=value|...` per line.
+    /// Reads ffprobe's compact form, times in milliseconds or, as `pts_time`, in seconds: one `packet|key=value|...` or `stream|key=value|...` per line.
     pub fn parse(text: &str) -> Self {
         let mut all = Self::default();
-        for line in text.lines() {
+        // What stands beside a packet (samples to skip) makes ffprobe break its line.
+        for line in text.replace("|side_data|\n|", "|").lines() {
             let (section, rest) = line.split_once('|').unwrap_or((line, ""));
             let value = |key: &str| {
                 let found = rest
                     .split('|')
                     .find_map(|f| f.strip_prefix(key)?.strip_prefix('='));
                 found.unwrap_or_default().to_owned()
+            };
+            let time = |key: &str| {
+                let seconds: Option<f64> = value(&format!("{key}_time")).parse().ok();
+                let ms = seconds.map(|seconds| (seconds * 1000.0).round() as i64);
+                ms.or_else(|| value(key).parse().ok()).unwrap_or(i64::MIN)
             };
             // rtmpdump also writes what a server says of itself (`onStatus`, `|RtmpSampleAccess`), which ffprobe takes for
             // streams of data and subtitles.
@@ -101,8 +126,8 @@ impl Packets {
             match section {
                 "packet" => all.packets.push(Packet {
                     kind: value("codec_type"),
-                    pts: value("pts").parse().unwrap_or(i64::MIN),
-                    dts: value("dts").parse().unwrap_or(i64::MIN),
+                    pts: time("pts"),
+                    dts: time("dts"),
                     keyframe: value("flags").starts_with('K'),
                     hash: value("data_hash"),
                 }),

@@ -54,7 +54,10 @@ impl RawStream {
     }
 
     /// Plays another stream in the place of `old_name`, by default of the one that plays, or after it.
-    #[pyo3(signature = (name, transition = "switch", *, old_name = None, start = None, duration = None, live = false))]
+    #[pyo3(signature = (
+        name, transition = "switch", *, old_name = None, start = None, duration = None, offset = None, live = false
+    ))]
+    #[allow(clippy::too_many_arguments)] // Python's are named.
     fn play2(
         &self,
         name: &str,
@@ -62,6 +65,7 @@ impl RawStream {
         old_name: Option<String>,
         start: Option<u64>,
         duration: Option<u64>,
+        offset: Option<u64>,
         live: bool,
     ) -> PyResult<()> {
         let transition = core::Transition::from_name(transition)
@@ -69,6 +73,7 @@ impl RawStream {
         let mut options = core::Play2Options::new(name, transition);
         options.old_name = old_name;
         options.duration = duration;
+        options.offset = offset;
         options.start = match start {
             Some(millis) => PlayStart::Recorded(millis),
             None if live => PlayStart::Live,

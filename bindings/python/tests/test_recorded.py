@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +98,39 @@ def test_m4_another_rendition_takes_over(folder: Path, player: rtmpkit.NetConnec
             stream.play2("high", "sideways")
         stream.play2("low", "reset", start=0)
         until(stream, "NetStream.Data.Start")
+
+
+SAMPLES = Path(__file__).parents[3] / "rtmp-core" / "tests" / "vectors"
+
+
+def test_m4_mp4_and_mp3_files_are_played(
+    folder: Path, player: rtmpkit.NetConnection, library: rtmpkit.Server
+) -> None:
+    for name in ("film.mp4", "fragments.mp4", "song.mp3"):
+        shutil.copy(SAMPLES / name, folder)
+    for name in ("mp4:film", "mp4:fragments.mp4"):
+        with player.play(name, start=0, timeout=10) as stream:
+            stream.set_buffer(60_000)
+            frames = list(stream)
+            pictures = [frame for frame in frames if frame.type == "video" and not frame.config]
+            sounds = [frame for frame in frames if frame.type == "audio" and not frame.config]
+            assert (len(pictures), len(sounds)) == (40, 64)
+            assert [frame.timestamp for frame in pictures if frame.keyframe] == [0, 1000, 2000, 3000]
+            assert {frame.codec for frame in frames if frame.type != "data"} == {"avc1", "mp4a"}
+    with player.play("mp3:song", start=0, timeout=10) as stream:
+        stream.set_buffer(60_000)
+        sounds = [frame for frame in stream if frame.type == "audio"]
+        assert (len(sounds), sounds[-1].timestamp, sounds[0].codec) == (156, 4049, ".mp3")
+    assert library.instance("vod").stream_length("mp4:film") == 4
+    assert library.instance("vod").stream_length("mp3:song") == pytest.approx(4.075)
+
+
+def test_m4_another_rendition_takes_over_at_a_place(folder: Path, player: rtmpkit.NetConnection) -> None:
+    write_flv(folder / "low.flv", 500)
+    write_flv(folder / "high.flv", 500)
+    with player.play("low", start=0, timeout=10) as stream:
+        stream.play2("high", "switch", offset=6_000)
+        until(stream, "NetStream.Play.Transition")
+        stream.set_buffer(60_000)
+        until(stream, "NetStream.Play.TransitionComplete")
+        assert media(list(stream))[-1][1] == 499 * 40

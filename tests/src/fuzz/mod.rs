@@ -12,6 +12,8 @@ pub mod handshake;
 pub mod media_tags;
 pub mod memory;
 pub mod messages;
+pub mod mp3;
+pub mod mp4;
 pub mod peer;
 pub mod script;
 pub mod seeds;
@@ -28,7 +30,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "handshake",
         run: handshake::run,
@@ -56,6 +58,14 @@ pub const TARGETS: [Target; 10] = [
     Target {
         name: "flv",
         run: flv::run,
+    },
+    Target {
+        name: "mp4",
+        run: mp4::run,
+    },
+    Target {
+        name: "mp3",
+        run: mp3::run,
     },
     Target {
         name: "url",

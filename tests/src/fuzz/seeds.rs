@@ -184,6 +184,22 @@ const FLV: [&str; 8] = [
     "464C56 01 05 00000009 00000000 28 000001 000000 00 000000 AF 0000000C 0F 000000 000000 00 000000 0000000B",
 ];
 
+/// Whole files, behind the byte that says where to seek.
+const MP4: [&[u8]; 2] = [
+    include_bytes!("../../../rtmp-core/tests/vectors/film.mp4"),
+    include_bytes!("../../../rtmp-core/tests/vectors/fragments.mp4"),
+];
+const MP3: &[u8] = include_bytes!("../../../rtmp-core/tests/vectors/song.mp3");
+
+/// Small MP3 files, in hexadecimal: tags of all versions, a first frame with an index, garbage.
+const SMALL_MP3: [&str; 5] = [
+    "00 494433 04 00 00 00000020 54445243 00000005 0000 03 32303236 5452434B 00000004 0002 03 31 FF 00",
+    "00 494433 03 00 00 00000010 54495432 00000005 0000 00 536F6E67 FFE31804",
+    "10 494433 02 00 80 00000010 54414C 000006 00 416C62756D 54434F 000005 02 0052 0042",
+    "20 FFE318C4 00000000 00000000 00 58696E67 00000007 00000009 00001000 00010203",
+    "FF FFF310C4 FFF310C4 54414700 4150455441474558 D0070000 FFFFFFFF",
+];
+
 const URLS: [&str; 14] = [
     "rtmp://host/app/stream",
     "rtmp://host:1936/app/instance/mp4:path/file.mp4?key=value&other",
@@ -263,6 +279,13 @@ pub fn all() -> Vec<Seed> {
     }
     for text in FLV {
         add("flv", hex(text));
+    }
+    for file in MP4 {
+        add("mp4", [&[60], file].concat());
+    }
+    add("mp3", [&[100], MP3].concat());
+    for text in SMALL_MP3 {
+        add("mp3", hex(text));
     }
     for text in URLS {
         add("url", text.as_bytes().to_vec());

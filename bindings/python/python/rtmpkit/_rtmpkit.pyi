@@ -1438,6 +1438,7 @@ class RawStream:
         old_name: str | None = None,
         start: int | None = None,
         duration: int | None = None,
+        offset: int | None = None,
         live: bool = False,
     ) -> None:
         """Plays another stream in the place of `old_name`, by default of the one that plays, or after it."""

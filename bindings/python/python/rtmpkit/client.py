@@ -107,14 +107,18 @@ class NetStream:
         old_name: str | None = None,
         start: int | None = None,
         duration: int | None = None,
+        offset: int | None = None,
         live: bool = False,
     ) -> None:
         """Plays another stream in the place of `old_name`, by default of the one that plays, or after it.
 
         transition: `switch` (to another rendition, at a keyframe), `swap`, `append`, `appendAndWait`, `reset`, `resume` or
-        `stop`. start, duration: milliseconds, as for `NetConnection.play`.
+        `stop`. start, duration: milliseconds, as for `NetConnection.play`. offset: where in the stream to switch or resume, in
+        milliseconds; by default as soon as it can be.
         """
-        self._raw.play2(name, transition, old_name=old_name, start=start, duration=duration, live=live)
+        self._raw.play2(
+            name, transition, old_name=old_name, start=start, duration=duration, offset=offset, live=live
+        )
 
     def seek(self, millis: int) -> None:
         """Jumps to a time of a recorded stream."""

@@ -153,8 +153,10 @@ impl<R: Read + Seek> Mp4Reader<R> {
     pub fn seek_before(&mut self, ms: u32) -> Result<u32, Mp4Error> {
         let time = self.prepare(ms)?;
         let (input, reference, _, starts) = self.split();
-        if let Some(cursor) = reference {
-            cursor.go_before(input, time, starts)?;
+        match reference {
+            Some(cursor) if ms == 0 => cursor.rewind(input, None)?,
+            Some(cursor) => cursor.go_before(input, time, starts)?,
+            None => {}
         }
         self.align()
     }
