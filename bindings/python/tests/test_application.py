@@ -242,17 +242,21 @@ def tapped(port: int) -> Iterator[tuple[int, bytearray]]:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def relay(source: socket.socket, target: socket.socket, copy: bytearray | None) -> None:
-        with target, suppress(OSError):
+        with suppress(OSError):
             while data := source.recv(65_536):
                 if copy is not None:
                     copy += data
                 target.sendall(data)
+            # Not `close`: while the other thread waits in `recv` that would not tell the other side of the end.
+            target.shutdown(socket.SHUT_WR)
 
     def serve_one() -> None:
         client, _ = listener.accept()
-        server = socket.create_connection(("127.0.0.1", port))
-        threading.Thread(target=relay, args=(client, server, None), daemon=True).start()
-        relay(server, client, sent)
+        with client, socket.create_connection(("127.0.0.1", port)) as server:
+            upwards = threading.Thread(target=relay, args=(client, server, None), daemon=True)
+            upwards.start()
+            relay(server, client, sent)
+            upwards.join()
 
     threading.Thread(target=serve_one, daemon=True).start()
     with listener:

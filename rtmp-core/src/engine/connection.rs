@@ -462,7 +462,10 @@ impl Connection {
                 Peer::Client(peer) => peer.deadline(),
             },
         };
-        let of_reading = self.peer.read_deadline().filter(|_| self.held_back);
+        // Nothing to wait for any more: the limit was lifted or raised, and reading goes on at once.
+        let of_reading = self
+            .held_back
+            .then(|| self.peer.read_deadline().unwrap_or_default());
         [of_state, self.stall_deadline(), of_reading]
             .into_iter()
             .flatten()
@@ -549,11 +552,13 @@ impl Peer {
         }
     }
 
+    /// Last words are not kept waiting: acknowledgements are not listened to any more.
     fn send_room(&mut self, now: u64) -> usize {
-        match self {
-            Self::Server(peer) => peer.send_room(now),
-            Self::Client(peer) => peer.session.send_room(now),
-        }
+        let (room, is_over) = match self {
+            Self::Server(peer) => (peer.send_room(now), peer.session.is_closed()),
+            Self::Client(peer) => (peer.session.send_room(now), peer.session.is_closed()),
+        };
+        if is_over { usize::MAX } else { room }
     }
 
     fn lift_deadline(&self) -> Option<u64> {

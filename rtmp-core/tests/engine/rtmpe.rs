@@ -20,8 +20,6 @@ fn by_rtmpe(mut served: Served) -> Served {
 fn what_a_client_publishes_encrypted_every_player_gets_unchanged() {
     let mut config = ServerConfig::default();
     config.session.accept_encryption = true;
-    // The film is written at once, and encrypting it takes a while: no player is to count as slow.
-    config.player_limits.millis = 60_000;
     let served = serve_with(AcceptAll, 2, config, ApplicationConfig::default());
     everybody_gets_everything(&by_rtmpe(served));
 }

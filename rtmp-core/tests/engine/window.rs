@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rtmp_core::{ApplicationHandler, CallRequest};
+use rtmp_core::{ApplicationHandler, CallRequest, FourCc, Frame, PublishMode};
 
-use crate::support::{PATIENCE, serve};
+use crate::support::{PATIENCE, Seen, code, connected, serve, stream, subscriber, wait_status};
 
 /// Handshake and connect of a captured publisher.
 const CONNECT: &[u8] = include_bytes!("../vectors/publish_client.bin");
@@ -52,4 +52,58 @@ fn unacknowledged_bytes_never_exceed_a_hard_limit() {
         socket.read_exact(&mut window[start..]).unwrap();
         assert!(nothing_comes(&mut socket), "after {acknowledged}");
     }
+}
+
+/// Limits what clients may send, and lifts the limit when it is told to.
+struct Throttle(std::sync::mpsc::SyncSender<rtmp_core::Client>);
+
+impl rtmp_core::ApplicationHandler for Throttle {
+    fn on_connect(&self, request: rtmp_core::ConnectRequest) {
+        let client = request.client().clone();
+        request.accept();
+        client
+            .set_bandwidth_limit(rtmp_core::Direction::In, Some(4_096))
+            .unwrap();
+        let _ = self.0.send(client);
+    }
+}
+
+#[test]
+fn a_limit_that_is_lifted_lets_the_rest_come_at_once_and_closing_loses_nothing() {
+    let (sender, clients) = std::sync::mpsc::sync_channel(1);
+    let served = serve(Throttle(sender), 2);
+    let (subscriber, seen) = subscriber();
+    let live = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let _watch = live.subscribe(Default::default(), subscriber);
+    let (connection, statuses) = connected(&served.engine, &served.url);
+    let client = clients.recv_timeout(PATIENCE).unwrap();
+    let (out, events) = stream(&connection);
+    out.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&events, "NetStream.Publish.Start");
+    for number in 0..60 {
+        out.write(&Frame::video(
+            FourCc::AVC1,
+            number * 40,
+            number % 10 == 0,
+            0,
+            &[7; 100_000],
+        ))
+        .unwrap();
+    }
+    let lifted = std::time::Instant::now();
+    client
+        .set_bandwidth_limit(rtmp_core::Direction::In, None)
+        .unwrap();
+    connection.close();
+    let mut times = Vec::new();
+    while times.len() < 60 {
+        match crate::support::seen(&seen) {
+            Seen::Frame(frame) => times.push(frame.timestamp_ms),
+            Seen::Published => {}
+            Seen::Unpublished => panic!("{} of 60 frames", times.len()),
+        }
+    }
+    assert_eq!(code(&statuses), "NetConnection.Connect.Closed");
+    // Neither waited for a deadline that held under the limit, nor for that of last words.
+    assert!(lifted.elapsed().as_millis() < 4_000, "{:?}", lifted.elapsed());
 }

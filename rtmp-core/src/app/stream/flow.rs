@@ -1,6 +1,8 @@
 //! Which messages a player gets: what it asked for, and what its connection keeps up with.
 
 use std::collections::VecDeque;
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use crate::app::stream::LiveMessage;
 use crate::media::MediaKind;
@@ -10,7 +12,8 @@ use crate::media::MediaKind;
 pub struct FlowLimits {
     /// Bytes waiting to be sent.
     pub bytes: usize,
-    /// Milliseconds of media waiting to be sent.
+    /// Milliseconds of media waiting to be sent, the oldest of it for as long: what a publisher sends faster than it plays
+    /// does not count against a player that takes it as fast.
     pub millis: u32,
 }
 
@@ -58,8 +61,19 @@ pub struct PlayerFlow {
     paused: bool,
     /// The player could not keep up since this was asked last.
     overrun: bool,
-    /// (bytes written when this was queued last, its timestamp), oldest first, while something waits.
-    marks: VecDeque<(u64, u32)>,
+    /// What was queued while much waited, oldest first.
+    marks: VecDeque<Mark>,
+    /// Milliseconds since any moment.
+    clock: fn() -> u64,
+}
+
+/// A message that was queued behind others.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    /// Bytes written in all when it is sent.
+    end: u64,
+    timestamp: u32,
+    queued_at: u64,
 }
 
 /// Marks are only kept for connections with at least this much waiting, and this far apart.
@@ -80,6 +94,7 @@ impl PlayerFlow {
             paused: false,
             overrun: false,
             marks: VecDeque::new(),
+            clock: millis,
         }
     }
 
@@ -194,13 +209,18 @@ impl PlayerFlow {
 
     /// Whether more media waits than the limit in time allows.
     fn is_late(&mut self, timestamp: u32, backlog: Backlog) -> bool {
-        while self.marks.front().is_some_and(|(end, _)| *end <= backlog.written) {
+        while self.marks.front().is_some_and(|mark| mark.end <= backlog.written) {
             self.marks.pop_front();
         }
-        let oldest = self.marks.front().map_or(timestamp, |(_, time)| *time);
+        let Some(oldest) = self.marks.front() else {
+            return false;
+        };
         // A jump back in time wraps to a huge distance and means nothing.
-        let waiting = timestamp.wrapping_sub(oldest);
-        waiting > self.limits.millis && waiting < 1 << 31
+        let waiting = timestamp.wrapping_sub(oldest.timestamp);
+        // The clock is only asked when it matters.
+        waiting > self.limits.millis
+            && waiting < 1 << 31
+            && (self.clock)().saturating_sub(oldest.queued_at) >= u64::from(self.limits.millis)
     }
 
     fn mark(&mut self, timestamp: u32, backlog: Backlog) {
@@ -210,12 +230,20 @@ impl PlayerFlow {
         let due = self
             .marks
             .back()
-            .is_none_or(|(_, time)| timestamp.wrapping_sub(*time) >= MARK_EVERY_MILLIS);
+            .is_none_or(|mark| timestamp.wrapping_sub(mark.timestamp) >= MARK_EVERY_MILLIS);
         if due {
-            self.marks
-                .push_back((backlog.written + backlog.waiting as u64, timestamp));
+            self.marks.push_back(Mark {
+                end: backlog.written + backlog.waiting as u64,
+                timestamp,
+                queued_at: (self.clock)(),
+            });
         }
     }
+}
+
+fn millis() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -277,9 +305,26 @@ mod tests {
         );
     }
 
+    thread_local! {
+        static NOW: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    #[test]
+    fn a_publisher_faster_than_its_media_makes_no_player_late() {
+        let mut flow = flow();
+        flow.clock = || NOW.get();
+        let stuck = waiting(100 << 10);
+        assert_eq!(flow.judge(&message(0, 0, KEY), stuck), Verdict::Send);
+        NOW.set(999);
+        assert_eq!(flow.judge(&message(1, 60_000, INTER), stuck), Verdict::Send);
+        NOW.set(1_000);
+        assert_eq!(flow.judge(&message(2, 60_040, INTER), stuck), Verdict::Drop);
+    }
+
     #[test]
     fn media_older_than_the_limit_in_time_is_dropped() {
         let mut flow = flow();
+        flow.clock = || NOW.replace(NOW.get() + 1_000);
         let stuck = Backlog {
             written: 0,
             waiting: 100 << 10,
