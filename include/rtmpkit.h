@@ -2046,7 +2046,8 @@ rtmpkit_result rtmpkit_net_connection_create(struct rtmpkit_engine *engine,
 
 /**
  * Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
- * in the URL is left out. After `NetConnection.Connect.Closed` it may connect again.
+ * in the URL is left out. `http://` and `https://` lead to a Flash Remoting gateway, which takes calls and nothing else,
+ * in the encoding of `object_encoding`; nothing is sent before the first call. After `NetConnection.Connect.Closed` it may connect again.
  * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_connection_connect(struct rtmpkit_net_connection *connection,
@@ -2065,6 +2066,16 @@ rtmpkit_result rtmpkit_net_connection_call(struct rtmpkit_net_connection *connec
                                            size_t count,
                                            rtmpkit_reply_fn reply,
                                            void *user_data);
+
+/**
+ * Adds a header to every request from now on to a Flash Remoting gateway, in place of one of that name; NULL for `value`
+ * takes it away. A service that does not know one that it `must_understand` refuses the calls. RTMP has no such headers: it
+ * means nothing there. Since 0.1.
+ */
+rtmpkit_result rtmpkit_net_connection_add_header(struct rtmpkit_net_connection *connection,
+                                                 const char *name,
+                                                 bool must_understand,
+                                                 const struct rtmpkit_value *value);
 
 /** Whether the server accepted the connection and it still stands. Since 0.1. */
 bool rtmpkit_net_connection_is_connected(struct rtmpkit_net_connection *connection);

@@ -151,6 +151,13 @@ public:
       return rtmpkit_net_connection_call(get(), method.c_str(), array.data(), array.size(), function, user_data);
     });
   }
+  // Adds a header to every request from now on to a Flash Remoting gateway, in place of one of that name.
+  void add_header(const std::string &name, bool must_understand, const Value &value) {
+    detail::check(rtmpkit_net_connection_add_header(get(), name.c_str(), must_understand, value.get()));
+  }
+  void remove_header(const std::string &name) {
+    detail::check(rtmpkit_net_connection_add_header(get(), name.c_str(), false, nullptr));
+  }
   // Opens a stream; the connection must be connecting or connected.
   NetStream stream(NetStreamEvents wanted = {}) {
     auto events = std::make_unique<NetStreamEvents>(std::move(wanted));

@@ -212,7 +212,8 @@ pub unsafe extern "C" fn rtmpkit_net_connection_create(
 }
 
 /// Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
-/// in the URL is left out. After `NetConnection.Connect.Closed` it may connect again.
+/// in the URL is left out. `http://` and `https://` lead to a Flash Remoting gateway, which takes calls and nothing else,
+/// in the encoding of `object_encoding`; nothing is sent before the first call. After `NetConnection.Connect.Closed` it may connect again.
 /// Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_connection_connect(
@@ -254,6 +255,28 @@ pub unsafe extern "C" fn rtmpkit_net_connection_call(
             .connection
             .call(method, args, Some(reply))
             .inspect_err(|_| question.forget())?;
+        Ok(0)
+    })
+}
+
+/// Adds a header to every request from now on to a Flash Remoting gateway, in place of one of that name; NULL for `value`
+/// takes it away. A service that does not know one that it `must_understand` refuses the calls. RTMP has no such headers: it
+/// means nothing there. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_net_connection_add_header(
+    connection: *mut rtmpkit_net_connection,
+    name: *const c_char,
+    must_understand: bool,
+    value: *const rtmpkit_value,
+) -> rtmpkit_result {
+    entry!(|host| {
+        let (handle, name) = (host.handle(connection)?, host.text(name, "name")?);
+        let value = host.optional_handle(value)?.map(|value| value.to_value());
+        handle.connection.add_header(
+            name,
+            must_understand,
+            value.unwrap_or(rtmp_core::Value::Undefined),
+        );
         Ok(0)
     })
 }

@@ -184,6 +184,7 @@ table![
     rtmpkit_net_connection_create,
     rtmpkit_net_connection_connect,
     rtmpkit_net_connection_call,
+    rtmpkit_net_connection_add_header,
     rtmpkit_net_connection_is_connected,
     rtmpkit_net_connection_uri,
     rtmpkit_net_connection_stats,

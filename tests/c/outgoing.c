@@ -3,6 +3,7 @@
  * connect, the outgoing buffer, the time published, data messages.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "gateway.h"
 #include "harness.h"
 
 /* An application beside the harness's: what its clients said, and what to do with them. */
@@ -273,11 +274,63 @@ static void s3_s6_s7_a_publisher_knows_what_it_sends(void) {
   stop(&served);
 }
 
+static void on_answer(void *user_data, const rtmpkit_value *result, const rtmpkit_status *error) {
+  struct seen *seen = user_data;
+  const char *text = "";
+  if (result) OK(rtmpkit_value_get_string(result, &text, NULL));
+  pthread_mutex_lock(&seen->lock);
+  note(seen->text, error ? error->code : text);
+  count(seen, &seen->replies);
+  pthread_mutex_unlock(&seen->lock);
+}
+
+static void n1_n2_n3_calls_to_a_gateway(void) {
+  for (int encoding = 0; encoding <= 3; encoding += 3) {
+    struct gateway gateway;
+    struct served served;
+    struct seen client, answers;
+    rtmpkit_net_connection_config config = settings();
+    rtmpkit_net_connection_events events;
+    rtmpkit_net_connection *connection = NULL;
+    rtmpkit_value *ticket = rtmpkit_value_string("t7"), *text = rtmpkit_value_string("x");
+    const rtmpkit_value *args[] = {text};
+    char url[64];
+    serve(&served, NULL, NULL);
+    gateway_open(&gateway);
+    seen_init(&client), seen_init(&answers);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/gateway", gateway.port);
+    rtmpkit_net_connection_events_init(&events, sizeof events);
+    events.on_status = on_status;
+    events.on_release = on_release;
+    config.object_encoding = encoding;
+    OK(rtmpkit_net_connection_create(served.engine, &config, &events, &client, &connection));
+    OK(rtmpkit_net_connection_add_header(connection, "ticket", true, ticket));
+    OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+    CHECK(rtmpkit_net_connection_is_connected(connection));
+    comes(&client, "NetConnection.Connect.Success");
+    OK(rtmpkit_net_connection_call(connection, "a.b", args, 1, on_answer, &answers));
+    CHECK(wait_for(&answers, &answers.replies, 1) && strcmp(answers.text, "y") == 0);
+    CHECK(gateway.body[1] == encoding && gateway_saw(&gateway, "\0\3a.b\0\2/1\0\0\0\11\n\0\0\0\1\2\0\1x", 22));
+    CHECK(gateway_saw(&gateway, "\0\6ticket\1\0\0\0\5\2\0\2t7", 18));
+    OK(rtmpkit_net_connection_add_header(connection, "ticket", false, NULL));
+    OK(rtmpkit_net_connection_call(connection, "a.fail", NULL, 0, on_answer, &answers));
+    CHECK(wait_for(&answers, &answers.replies, 2) && strcmp(answers.text, "Server.No") == 0);
+    CHECK(!gateway_saw(&gateway, "ticket", 6));
+    OK(rtmpkit_net_connection_close(connection));
+    CHECK(wait_for(&client, &client.closes, 1));
+    disconnect(connection, &client);
+    rtmpkit_value_unref(ticket), rtmpkit_value_unref(text);
+    gateway_close(&gateway);
+    stop(&served);
+  }
+}
+
 int main(void) {
   p18_users_of_an_application_log_in();
   p18_the_host_checks_a_login();
   n6_p2_p12_what_a_connection_announces();
   s3_s6_s7_a_publisher_knows_what_it_sends();
+  n1_n2_n3_calls_to_a_gateway();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

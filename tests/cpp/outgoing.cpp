@@ -1,5 +1,6 @@
 // What a host in C++ sets and reads of outgoing connections and streams: logging in, encodings, handshakes, the object of
 // connect, the outgoing buffer, the time published, data messages.
+#include "../c/gateway.h"
 #include "harness.hpp"
 
 namespace {
@@ -115,6 +116,33 @@ void s3_s6_s7_a_publisher_knows_what_it_sends() {
   comes(played, "hello");
 }
 
+void n1_n2_n3_calls_to_a_gateway() {
+  Mail client;
+  gateway gateway;
+  gateway_open(&gateway);
+  Served served({});
+  rtmpkit::NetConnectionEvents events;
+  events.on_status = [&](const rtmpkit::Status &status) { client.put(status.code); };
+  rtmpkit::NetConnection connection(served.engine, std::move(events));
+  connection.add_header("ticket", true, "t7");
+  connection.connect("http://127.0.0.1:" + std::to_string(gateway.port) + "/gateway");
+  CHECK(connection.is_connected());
+  comes(client, "NetConnection.Connect.Success");
+  const auto answer = [&](const rtmpkit::Value *result, const rtmpkit::Status *error) {
+    client.put(error != nullptr ? error->code : result->as_string().value_or(""));
+  };
+  connection.call("a.b", {"x"}, answer);
+  comes(client, "y");
+  CHECK(gateway_saw(&gateway, "\0\6ticket\1\0\0\0\5\2\0\2t7", 18));
+  connection.remove_header("ticket");
+  connection.call("a.fail", {}, answer);
+  comes(client, "Server.No");
+  CHECK(!gateway_saw(&gateway, "ticket", 6));
+  connection.close();
+  comes(client, "NetConnection.Connect.Closed");
+  gateway_close(&gateway);
+}
+
 }  // namespace
 
 int main() {
@@ -123,6 +151,7 @@ int main() {
     p18_users_of_an_application_log_in();
     n6_p2_p12_what_a_connection_announces();
     s3_s6_s7_a_publisher_knows_what_it_sends();
+    n1_n2_n3_calls_to_a_gateway();
   } catch (const std::exception &error) {
     std::printf("not expected: %s\n", error.what());
     failures++;

@@ -159,6 +159,17 @@ impl RawConnection {
             .or_raise()
     }
 
+    /// Adds a header to requests to a gateway; `None` takes it away.
+    fn add_header(&self, name: &str, must_understand: bool, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = if value.is_none() {
+            core::Value::Undefined
+        } else {
+            value::from_py(value)?
+        };
+        self.core.add_header(name, must_understand, value);
+        Ok(())
+    }
+
     /// Opens a stream; when `capacity` frames wait in it, frames are dropped to the next keyframe.
     #[pyo3(signature = (capacity = 1024))]
     fn stream(&self, capacity: usize) -> PyResult<RawStream> {

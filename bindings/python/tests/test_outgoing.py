@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +136,37 @@ def test_s3_s6_s7_a_publisher_knows_what_it_sends(server: rtmpkit.Server, url: s
             for number in range(2_000):
                 out.write_video(bytes(100_000), number * 40, keyframe=True)
         out.wait_writable(PATIENCE)
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    """The URL of a Flash Remoting gateway by Py3AMF."""
+    program = Path(__file__).parents[3] / "tests/python/gateway.py"
+    with subprocess.Popen([sys.executable, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdin is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("encoding", [0, 3])
+def test_n1_n2_n3_calls_to_a_gateway(gateway: str, encoding: int) -> None:
+    with rtmpkit.NetConnection(gateway, options=ConnectOptions(object_encoding=encoding)) as nc:
+        assert nc.connected and nc.uri == gateway
+        assert nc.call("test.version") == encoding
+        assert nc.call("test.echo", {"a": ["x", True]}) == {"a": ["x", True]}
+        nc.add_header("ticket", "t7")
+        assert nc.call("test.headers") == {"ticket": "t7"}
+        nc.add_header("ticket", None)
+        assert nc.call("test.headers") == {}
+        with pytest.raises(rtmpkit.CallFailed, match="there is no such thing") as caught:
+            nc.call("test.fail")
+        assert caught.value.code == "LookupError"
+        with pytest.raises(rtmpkit.Error):
+            nc.publish("cam")
+    assert not nc.connected
+
+    async def ask() -> object:
+        async with rtmpkit.aio.NetConnection(gateway) as connection:
+            return await connection.call("test.add", 1, 2.5)
+
+    assert asyncio.run(ask()) == 3.5

@@ -11,6 +11,7 @@ mod error;
 mod graph;
 mod limits;
 mod object;
+mod packet;
 mod registry;
 #[cfg(test)]
 mod roundtrip;
@@ -21,6 +22,7 @@ pub use array::{Array, Dictionary, ObjectVector, Vector};
 pub use error::AmfError;
 pub use limits::{Limits, MAX_DEPTH};
 pub use object::Object;
+pub use packet::{Packet, PacketHeader, PacketMessage};
 pub use registry::{ClassHook, ClassRegistry, Externalizable};
 pub use string::Str;
 pub use value::{Date, Value};

@@ -8,6 +8,7 @@ mod proxy;
 pub(crate) mod reconnect;
 pub(crate) mod relay;
 mod remote_state;
+mod remoting;
 mod shared_object;
 
 pub use call::ServerCall;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::amf::{ClassHook, ClassRegistry, Value};
+use crate::amf::{ClassHook, ClassRegistry, PacketHeader, Value};
 use crate::app::data::read_data;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::stats::{Traffic, TrafficStats};
 use crate::client::reconnect::parse_server;
+use crate::client::remoting::{Gateway, is_gateway};
 use crate::client::{Reconnect, RemoteObjects, ServerCall, StreamCore};
 use crate::engine::{
     ClientCommand, ClientStart, Engine, Link, Mailbox, Post, Route, TlsTrust, TlsTrustCache,
@@ -85,6 +86,8 @@ pub(crate) struct ConnectionCore {
     is_blocked: AtomicBool,
     classes: Mutex<Arc<ClassRegistry>>,
     pub(super) tls: TlsTrustCache,
+    /// Headers for a Flash Remoting gateway.
+    pub(super) headers: Mutex<Vec<PacketHeader>>,
     pub(super) engine: Engine,
     /// The worker that it is to live on.
     home: Option<Arc<Mailbox>>,
@@ -114,6 +117,8 @@ enum Phase {
         id: u64,
         connected: bool,
     },
+    /// Calls go to a Flash Remoting gateway.
+    Gateway(Arc<Gateway>),
 }
 
 /// Commands kept until the connection stands.
@@ -156,6 +161,7 @@ impl NetConnection {
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
             tls: TlsTrustCache::default(),
+            headers: Mutex::default(),
             engine: engine.clone(),
             home,
             handler,
@@ -179,7 +185,13 @@ impl NetConnection {
     /// the outcome comes as a status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
     /// User and password, here or in the settings, answer a server that asks for them by Adobe's or Limelight's
     /// authentication.
+    ///
+    /// `http://` and `https://` lead to a Flash Remoting gateway: it takes [calls](Self::call) and nothing else, their encoding
+    /// being that of the settings. Nothing is sent before the first call; NetConnection.Connect.Success comes at once.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
+        if is_gateway(url) {
+            return self.core.begin_remoting(url);
+        }
         let parsed: RtmpUrl = parse_server(url)?;
         let mut session = self
             .core
@@ -235,7 +247,11 @@ impl NetConnection {
 
     /// Whether the server accepted the connection and it still stands.
     pub fn is_connected(&self) -> bool {
-        matches!(self.core.state.lock().phase, Phase::Open { connected: true, .. })
+        let state = self.core.state.lock();
+        matches!(
+            state.phase,
+            Phase::Open { connected: true, .. } | Phase::Gateway(_)
+        )
     }
 
     /// The URI connected to (`tcUrl`), empty before the first connect.
@@ -278,8 +294,13 @@ impl ConnectionCore {
     /// Sends a command to the worker, or keeps it until there is one.
     pub(crate) fn send(&self, command: ClientCommand) -> Result<()> {
         let mut state = self.state.lock();
+        if let Phase::Gateway(gateway) = &state.phase {
+            let gateway = Arc::clone(gateway);
+            drop(state);
+            return gateway.send(self, command);
+        }
         match &state.phase {
-            Phase::Idle => Err(Error::WrongState(
+            Phase::Idle | Phase::Gateway(_) => Err(Error::WrongState(
                 "the connection is not connecting or connected".to_owned(),
             )),
             Phase::Opening if state.waiting.len() >= MAX_WAITING => {
@@ -464,6 +485,14 @@ impl ConnectionCore {
         state.uri = uri;
         state.enhanced = Capabilities::default();
         Ok(())
+    }
+
+    fn begin_remoting(self: &Arc<Self>, url: &str) -> Result<()> {
+        let session = self.config.session.clone().unwrap_or_default();
+        let gateway = Gateway::new(self, url, &session)?;
+        self.begin(url.to_owned())?;
+        self.state.lock().phase = Phase::Gateway(Arc::clone(&gateway));
+        gateway.greet(self).inspect_err(|_| self.reset())
     }
 
     fn start(self: &Arc<Self>, session: ClientSessionConfig, route: Route) {

@@ -29,13 +29,13 @@ const THREADS: usize = 2;
 const QUEUE: usize = 1024;
 
 impl BlockingPool {
-    pub(crate) fn start(thread_start: &ThreadStart) -> Result<Self> {
+    pub(crate) fn start(name: &str, thread_start: &ThreadStart) -> Result<Self> {
         let (jobs, source) = sync_channel::<Job>(QUEUE);
         let source = Arc::new(Mutex::new(source));
         for number in 0..THREADS {
             let (source, thread_start) = (Arc::clone(&source), thread_start.clone());
             thread::Builder::new()
-                .name(format!("rtmpkit-disk-{number}"))
+                .name(format!("rtmpkit-{name}-{number}"))
                 .spawn(move || {
                     thread_start.run();
                     serve(&source);

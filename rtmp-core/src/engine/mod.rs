@@ -38,8 +38,8 @@ pub(crate) use mailbox::{Link, Mailbox, Post, on_library_thread};
 pub use queue::Queue;
 pub(crate) use server::ServerCore;
 pub use server::{Server, ServerConfig, ServerStats};
-pub(crate) use tls::TlsTrustCache;
 pub use tls::{TlsIdentity, TlsTrust};
+pub(crate) use tls::{TlsTrustCache, provider as tls_provider, trusted as tls_certificates};
 use worker::Worker;
 
 /// Settings of an engine.
@@ -107,6 +107,9 @@ struct EngineInner {
 pub(crate) struct Shared {
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) blocking: Mutex<Option<Arc<BlockingPool>>>,
+    /// Threads for requests by HTTP, which may take long; made with the first.
+    remoting: Mutex<Option<Arc<BlockingPool>>>,
+    thread_start: ThreadStart,
     servers: Mutex<Vec<Weak<ServerCore>>>,
     files: FilesInUse,
     ports: Ports,
@@ -132,7 +135,9 @@ impl Engine {
             ports: mailboxes.iter().map(port).collect(),
             mailboxes,
             io_uring: config.io_uring,
-            blocking: Mutex::new(Some(Arc::new(BlockingPool::start(&config.thread_start)?))),
+            blocking: Mutex::new(Some(Arc::new(BlockingPool::start("disk", &config.thread_start)?))),
+            remoting: Mutex::default(),
+            thread_start: config.thread_start.clone(),
             servers: Mutex::default(),
             files: FilesInUse::default(),
             next: AtomicUsize::new(0),
@@ -205,6 +210,20 @@ impl Engine {
     pub(crate) fn run_blocking(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
         let pool = self.inner.shared.blocking.lock().clone();
         pool.ok_or(Error::Closed("engine"))?.run(job)
+    }
+
+    /// Runs a job that may wait long for somebody else.
+    pub(crate) fn run_remoting(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
+        let shared = &self.inner.shared;
+        let mut pool = shared.remoting.lock();
+        if shared.closed.load(Acquire) {
+            return Err(Error::Closed("engine"));
+        }
+        if pool.is_none() {
+            *pool = Some(Arc::new(BlockingPool::start("http", &shared.thread_start)?));
+        }
+        pool.as_ref()
+            .map_or(Err(Error::Closed("engine")), |pool| pool.run(job))
     }
 
     pub(crate) fn disk(&self) -> Arc<dyn Disk> {
@@ -297,6 +316,7 @@ impl Shared {
             return;
         }
         self.blocking.lock().take();
+        self.remoting.lock().take();
         for mailbox in &self.mailboxes {
             mailbox.post(Post::Shutdown);
         }

@@ -24,6 +24,7 @@ mod recorded;
 mod recorded_containers;
 mod recorded_host;
 mod relay;
+mod remoting;
 #[cfg(feature = "rtmpe")]
 mod rtmpe;
 mod shared_object;

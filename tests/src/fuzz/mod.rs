@@ -5,6 +5,7 @@
 
 pub mod amf0;
 pub mod amf3;
+pub mod amf_packet;
 pub mod chunk_reader;
 pub mod client_session;
 pub mod flv;
@@ -30,7 +31,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "handshake",
         run: handshake::run,
@@ -46,6 +47,10 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "amf3",
         run: amf3::run,
+    },
+    Target {
+        name: "amf_packet",
+        run: amf_packet::run,
     },
     Target {
         name: "messages",

@@ -62,6 +62,17 @@ const CHUNKS: [&str; 34] = [
      16 000001 000000 00 000000 00 0000000C",
 ];
 
+/// Packets of Flash Remoting after the byte of choices, in hexadecimal.
+const PACKETS: [&str; 7] = [
+    "00 0000 0000 0001 0003 612E62 0002 2F31 00000009 0A 00000001 02 0001 78",
+    "00 0000 0000 0001 000B 2F312F6F6E526573756C74 0004 6E756C6C 00000004 02 0001 79",
+    "01 0003 0001 0001 68 01 FFFFFFFF 11 09 03 01 04 01 0001 0001 74 0002 2F31 FFFFFFFF 11 0A 0B 01 03 61 05 3FF0000000000000 01",
+    "00 0000 0002 0001 61 00 00000000 05 0001 62 00 00000000 07 0000 0000",
+    "01 0000 0000 0002 0000 0000 00000004 03 0000 09 0000 0000 00000003 07 0000",
+    "00 0000 FFFF",
+    "00 0000 0000 FFFF 0000 0000 00000001 05",
+];
+
 /// Message bodies after the bytes that say of which type and under which limits, in hexadecimal.
 const MESSAGES: [&str; 15] = [
     // Shared objects: use, a change of two slots in each direction, send, status, names, kinds unknown and cut short.
@@ -273,6 +284,9 @@ pub fn all() -> Vec<Seed> {
     }
     for text in MEDIA {
         add("media_tags", hex(text));
+    }
+    for text in PACKETS {
+        add("amf_packet", hex(text));
     }
     for text in MESSAGES {
         add("messages", hex(text));

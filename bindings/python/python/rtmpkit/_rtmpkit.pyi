@@ -1377,6 +1377,9 @@ class RawConnection:
     ) -> None:
         """Calls a method; `done(result, error)` runs where `queue` is served."""
 
+    def add_header(self, name: str, must_understand: bool, value: Any) -> None:
+        """Adds a header to requests to a gateway; `None` takes it away."""
+
     def stream(self, capacity: int = 1024) -> RawStream:
         """Opens a stream; when `capacity` frames wait in it, frames are dropped to the next keyframe."""
 

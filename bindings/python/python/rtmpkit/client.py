@@ -203,6 +203,8 @@ class NetConnection:
             with nc.play("cam") as frames:
                 for frame in frames: ...
 
+    `http://` and `https://` lead to a Flash Remoting gateway, which takes calls and nothing else: `nc.call("service.method")`.
+
     Raises `Rejected` when the server refuses, `ConnectError` when there is none, `Timeout` when it does not answer.
     """
 
@@ -313,6 +315,13 @@ class NetConnection:
     def notify(self, method: str, *args: Any) -> None:
         """Calls a method of the server and asks for no result."""
         self._raw.notify(method, args)
+
+    def add_header(self, name: str, value: Any, *, must_understand: bool = False) -> None:
+        """Adds a header to every request from now on to a Flash Remoting gateway; `None` takes it away.
+
+        A service that does not know one that it must understand refuses the calls. RTMP has no such headers.
+        """
+        self._raw.add_header(name, must_understand, value)
 
     @overload
     def shared_object(

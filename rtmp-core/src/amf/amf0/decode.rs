@@ -101,6 +101,17 @@ impl<'a> Decoder<'a> {
             .inspect_err(|error| self.failed = Some(error.clone()))
     }
 
+    /// Forgets what may be referred to; the limits go on counting.
+    pub(in crate::amf) fn begin_part(&mut self) {
+        self.graph = Graph::new("AMF0 object");
+        self.avmplus = amf3::Tables::new();
+    }
+
+    /// What stands between values.
+    pub(in crate::amf) fn fields(&mut self) -> &mut Cursor<'a> {
+        &mut self.cursor
+    }
+
     fn value(&mut self, top: bool) -> Result<Value, AmfError> {
         let offset = self.cursor.position();
         let kind = self.cursor.u8()?;

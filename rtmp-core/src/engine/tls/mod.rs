@@ -10,9 +10,9 @@ use rustls::crypto::CryptoProvider;
 pub use identity::TlsIdentity;
 pub(crate) use identity::server_config;
 pub use trust::TlsTrust;
-pub(crate) use trust::{TlsStart, TlsTrustCache};
+pub(crate) use trust::{TlsStart, TlsTrustCache, trusted};
 
 /// The one implementation of the ciphers, chosen here so that a host's choice for its own TLS neither helps nor harms.
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

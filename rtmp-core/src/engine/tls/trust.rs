@@ -73,6 +73,22 @@ fn client_config(trust: &TlsTrust) -> Result<Arc<ClientConfig>> {
     ))
 }
 
+/// The certificates of those who are trusted; none for who accepts any.
+pub(crate) fn trusted(trust: &TlsTrust) -> Result<Vec<CertificateDer<'static>>> {
+    let certificates = match trust {
+        TlsTrust::System => rustls_native_certs::load_native_certs().certs,
+        TlsTrust::Authorities(pem) => {
+            let certificates = CertificateDer::pem_slice_iter(pem).collect::<std::result::Result<_, _>>();
+            certificates.map_err(|error| TlsError::NoRoots(error.to_string()))?
+        }
+        TlsTrust::InsecureAcceptAny => return Ok(Vec::new()),
+    };
+    if certificates.is_empty() {
+        return Err(TlsError::NoRoots("there is no certificate".to_owned()).into());
+    }
+    Ok(certificates)
+}
+
 fn own_roots(pem: &[u8]) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {

@@ -285,6 +285,13 @@ class NetConnection:
         """Calls a method of the server and asks for no result."""
         self._connected().notify(method, args)
 
+    def add_header(self, name: str, value: Any, *, must_understand: bool = False) -> None:
+        """Adds a header to every request from now on to a Flash Remoting gateway; `None` takes it away.
+
+        A service that does not know one that it must understand refuses the calls. RTMP has no such headers.
+        """
+        self._connected().add_header(name, must_understand, value)
+
     @property
     def connected(self) -> bool:
         """Whether the connection stands."""
