@@ -7,6 +7,7 @@ mod classes;
 mod client;
 mod codes;
 mod connect;
+mod digest;
 mod enhanced;
 mod hostile;
 mod live;

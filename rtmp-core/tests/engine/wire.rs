@@ -29,14 +29,19 @@ const HANDSHAKE: usize = 3073;
 impl Wire {
     /// A client that has shaken hands.
     pub fn open(served: &Served) -> Self {
+        let mut hello = vec![0; HANDSHAKE];
+        hello[0] = 3;
+        Self::open_with(served, &mut hello)
+    }
+
+    /// A client that has sent this for C0, C1 and C2; it becomes what the server sent for S0, S1 and S2.
+    pub fn open_with(served: &Served, hello: &mut [u8]) -> Self {
         let address = served.url.trim_start_matches("rtmp://");
         let address = address.split('/').next().unwrap_or_default();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut hello = vec![0; HANDSHAKE];
-        hello[0] = 3;
-        socket.write_all(&hello).unwrap();
-        socket.read_exact(&mut hello).unwrap();
+        socket.write_all(hello).unwrap();
+        socket.read_exact(hello).unwrap();
         Self {
             socket,
             reader: ChunkReader::new(ReaderLimits::default()),
