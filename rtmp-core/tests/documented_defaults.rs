@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rtmp_core::amf::Limits;
 use rtmp_core::session::{ServerSessionConfig, SessionLimits, SessionTimeouts};
-use rtmp_core::{ApplicationConfig, FlowLimits, ServerConfig, SharedObjectConfig};
+use rtmp_core::{ApplicationConfig, BackOff, FlowLimits, RelayConfig, ServerConfig, SharedObjectConfig};
 
 #[test]
 fn the_security_page_names_every_default_rightly() {
@@ -25,6 +25,7 @@ fn the_security_page_names_every_default_rightly() {
 fn real() -> BTreeMap<String, u64> {
     let (server, application) = (ServerConfig::default(), ApplicationConfig::default());
     let ServerSessionConfig { limits, timeouts, .. } = ServerSessionConfig::default();
+    let relay = RelayConfig::default();
     let mut real = BTreeMap::new();
     macro_rules! settings {
         ($($owner:ident::$field:ident = $from:expr;)*) => {
@@ -37,6 +38,11 @@ fn real() -> BTreeMap<String, u64> {
         };
     }
     settings! {
+        RelayConfig::answer_timeout_ms = relay;
+        RelayConfig::silence_ms = relay;
+        RelayConfig::hold_ms = relay;
+        BackOff::first_ms = relay.back_off;
+        BackOff::max_ms = relay.back_off;
         SessionTimeouts::handshake_ms = timeouts;
         SessionTimeouts::connect_ms = timeouts;
         SessionTimeouts::ping_interval_ms = timeouts;
@@ -81,12 +87,15 @@ fn real() -> BTreeMap<String, u64> {
     real
 }
 
-/// Setting and first number of the default, of each row that names a setting.
+/// Setting and first number of the default, of each row of three that names a setting; rows of four are about queues.
 fn documented() -> BTreeMap<String, u64> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/security.md");
     let page = std::fs::read_to_string(page).expect("docs/security.md can be read");
     let rows = page.lines().filter_map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if cells.len() != 5 {
+            return None;
+        }
         let setting = cells.get(2)?.strip_prefix('`')?.strip_suffix('`')?;
         let digits = cells
             .get(3)?

@@ -431,7 +431,87 @@ static void s2_netstream_buffer_full_empty_and_flush(void) {
   stop(&served);
 }
 
+/* Waits until the server has done what was asked of it before. */
+static void settle(rtmpkit_net_connection *connection) {
+  struct seen reply;
+  seen_init(&reply);
+  OK(rtmpkit_net_connection_call(connection, "nothing", NULL, 0, on_reply, &reply));
+  CHECK(wait_for(&reply, &reply.replies, 1) && reply.errors == 1);
+}
+
+static void write_kind(rtmpkit_stream *stream, uint8_t type, uint64_t time, int32_t keyframe) {
+  rtmpkit_media media;
+  rtmpkit_media_init(&media, sizeof media);
+  media.type = type;
+  media.fourcc = type == RTMPKIT_MEDIA_VIDEO ? RTMPKIT_CODEC_AVC : RTMPKIT_CODEC_AAC;
+  media.flags = keyframe ? RTMPKIT_MEDIA_KEYFRAME : 0;
+  media.composition_ms = type == RTMPKIT_MEDIA_VIDEO ? 7 : 0;
+  media.timestamp_ms = time;
+  media.data = (const uint8_t *)"media";
+  media.len = 5;
+  OK(rtmpkit_stream_write(stream, &media));
+}
+
+/* One player without sound, one without pictures, one that pauses. */
+static void m1_each_player_gets_the_kinds_it_wants(void) {
+  struct served served;
+  struct seen clients[3], shown[3];
+  rtmpkit_net_connection *connections[3];
+  rtmpkit_net_stream *players[3] = {NULL, NULL, NULL};
+  rtmpkit_net_stream_events events;
+  rtmpkit_instance *instance = NULL;
+  rtmpkit_stream *stream = NULL;
+
+  serve(&served, NULL, NULL);
+  OK(rtmpkit_instance_get(served.application, NULL, &instance));
+  OK(rtmpkit_stream_publish(instance, "cam", RTMPKIT_PUBLISH_LIVE, &stream));
+  rtmpkit_net_stream_events_init(&events, sizeof events);
+  events.on_status = on_stream_status;
+  events.on_media = on_stream_media;
+  events.on_release = on_release;
+  for (int i = 0; i < 3; i++) {
+    connections[i] = connect_to(&served, "", &clients[i]);
+    seen_init(&shown[i]);
+    OK(rtmpkit_net_stream_create(connections[i], &events, &shown[i], &players[i]));
+    OK(rtmpkit_net_stream_play(players[i], "cam", NULL));
+    CHECK(told(&shown[i], "NetStream.Play.Start"));
+    settle(connections[i]);
+    shown[i].media = 0; /* What the server says of itself. */
+  }
+  OK(rtmpkit_net_stream_receive(players[0], false, true));
+  OK(rtmpkit_net_stream_receive(players[1], true, false));
+  OK(rtmpkit_net_stream_pause(players[2], true));
+  for (int i = 0; i < 3; i++) settle(connections[i]);
+  write_kind(stream, RTMPKIT_MEDIA_VIDEO, 0, 1);
+  write_kind(stream, RTMPKIT_MEDIA_AUDIO, 10, 0);
+  CHECK(wait_for(&shown[0], &shown[0].media, 1) && shown[0].last_time == 0 && shown[0].keyframes == 1);
+  CHECK(wait_for(&shown[1], &shown[1].media, 1) && shown[1].last_time == 10 && shown[1].keyframes == 0);
+
+  OK(rtmpkit_net_stream_receive(players[0], true, true));
+  OK(rtmpkit_net_stream_receive(players[1], true, true));
+  OK(rtmpkit_net_stream_pause(players[2], false));
+  for (int i = 0; i < 3; i++) settle(connections[i]);
+  CHECK(shown[2].media == 0);
+  /* Pictures come back with a keyframe. */
+  write_kind(stream, RTMPKIT_MEDIA_VIDEO, 40, 0);
+  write_kind(stream, RTMPKIT_MEDIA_VIDEO, 80, 1);
+  write_kind(stream, RTMPKIT_MEDIA_AUDIO, 90, 0);
+  CHECK(wait_for(&shown[0], &shown[0].media, 4) && shown[0].last_time == 90);
+  CHECK(wait_for(&shown[1], &shown[1].media, 3) && shown[1].keyframes == 1 && shown[1].last_time == 90);
+  CHECK(wait_for(&shown[2], &shown[2].media, 2) && shown[2].keyframes == 1 && shown[2].last_time == 90);
+  for (int i = 0; i < 3; i++) {
+    rtmpkit_net_stream_unref(players[i]);
+    CHECK(wait_for(&shown[i], &shown[i].releases, 1));
+    disconnect(connections[i], &clients[i]);
+    rtmpkit_buffer_unref(shown[i].payload);
+  }
+  rtmpkit_stream_unref(stream);
+  rtmpkit_instance_unref(instance);
+  stop(&served);
+}
+
 int main(void) {
+  m1_each_player_gets_the_kinds_it_wants();
   calls_of_the_server_are_answered_later();
   m10_p16_a_client_moves_when_its_host_says_so();
   a27_classes_hold_on_both_sides();

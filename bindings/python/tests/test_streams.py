@@ -182,3 +182,58 @@ def test_files_are_written_and_read(tmp_path: Path) -> None:
     with pytest.raises(OSError) as caught:
         rtmpkit.flv.Reader(tmp_path / "missing.flv")
     assert caught.value.errno == 2
+
+
+def settled(nc: rtmpkit.NetConnection) -> None:
+    """Returns when the server has done what was asked of it before."""
+    with pytest.raises(rtmpkit.CallFailed):
+        nc.call("nothing")
+
+
+def test_m1_each_player_gets_the_kinds_it_wants_and_nothing_while_it_pauses() -> None:
+    def picture(time: int, keyframe: bool) -> rtmpkit.Frame:
+        return rtmpkit.Frame.video(b"picture", time, keyframe=keyframe)
+
+    def sound(time: int) -> rtmpkit.Frame:
+        return rtmpkit.Frame.audio(b"sound", time)
+
+    def take(stream: rtmpkit.NetStream, count: int) -> list[tuple[str, int]]:
+        got: list[tuple[str, int]] = []
+        while len(got) < count:
+            frame = stream.read()
+            assert frame is not None
+            if frame.type != "data":
+                got.append((frame.type, frame.timestamp))
+        return got
+
+    with rtmpkit.Server("127.0.0.1:0", [rtmpkit.Application("live")]) as server:
+        url = f"rtmp://127.0.0.1:{server.port}/live"
+        with (
+            server.instance("live").publish("cam") as publication,
+            rtmpkit.NetConnection(url) as one,
+            rtmpkit.NetConnection(url) as two,
+            rtmpkit.NetConnection(url) as three,
+            one.play("cam", timeout=20) as deaf,
+            two.play("cam", timeout=20) as blind,
+            three.play("cam", timeout=20) as pausing,
+        ):
+            joined(publication.stream, 3)
+            deaf.receive(audio=False)
+            blind.receive(video=False)
+            pausing.pause()
+            for nc in (one, two, three):
+                settled(nc)
+            for frame in (picture(0, True), sound(10), picture(40, False), sound(50)):
+                publication.write(frame)
+            assert take(deaf, 2) == [("video", 0), ("video", 40)]
+            assert take(blind, 2) == [("audio", 10), ("audio", 50)]
+            deaf.receive()
+            blind.receive()
+            pausing.pause(False)
+            for nc in (one, two, three):
+                settled(nc)
+            for frame in (picture(80, False), sound(90), picture(120, True), sound(130)):
+                publication.write(frame)
+            assert take(deaf, 4) == [("video", 80), ("audio", 90), ("video", 120), ("audio", 130)]
+            assert take(blind, 3) == [("audio", 90), ("video", 120), ("audio", 130)]
+            assert take(pausing, 2) == [("video", 120), ("audio", 130)]

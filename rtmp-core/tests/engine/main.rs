@@ -11,6 +11,7 @@ mod digest;
 mod enhanced;
 mod hostile;
 mod live;
+mod live_wants;
 mod net_connection;
 mod outgoing;
 mod play_list;
