@@ -143,6 +143,19 @@ impl Packets {
         all
     }
 
+    /// These without the last `most` of a kind at most, as many as make them as many as `played` has.
+    pub fn cut_to(mut self, played: &Self, most: usize) -> Self {
+        for kind in ["video", "audio"] {
+            let missing = self.of_kind(kind).count() - played.of_kind(kind).count();
+            assert!(missing <= most, "{kind}: {missing} packets are missing");
+            for _ in 0..missing {
+                let last = self.packets.iter().rposition(|packet| packet.kind == kind);
+                self.packets.remove(last.expect("one is missing"));
+            }
+        }
+        self
+    }
+
     /// The packets of one kind, in order.
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Packet> {
         self.packets.iter().filter(move |p| p.kind == kind)

@@ -152,7 +152,8 @@ impl Client {
         &self.inner.connect.swf_url
     }
 
-    /// The protocol: `rtmp`, `rtmpe` for one with its own encryption, `rtmps` over TLS.
+    /// The protocol: `rtmp`, `rtmps` over TLS, `rtmpt` in HTTP requests, `rtmpts` in those over TLS, `rtmpe` and `rtmpte` with
+    /// RTMP's own encryption.
     pub fn protocol(&self) -> &'static str {
         self.inner.protocol
     }

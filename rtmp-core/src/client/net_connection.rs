@@ -24,8 +24,6 @@ use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::message::data::DataMessage;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::RtmpUrl;
-#[cfg(feature = "rtmpe")]
-use crate::wire::url::Scheme;
 
 /// What happens on a connection. Functions come one at a time and in order, on a worker or where the configuration's
 /// [`Dispatch`] says; they must not block. The handle they are given may be cloned; clones do not keep the connection
@@ -181,8 +179,9 @@ impl NetConnection {
         }
     }
 
-    /// Connects to `rtmp://[user:password@]host[:port]/app[/instance][?query]`, or `rtmps://` for TLS, with user arguments;
-    /// the outcome comes as a status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
+    /// Connects to `rtmp://[user:password@]host[:port]/app[/instance][?query]`, or `rtmps://` for TLS, `rtmpt://` and
+    /// `rtmpts://` for HTTP and HTTPS requests, with feature `rtmpe` also `rtmpe://` and `rtmpte://`, with user arguments; the
+    /// outcome comes as a status. The whole path is the application: cut a stream name off first, as [`RtmpUrl`] does.
     /// User and password, here or in the settings, answer a server that asks for them by Adobe's or Limelight's
     /// authentication.
     ///
@@ -208,7 +207,7 @@ impl NetConnection {
         }
         #[cfg(feature = "rtmpe")]
         {
-            session.encrypted = parsed.scheme == Scheme::Rtmpe;
+            session.encrypted = parsed.scheme.is_encrypted();
         }
         self.core.begin(session.tc_url.clone())?;
         let queued = self.core.look_up(parsed, move |core, route| match route {

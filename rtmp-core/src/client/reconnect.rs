@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::amf::{Object, Value};
 use crate::client::{ConnectionCore, NetConnection};
-use crate::engine::{ClientCommand, Route};
+use crate::engine::{ClientCommand, Route, TunnelStart};
 use crate::error::{Error, Result};
 use crate::session::ClientSessionConfig;
 use crate::wire::status::{Code, Status};
@@ -105,7 +105,7 @@ pub(crate) fn readdressed(before: &ClientSessionConfig, target: &RtmpUrl) -> Res
     session.tc_url = target.tc_url();
     #[cfg(feature = "rtmpe")]
     {
-        session.encrypted = target.scheme == Scheme::Rtmpe;
+        session.encrypted = target.scheme.is_encrypted();
     }
     if !is_same_host(&RtmpUrl::parse(&before.tc_url)?, target) {
         session.connect_args = Vec::new();
@@ -118,20 +118,11 @@ pub(crate) fn readdressed(before: &ClientSessionConfig, target: &RtmpUrl) -> Res
 /// The URL of a server, its whole path being the application; an error if this build does not speak its scheme.
 pub(crate) fn parse_server(url: &str) -> Result<RtmpUrl> {
     let parsed = RtmpUrl::parse(url)?.with_app_segments(usize::MAX);
-    let spoken = match parsed.scheme {
-        Scheme::Rtmp | Scheme::Rtmps => true,
-        Scheme::Rtmpe => cfg!(feature = "rtmpe"),
-        _ => false,
-    };
-    if spoken {
-        Ok(parsed)
-    } else {
-        let text = format!(
-            "{}: this build does not speak it: use rtmp:// or rtmps://",
-            parsed.scheme
-        );
-        Err(Error::InvalidArgument(text))
+    if parsed.scheme.is_encrypted() && !cfg!(feature = "rtmpe") {
+        let text = format!("{}: this build was made without the feature rtmpe", parsed.scheme);
+        return Err(Error::InvalidArgument(text));
     }
+    Ok(parsed)
 }
 
 impl ConnectionCore {
@@ -150,9 +141,15 @@ impl ConnectionCore {
             .scheme
             .is_tls()
             .then(|| self.tls.start(&self.config.tls_trust, &url.host));
+        let addresses = addresses(url)?;
+        let tunnel = url.scheme.is_tunnelled().then(|| TunnelStart {
+            host: url.authority(),
+            addresses: addresses.clone(),
+        });
         Ok(Route {
-            addresses: addresses(url)?,
+            addresses,
             tls: tls.transpose()?,
+            tunnel,
         })
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Bounds {
 pub(crate) enum Ticket {
     /// As a client.
     Client,
+    /// As one that carries requests of tunnels' clients.
+    Http,
     /// To be told why it cannot be one.
     Refused(&'static str),
 }
@@ -66,7 +68,7 @@ impl Admissions {
     /// Counts a connection out.
     pub(crate) fn dismiss(&mut self, address: IpAddr, ticket: Ticket) {
         let (count, by_address) = match ticket {
-            Ticket::Client => (&mut self.count, &mut self.by_address),
+            Ticket::Client | Ticket::Http => (&mut self.count, &mut self.by_address),
             Ticket::Refused(_) => (&mut self.refusing, &mut self.refusing_by_address),
         };
         *count = count.saturating_sub(1);

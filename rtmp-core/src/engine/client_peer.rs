@@ -18,6 +18,7 @@ use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
 use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore};
 use crate::engine::server_peer::failure;
 use crate::engine::tls::TlsStart;
+use crate::engine::transport::layered::TunnelStart;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
 use crate::session::{
@@ -43,6 +44,8 @@ pub(crate) struct Route {
     pub(crate) addresses: Vec<SocketAddr>,
     /// By TLS.
     pub(crate) tls: Option<TlsStart>,
+    /// By HTTP requests.
+    pub(crate) tunnel: Option<TunnelStart>,
 }
 
 /// What the host asks of a connection.

@@ -1,13 +1,18 @@
 //! One connection: a socket, the session that speaks over it, and what waits to be sent.
 
+mod layers;
+mod peer;
+mod read_buffer;
+
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::app::stream::Backlog;
 use crate::engine::client_peer::ClientPeer;
+use crate::engine::http_peer::HttpPeer;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::transport::tcp::Tcp;
 use crate::engine::transport::{Sent, Transport};
@@ -16,12 +21,9 @@ use crate::error::TlsError;
 use crate::session::SessionError;
 use crate::wire::chunk::Output;
 use crate::wire::status::{Code, Status};
-
-/// Which side of RTMP this connection is.
-pub(crate) enum Peer {
-    Server(Box<ServerPeer>),
-    Client(Box<ClientPeer>),
-}
+use crate::wire::tunnel::TunnelError;
+pub(crate) use peer::Peer;
+pub(crate) use read_buffer::ReadBuffer;
 
 /// A connection and its place in the worker's lists.
 pub(crate) struct Connection {
@@ -73,6 +75,8 @@ pub(crate) enum End {
     Io(io::Error),
     /// TLS failed.
     Tls(TlsError),
+    /// The tunnel failed.
+    Tunnel(TunnelError),
     /// The peer did not read for too long.
     Stalled,
 }
@@ -111,6 +115,18 @@ impl Connection {
             id,
             transport,
             Peer::Server(Box::new(peer)),
+            stall_timeout,
+            State::Open,
+        )
+    }
+
+    /// A connection that carries requests of tunnels.
+    pub(crate) fn http(id: u64, transport: Transport, peer: HttpPeer) -> Self {
+        let stall_timeout = peer.server.config.stall_timeout_ms;
+        Self::new(
+            id,
+            transport,
+            Peer::Http(Box::new(peer)),
             stall_timeout,
             State::Open,
         )
@@ -164,16 +180,17 @@ impl Connection {
             }
             let (data, full) = match buffer.fill(|room| self.transport.read(room)) {
                 Ok(Some(read)) => read,
-                Ok(None) => return Err(self.end_of_input()),
+                Ok(None) => return self.end_of_input(End::Closed),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(End::Io(error)),
+                Err(error) => return self.end_of_input(End::Io(error)),
             };
             match &self.transport {
                 Transport::Tcp(_) => self.input(data, context)?,
                 Transport::Layered(_) => self.unwrap(data, buffer, context)?,
+                Transport::Tunnelled(_) => {}
             }
-            if self.wants_again() {
+            if self.wants_again() || self.wants_socket().is_some() {
                 return Ok(false);
             }
             if !full && !to_the_end {
@@ -181,39 +198,6 @@ impl Connection {
             }
         }
         Ok(true)
-    }
-
-    /// Takes bytes off what is between the socket and the session.
-    fn unwrap(
-        &mut self,
-        mut data: Bytes,
-        buffer: &mut ReadBuffer,
-        context: &mut Context<'_>,
-    ) -> Result<(), End> {
-        while !data.is_empty() {
-            let Transport::Layered(layered) = &mut self.transport else {
-                break;
-            };
-            layered.input(&mut data).map_err(End::Tls)?;
-            while let Transport::Layered(layered) = &mut self.transport {
-                match buffer.fill(|room| layered.read(room)) {
-                    Ok(Some((plain, _))) => self.input(plain, context)?,
-                    Ok(None) => return Err(End::Closed),
-                    Err(_) => break,
-                }
-            }
-            if self.wants_again() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn end_of_input(&self) -> End {
-        match &self.transport {
-            Transport::Layered(layered) => layered.cut_short().map_or(End::Closed, End::Tls),
-            Transport::Tcp(_) => End::Closed,
-        }
     }
 
     fn input(&mut self, data: Bytes, context: &mut Context<'_>) -> Result<(), End> {
@@ -224,6 +208,10 @@ impl Connection {
         match &mut self.peer {
             Peer::Server(peer) => peer.input(data, context),
             Peer::Client(peer) => peer.input(data, context),
+            Peer::Http(peer) => {
+                peer.input(&data, context.now);
+                Ok(())
+            }
         }
         .map_err(End::Session)
     }
@@ -237,7 +225,7 @@ impl Connection {
     pub(crate) fn is_to_be_flushed(&self) -> bool {
         match &self.peer {
             Peer::Server(peer) => !peer.is_quiet() || self.transport.has_output(),
-            Peer::Client(_) => true,
+            Peer::Client(_) | Peer::Http(_) => true,
         }
     }
 
@@ -245,11 +233,15 @@ impl Connection {
     /// address.
     pub(crate) fn writable(&mut self, context: &mut Context<'_>) -> Result<Option<Vec<SocketAddr>>, End> {
         if let State::Opening { others, .. } = &mut self.state {
-            match self.transport.socket().is_established() {
+            match self.transport.is_established() {
                 Ok(false) => return Ok(None),
                 Ok(true) => {
                     self.state = State::Open;
-                    if let Peer::Client(peer) = &mut self.peer {
+                    let begins = match &mut self.transport {
+                        Transport::Layered(layered) => layered.connected(context.now),
+                        _ => true,
+                    };
+                    if let (true, Peer::Client(peer)) = (begins, &mut self.peer) {
                         peer.established(context);
                     }
                 }
@@ -265,7 +257,7 @@ impl Connection {
     pub(crate) fn wants_again(&self) -> bool {
         match &self.peer {
             Peer::Client(peer) => peer.wants_again(),
-            Peer::Server(_) => false,
+            Peer::Server(_) | Peer::Http(_) => false,
         }
     }
 
@@ -305,11 +297,7 @@ impl Connection {
             filled += 1;
             offered += bytes.len();
         }
-        let result = match self
-            .transport
-            .socket()
-            .write(slices.get(..filled).unwrap_or_default())
-        {
+        let result = match self.transport.write(slices.get(..filled).unwrap_or_default()) {
             Ok(0) => -libc::EPIPE,
             Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
             Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
@@ -325,32 +313,13 @@ impl Connection {
         }
     }
 
-    /// Gives what may be sent to what is between the session and the socket, as far as that takes it.
-    fn wrap(&mut self, now: u64) {
-        let Transport::Layered(layered) = &mut self.transport else {
-            return;
-        };
-        if matches!(self.state, State::Opening { .. }) {
-            return;
-        }
-        loop {
-            let count = layered.send(self.peer.pending_output(), self.room);
-            if count == 0 {
-                return;
-            }
-            self.peer.output().consume(count);
-            self.peer.sent(count);
-            self.written += count as u64;
-            self.room = self.peer.send_room(now);
-        }
-    }
-
     /// The socket and what can be sent to it now, at once: of much, a share, so that many who join together all get
     /// their first keyframe before anybody gets the rest.
     pub(crate) fn outgoing(&self) -> Option<Outgoing<'_>> {
         let (socket, output, room) = match &self.transport {
             Transport::Tcp(socket) => (socket, self.peer.pending_output(), self.room),
             Transport::Layered(layered) => (&layered.socket, &layered.output, usize::MAX),
+            Transport::Tunnelled(_) => return None,
         };
         let ready = self.writable && room > 0 && !output.is_empty();
         let share = if output.len() > MUCH { SHARE } else { MUCH };
@@ -383,6 +352,7 @@ impl Connection {
                 self.written += count as u64;
             }
             Transport::Layered(layered) => layered.output.consume(count),
+            Transport::Tunnelled(_) => {}
         }
         self.stalled_since = None;
         self.refresh_room(now);
@@ -400,6 +370,7 @@ impl Connection {
         }
         match &mut self.peer {
             Peer::Client(peer) => peer.flushed(),
+            Peer::Http(peer) => peer.http.output().release(),
             Peer::Server(peer) => {
                 peer.traffic.set_queued(peer.session.pending_output().len());
                 // A connection that only answers now and then holds no room for it in between.
@@ -445,11 +416,14 @@ impl Connection {
     pub(crate) fn flushed_deadline(&self) -> Option<u64> {
         let hungry = match &self.peer {
             Peer::Server(peer) => peer.is_hungry(),
-            Peer::Client(_) => false,
+            Peer::Client(_) | Peer::Http(_) => false,
         };
         match hungry && matches!(self.state, State::Open) {
             true => Some(0),
-            false => self.stall_deadline(),
+            false => [self.stall_deadline(), self.transport.deadline()]
+                .into_iter()
+                .flatten()
+                .min(),
         }
     }
 
@@ -460,13 +434,15 @@ impl Connection {
             State::Open => match &self.peer {
                 Peer::Server(peer) => peer.deadline(),
                 Peer::Client(peer) => peer.deadline(),
+                Peer::Http(peer) => peer.deadline(),
             },
         };
+        let of_transport = self.transport.deadline();
         // Nothing to wait for any more: the limit was lifted or raised, and reading goes on at once.
         let of_reading = self
             .held_back
             .then(|| self.peer.read_deadline().unwrap_or_default());
-        [of_state, self.stall_deadline(), of_reading]
+        [of_state, of_transport, self.stall_deadline(), of_reading]
             .into_iter()
             .flatten()
             .min()
@@ -491,9 +467,14 @@ impl Connection {
         {
             return Err(End::Stalled);
         }
+        self.transport.timeout(now)?;
         match &mut self.peer {
             Peer::Server(peer) => peer.timeout(context),
             Peer::Client(peer) => peer.timeout(context),
+            Peer::Http(peer) => {
+                peer.timeout(now);
+                Ok(())
+            }
         }
         .map_err(End::Session)
     }
@@ -512,12 +493,19 @@ impl Connection {
             Peer::Server(peer) => {
                 match why {
                     End::Session(error) => peer.report(error),
-                    End::Tls(error) => peer.report_tls(error),
+                    End::Tls(error) => peer.report_transport(error),
+                    End::Tunnel(error) => peer.report_transport(error),
                     _ => {}
                 }
                 peer.end(&status, context);
             }
             Peer::Client(peer) => peer.end(&status),
+            Peer::Http(peer) => {
+                if let End::Tls(error) = why {
+                    peer.report(error);
+                }
+                peer.end();
+            }
         }
     }
 
@@ -532,69 +520,7 @@ impl Connection {
             };
         }
         if self.peer.pending_output().is_empty() {
-            self.transport.finish();
-        }
-    }
-}
-
-impl Peer {
-    fn output(&mut self) -> &mut Output {
-        match self {
-            Self::Server(peer) => peer.session.output(),
-            Self::Client(peer) => peer.session.output(),
-        }
-    }
-
-    fn pending_output(&self) -> &Output {
-        match self {
-            Self::Server(peer) => peer.session.pending_output(),
-            Self::Client(peer) => peer.session.pending_output(),
-        }
-    }
-
-    /// Last words are not kept waiting: acknowledgements are not listened to any more.
-    fn send_room(&mut self, now: u64) -> usize {
-        let (room, is_over) = match self {
-            Self::Server(peer) => (peer.send_room(now), peer.session.is_closed()),
-            Self::Client(peer) => (peer.session.send_room(now), peer.session.is_closed()),
-        };
-        if is_over { usize::MAX } else { room }
-    }
-
-    fn lift_deadline(&self) -> Option<u64> {
-        match self {
-            Self::Server(peer) => peer.lift_deadline(),
-            Self::Client(peer) => peer.session.lift_deadline(),
-        }
-    }
-
-    fn sent(&mut self, count: usize) {
-        match self {
-            Self::Server(peer) => peer.sent(count),
-            Self::Client(peer) => peer.core.traffic.sent(count),
-        }
-    }
-
-    /// How many bytes may be read now.
-    fn read_room(&mut self, now: u64) -> usize {
-        match self {
-            Self::Server(peer) => peer.read_room(now),
-            Self::Client(_) => usize::MAX,
-        }
-    }
-
-    /// When more may be read.
-    fn read_deadline(&self) -> Option<u64> {
-        match self {
-            Self::Server(peer) => peer.read_deadline(),
-            Self::Client(_) => None,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match self {
-            Self::Server(peer) => peer.session.is_closed(),
-            Self::Client(peer) => peer.session.is_closed(),
+            self.transport.finish(now);
         }
     }
 }
@@ -607,40 +533,8 @@ impl End {
             Self::Session(error) => closed.with_description(error.to_string()),
             Self::Io(error) => closed.with_description(error.to_string()),
             Self::Tls(error) => closed.with_description(error.to_string()),
+            Self::Tunnel(error) => closed.with_description(error.to_string()),
             Self::Stalled => closed.with_description("The peer did not read for too long."),
         }
-    }
-}
-
-/// The buffer that all connections of a worker read into. What was read is handed out as a slice of it. When too little
-/// is left the block begins anew, if nobody keeps a slice of it, while it is still in the processor's caches; otherwise
-/// a new one is taken, and the old one is freed with its last slice.
-#[derive(Debug, Default)]
-pub(crate) struct ReadBuffer {
-    block: BytesMut,
-}
-
-const BLOCK: usize = 64 << 10;
-const LEAST_READ: usize = 16 << 10;
-const MOST_READ: usize = 64 << 10;
-
-impl ReadBuffer {
-    /// Reads once; `None` at the end. The flag says that the buffer was filled, so that more may wait.
-    fn fill(
-        &mut self,
-        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-    ) -> io::Result<Option<(Bytes, bool)>> {
-        if self.block.len() < LEAST_READ {
-            self.block.clear();
-            if self.block.try_reclaim(BLOCK) {
-                self.block.resize(BLOCK, 0);
-            } else {
-                self.block = BytesMut::zeroed(BLOCK);
-            }
-        }
-        let room = self.block.len().min(MOST_READ);
-        let count = read(&mut self.block[..room])?;
-        let data = self.block.split_to(count).freeze();
-        Ok((count > 0).then_some((data, count == room)))
     }
 }

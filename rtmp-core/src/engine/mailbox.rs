@@ -18,6 +18,7 @@ use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::server::ServerCore;
+use crate::engine::transport::http_tunnel::TunnelPost;
 use crate::wire::url::Scheme;
 
 /// Something for a worker to do.
@@ -52,6 +53,8 @@ pub(crate) enum Post {
     },
     /// What an outgoing connection does for another.
     Follow { to: Link, step: Step },
+    /// A tunnel's request or answer.
+    Tunnel(TunnelPost),
     /// An event of a stream that has players here.
     Delivery(Delivery),
     /// A subscription of the host begins or ends.

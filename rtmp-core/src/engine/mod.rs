@@ -6,6 +6,7 @@ mod client_peer;
 mod connection;
 mod drain;
 mod fanout;
+mod http_peer;
 mod listener;
 mod mailbox;
 mod players;
@@ -40,6 +41,7 @@ pub(crate) use server::ServerCore;
 pub use server::{Server, ServerConfig, ServerStats};
 pub use tls::{TlsIdentity, TlsTrust};
 pub(crate) use tls::{TlsTrustCache, provider as tls_provider, trusted as tls_certificates};
+pub(crate) use transport::layered::TunnelStart;
 use worker::Worker;
 
 /// Settings of an engine.

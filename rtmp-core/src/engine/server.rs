@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::engine::admission::{Admissions, Bounds, REFUSAL_TIMEOUT_MS, Ticket};
 use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
-use crate::engine::mailbox::Post;
+use crate::engine::mailbox::{Link, Post};
 use crate::engine::tls::{TlsIdentity, server_config};
 use crate::error::{Error, Result, TlsError};
 use crate::session::{Deviations, ServerSessionConfig};
@@ -101,6 +101,10 @@ pub(crate) struct ServerCore {
     /// Settings of the protocol for those that are refused.
     pub(crate) refusing: Arc<ServerSessionConfig>,
     connections: Mutex<Admissions>,
+    /// Those that carry requests of tunnels.
+    http: Mutex<Admissions>,
+    /// The tunnels' sessions.
+    pub(crate) tunnels: Mutex<HashMap<u128, Link>>,
     /// Counts of the connections that live, by address in memory.
     live: Mutex<HashMap<usize, Weak<Traffic>>>,
     accepted: AtomicU64,
@@ -137,6 +141,8 @@ impl Server {
             traffic: Traffic::default(),
             applications: Mutex::default(),
             connections: Mutex::default(),
+            http: Mutex::default(),
+            tunnels: Mutex::default(),
             live: Mutex::default(),
             accepted: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
@@ -183,8 +189,10 @@ impl Server {
         }
     }
 
-    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`, or `rtmps://host[:port]` for TLS, with a certificate set
-    /// before; port 0 takes any free one. Returns the address bound. A host name is looked up on this thread.
+    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set
+    /// before; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those by TLS. RTMPE is on
+    /// the same ports as what it encrypts. Port 0 takes any free one. Returns the address bound. A host name is looked up
+    /// on this thread.
     pub fn listen(&self, url: &str) -> Result<SocketAddr> {
         if self.is_closed() {
             return Err(Error::Closed("server"));
@@ -412,9 +420,32 @@ impl ServerCore {
         ticket
     }
 
+    /// Counts a connection that carries requests of tunnels; `None` if it is to be closed at once. A client may need two.
+    pub(crate) fn admit_http(&self, address: IpAddr, now: u64) -> Option<Ticket> {
+        let bounds = Bounds {
+            connections: self.config.max_connections.saturating_mul(2),
+            per_address: self.config.max_connections_per_address.saturating_mul(2),
+        };
+        if self.is_closed() {
+            return None;
+        }
+        let mut http = self.http.lock();
+        match http.admit(address, bounds, now)? {
+            Ticket::Refused(why) => {
+                http.dismiss(address, Ticket::Refused(why));
+                None
+            }
+            _ => Some(Ticket::Http),
+        }
+    }
+
     /// Counts a connection out.
     pub(crate) fn dismiss(&self, address: IpAddr, ticket: Ticket) {
-        self.connections.lock().dismiss(address, ticket);
+        let admissions = match ticket {
+            Ticket::Http => &self.http,
+            _ => &self.connections,
+        };
+        admissions.lock().dismiss(address, ticket);
     }
 
     /// A connection begins to count.
@@ -458,12 +489,12 @@ fn refusing(session: &ServerSessionConfig) -> ServerSessionConfig {
 }
 
 /// The schemes that can be listened for.
-const LISTENABLE: [Scheme; 2] = [Scheme::Rtmp, Scheme::Rtmps];
+const LISTENABLE: [Scheme; 4] = [Scheme::Rtmp, Scheme::Rtmps, Scheme::Rtmpt, Scheme::Rtmpts];
 
 fn listen_address(url: &str) -> Result<(Scheme, SocketAddr)> {
     let bad = || {
         Error::InvalidArgument(format!(
-            "listen address {url:?}: use rtmp://host:port, rtmps://host:port or host:port"
+            "listen address {url:?}: use host:port, or rtmp, rtmps, rtmpt or rtmpts in front of ://host:port"
         ))
     };
     let (scheme, authority) = match url.split_once("://") {

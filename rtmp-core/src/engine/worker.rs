@@ -1,6 +1,7 @@
 //! A worker: one thread, one poll, and the connections that live on it.
 
 mod listening;
+mod tunnels;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -252,6 +253,9 @@ impl Worker {
         if connection.wants_again() {
             return self.open_again(key);
         }
+        if connection.wants_socket().is_some() {
+            return self.open_another(key);
+        }
         if more == Some(true) && !connection.unread {
             connection.unread = true;
             self.unread.push(key);
@@ -311,6 +315,7 @@ impl Worker {
                 server,
                 ticket,
             } => self.add_accepted(socket, (address, scheme), server, ticket),
+            Post::Tunnel(post) => self.tunnel(post),
             Post::Connect(start) => self.add_outgoing(*start),
             Post::Listen(listener) => self.add_listener(listener),
             Post::Subscription(SubscriptionPost::Start(feed)) => {
@@ -388,7 +393,7 @@ impl Worker {
         );
         let opened = open_next(self.poll.registry(), Token(key), route.addresses);
         let opened = opened.and_then(|(socket, others)| {
-            let transport = Transport::outgoing(socket, route.tls);
+            let transport = Transport::outgoing(socket, route.tls, route.tunnel);
             Ok((transport.map_err(io::Error::other)?, others))
         });
         match (opened, replaces) {
@@ -454,14 +459,7 @@ impl Worker {
             };
             connection.timer_at = u64::MAX;
             self.with(key, |connection, _, context| connection.timeout(context));
-            let now = self.now;
-            if let Some(connection) = self.connections.get_mut(key)
-                && connection.may_read_again(now)
-                && !connection.unread
-            {
-                connection.unread = true;
-                self.unread.push(key);
-            }
+            self.read_again(key);
         }
         self.serve_relays();
         let now_and_then = self.next_collect <= self.now;
@@ -469,6 +467,18 @@ impl Worker {
         if now_and_then {
             self.next_collect = self.now + COLLECT_MS;
             self.collect();
+        }
+    }
+
+    /// Goes on reading where that was put off, if it may.
+    fn read_again(&mut self, key: usize) {
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.may_read_again(now)
+            && !connection.unread
+        {
+            connection.unread = true;
+            self.unread.push(key);
         }
     }
 
@@ -516,6 +526,7 @@ impl Worker {
                 match &mut connection.peer {
                     Peer::Server(peer) => peer.session.close(None),
                     Peer::Client(peer) => peer.quit(),
+                    Peer::Http(peer) => peer.http.close(),
                 }
                 Ok(())
             });

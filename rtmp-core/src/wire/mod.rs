@@ -5,4 +5,5 @@ pub mod deviation;
 pub mod handshake;
 pub mod message;
 pub mod status;
+pub mod tunnel;
 pub mod url;

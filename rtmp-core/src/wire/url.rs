@@ -200,6 +200,11 @@ impl RtmpUrl {
         format!("{server}{}", self.app.split('#').next().unwrap_or_default())
     }
 
+    /// Host, and port unless it is the scheme's default: `[::1]:8080`.
+    pub fn authority(&self) -> String {
+        Authority(self).to_string()
+    }
+
     /// The application's name: the first segment of [`app`](Self::app), without a query.
     pub fn application(&self) -> &str {
         split_app(&self.app).0

@@ -36,5 +36,6 @@ mod shared_object_wire;
 mod support;
 mod takeover;
 mod tls;
+mod tunnel;
 mod window;
 mod wire;

@@ -45,9 +45,18 @@ impl ApplicationHandler for TellsPlayers {
     }
 }
 
-/// rtmpdump over librtmp, where it is installed: another implementation of the ciphers.
 #[test]
 fn rtmpdump_reads_an_encrypted_stream() {
+    rtmpdump_reads("rtmp", "rtmpe");
+}
+
+#[test]
+fn p3_rtmpdump_reads_an_encrypted_stream_in_a_tunnel() {
+    rtmpdump_reads("rtmpt", "rtmpte");
+}
+
+/// rtmpdump over librtmp, where it is installed: another implementation of the ciphers.
+fn rtmpdump_reads(listened: &str, scheme: &str) {
     let (sender, players) = channel();
     let mut config = ServerConfig::default();
     config.session.accept_encryption = true;
@@ -57,7 +66,11 @@ fn rtmpdump_reads_an_encrypted_stream() {
     let (out, events) = stream(&publisher);
     out.publish("cam", PublishMode::Live).unwrap();
     wait_status(&events, "NetStream.Publish.Start");
-    let url = format!("{}/cam", served.url.replace("rtmp://", "rtmpe://"));
+    let address = served
+        .server
+        .listen(&format!("{listened}://127.0.0.1:0"))
+        .unwrap();
+    let url = format!("{scheme}://{address}/live/cam");
     let dump = Command::new("rtmpdump")
         .args(["--live", "-r", &url, "-o", "-"])
         .stdout(Stdio::piped())

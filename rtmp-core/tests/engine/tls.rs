@@ -16,13 +16,13 @@ use crate::live::everybody_gets_everything_by;
 use crate::support::{PATIENCE, Served, code, connect_with, connected, engine, serve, serve_with};
 
 /// An issuer of certificates.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -43,11 +43,11 @@ impl Authority {
         TlsIdentity::from_pem(chain.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
     }
 
-    fn identity(&self, name: &str) -> TlsIdentity {
+    pub(crate) fn identity(&self, name: &str) -> TlsIdentity {
         self.identity_of(CertificateParams::new([name.to_owned()]).unwrap(), false)
     }
 
-    fn trust(&self) -> NetConnectionConfig {
+    pub(crate) fn trust(&self) -> NetConnectionConfig {
         let mut config = NetConnectionConfig::default();
         config.tls_trust = TlsTrust::Authorities(self.pem.clone().into_bytes());
         config
@@ -109,7 +109,7 @@ fn p17_what_a_client_publishes_by_tls_every_player_gets_unchanged() {
     everybody_gets_everything_by(&served, &authority.trust());
 }
 
-struct TellsClients(Mutex<Sender<Client>>);
+pub(crate) struct TellsClients(pub(crate) Mutex<Sender<Client>>);
 
 impl ApplicationHandler for TellsClients {
     fn on_connect(&self, request: ConnectRequest) {

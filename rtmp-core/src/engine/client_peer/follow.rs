@@ -561,7 +561,7 @@ impl Worker {
         let done = self.with(link.key, |connection, _, context| {
             Ok(match &mut connection.peer {
                 Peer::Client(peer) => Some(work(peer, context)),
-                Peer::Server(_) => None,
+                Peer::Server(_) | Peer::Http(_) => None,
             })
         });
         done.flatten()

@@ -29,7 +29,6 @@ use crate::engine::mailbox::Link;
 use crate::engine::server::ServerCore;
 use crate::engine::shaper::Shaper;
 use crate::engine::worker::Context;
-use crate::error::TlsError;
 use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
 use crate::wire::url::Scheme;
@@ -92,7 +91,7 @@ impl ServerPeer {
         let traffic = Arc::default();
         server.watch_traffic(&traffic);
         let session = match ticket {
-            Ticket::Client => &server.session,
+            Ticket::Client | Ticket::Http => &server.session,
             Ticket::Refused(_) => &server.refusing,
         };
         Self {
@@ -312,8 +311,8 @@ impl ServerPeer {
         }
     }
 
-    /// TLS failed: nobody is connected who could be told.
-    pub(crate) fn report_tls(&self, error: &TlsError) {
+    /// What carries the connection failed: nobody can be told any more.
+    pub(crate) fn report_transport(&self, error: &dyn std::error::Error) {
         log::info!("{}: disconnected: {error}", self.address);
     }
 

@@ -16,3 +16,10 @@ pub(crate) use trust::{TlsStart, TlsTrustCache, trusted};
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
+
+/// A number that nobody can guess; `None` if the system has no random numbers to give.
+pub(crate) fn random_id() -> Option<u128> {
+    let mut bytes = [0; 16];
+    provider().secure_random.fill(&mut bytes).ok()?;
+    Some(u128::from_le_bytes(bytes))
+}

@@ -1,5 +1,6 @@
 //! What carries a connection's bytes.
 
+pub(crate) mod http_tunnel;
 pub(crate) mod layered;
 #[cfg(target_os = "linux")]
 pub(crate) mod ring;
@@ -9,13 +10,15 @@ pub(crate) mod ring;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use mio::Registry;
 
+use crate::engine::connection::End;
 use crate::engine::tls::TlsStart;
 use crate::error::TlsError;
-use layered::Layered;
+use http_tunnel::Tunnelled;
+use layered::{Layered, TunnelStart};
 use tcp::Tcp;
 
 /// How the bytes of a connection travel.
@@ -24,29 +27,29 @@ pub(crate) enum Transport {
     Tcp(Tcp),
     /// Through something in between.
     Layered(Box<Layered>),
+    /// In requests that come on other connections.
+    Tunnelled(Box<Tunnelled>),
 }
 
 impl Transport {
     /// What a URL's scheme puts on an outgoing socket.
-    pub(crate) fn outgoing(socket: Tcp, tls: Option<TlsStart>) -> Result<Self, TlsError> {
-        Ok(match tls {
-            None => Self::Tcp(socket),
-            Some(start) => Self::Layered(Box::new(Layered::connect(socket, start)?)),
+    pub(crate) fn outgoing(
+        socket: Tcp,
+        tls: Option<TlsStart>,
+        tunnel: Option<TunnelStart>,
+    ) -> Result<Self, TlsError> {
+        Ok(match (tls, tunnel) {
+            (None, None) => Self::Tcp(socket),
+            (tls, tunnel) => Self::Layered(Box::new(Layered::connect(socket, tls, tunnel)?)),
         })
     }
 
-    /// The socket under it.
-    pub(crate) fn socket(&self) -> &Tcp {
+    /// The socket under it, if it has one of its own.
+    fn socket(&mut self) -> Option<&mut Tcp> {
         match self {
-            Self::Tcp(socket) => socket,
-            Self::Layered(layered) => &layered.socket,
-        }
-    }
-
-    fn socket_mut(&mut self) -> &mut Tcp {
-        match self {
-            Self::Tcp(socket) => socket,
-            Self::Layered(layered) => &mut layered.socket,
+            Self::Tcp(socket) => Some(socket),
+            Self::Layered(layered) => Some(&mut layered.socket),
+            Self::Tunnelled(_) => None,
         }
     }
 
@@ -55,31 +58,68 @@ impl Transport {
         match self {
             Self::Tcp(before) => *before = socket,
             Self::Layered(layered) => layered.replace(socket)?,
+            Self::Tunnelled(_) => {}
         }
         Ok(())
     }
 
     pub(crate) fn deregister(&mut self, registry: &Registry) {
-        self.socket_mut().deregister(registry);
+        if let Some(socket) = self.socket() {
+            socket.deregister(registry);
+        }
+    }
+
+    pub(crate) fn is_established(&mut self) -> io::Result<bool> {
+        self.socket().map_or(Ok(true), |socket| socket.is_established())
     }
 
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket_mut().read(buffer)
+        match self.socket() {
+            Some(socket) => socket.read(buffer),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(slices),
+            Self::Layered(layered) => layered.socket.write(slices),
+            Self::Tunnelled(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// Whether something between connection and socket waits to be sent.
     pub(crate) fn has_output(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
             Self::Layered(layered) => !layered.output.is_empty(),
+            Self::Tcp(_) | Self::Tunnelled(_) => false,
+        }
+    }
+
+    /// When [`timeout`](Self::timeout) wants to be called.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Layered(layered) => layered.deadline(),
+            Self::Tunnelled(tunnelled) => Some(tunnelled.turns.deadline()),
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn timeout(&mut self, now: u64) -> Result<(), End> {
+        match self {
+            Self::Tcp(_) => Ok(()),
+            Self::Layered(layered) => layered.timeout(now).map_err(End::Tunnel),
+            Self::Tunnelled(tunnelled) => tunnelled.turns.check(now).map_err(End::Tunnel),
         }
     }
 
     /// Says that nothing more will be written.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self, now: u64) {
         match self {
             Self::Tcp(socket) => socket.finish(),
-            Self::Layered(layered) => layered.finish(),
+            Self::Layered(layered) => layered.finish(now),
+            Self::Tunnelled(_) => {}
         }
     }
 }

@@ -8,7 +8,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use crate::engine::admission::Ticket;
-use crate::engine::connection::Connection;
+use crate::engine::connection::{Connection, Peer};
+use crate::engine::http_peer::HttpPeer;
 use crate::engine::listener::{Accepted, Listener};
 use crate::engine::mailbox::{Link, Post};
 use crate::engine::server::ServerCore;
@@ -32,7 +33,11 @@ impl Worker {
             match listener.accept() {
                 Accepted::Connection(socket, address) => {
                     let (server, scheme) = (Arc::clone(&listener.server), listener.scheme);
-                    if let Some(ticket) = server.admit(address.ip(), self.now) {
+                    let ticket = match scheme.is_tunnelled() {
+                        true => server.admit_http(address.ip(), self.now),
+                        false => server.admit(address.ip(), self.now),
+                    };
+                    if let Some(ticket) = ticket {
                         self.shared.next_worker().post(Post::Accepted {
                             socket,
                             address,
@@ -83,8 +88,16 @@ impl Worker {
             id,
         };
         let seed = seed(&self.hasher, id);
-        let peer = ServerPeer::new(server, (address, scheme), ticket, link, seed, self.now);
-        entry.insert(Connection::accepted(id, transport, peer));
+        entry.insert(match ticket {
+            Ticket::Http => {
+                let peer = HttpPeer::new(server, (address, scheme), link, self.now);
+                Connection::http(id, transport, peer)
+            }
+            ticket => {
+                let peer = ServerPeer::new(server, (address, scheme), ticket, link, seed, self.now);
+                Connection::accepted(id, transport, peer)
+            }
+        });
         self.touch(key);
     }
 
@@ -115,6 +128,18 @@ impl Worker {
     pub(crate) fn close_server(&mut self, server: &Arc<ServerCore>) {
         self.stop_listening(server);
         self.for_each_of(server, |peer| peer.session.close(None));
+        let now = self.now;
+        let http = self.connections.iter_mut().filter_map(|(key, connection)| {
+            let Peer::Http(peer) = &mut connection.peer else {
+                return None;
+            };
+            Arc::ptr_eq(&peer.server, server).then(|| {
+                peer.quit(now);
+                key
+            })
+        });
+        let http: Vec<usize> = http.collect();
+        http.into_iter().for_each(|key| self.touch(key));
     }
 }
 

@@ -1,0 +1,161 @@
+//! What lies between a connection's session and its socket: bytes taken off it, and put into it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::{Connection, End, OPEN_MS, Peer, ReadBuffer, State};
+use crate::engine::transport::Transport;
+use crate::engine::transport::http_tunnel::Asker;
+use crate::engine::transport::tcp::Tcp;
+use crate::engine::worker::Context;
+use crate::error::TlsError;
+use crate::wire::tunnel::{Ask, Response, TunnelError, Turn};
+
+impl Connection {
+    /// Gives the session what came from the socket, in whatever it was packed.
+    pub(super) fn unwrap(
+        &mut self,
+        mut data: Bytes,
+        buffer: &mut ReadBuffer,
+        context: &mut Context<'_>,
+    ) -> Result<(), End> {
+        while let Transport::Layered(layered) = &mut self.transport {
+            match layered.next(&mut data, buffer, context.now)? {
+                Some(plain) => self.input(plain, context)?,
+                None => break,
+            }
+            if self.wants_again() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The socket has ended. Only a tunnel can go on by another.
+    pub(super) fn end_of_input(&mut self, why: End) -> Result<bool, End> {
+        match &mut self.transport {
+            Transport::Layered(layered) => match (layered.disconnected(), why) {
+                (None, _) => Ok(false),
+                (Some(End::Closed), why) => Err(why),
+                (Some(end), _) => Err(end),
+            },
+            Transport::Tcp(_) | Transport::Tunnelled(_) => Err(why),
+        }
+    }
+
+    /// Gives what may be sent to what is between the session and the socket, as far as that takes it.
+    pub(super) fn wrap(&mut self, now: u64) {
+        let Transport::Layered(layered) = &mut self.transport else {
+            return;
+        };
+        if matches!(self.state, State::Opening { .. }) {
+            return;
+        }
+        loop {
+            let count = layered.send(self.peer.pending_output(), self.room, now);
+            if count == 0 {
+                return;
+            }
+            self.peer.output().consume(count);
+            self.peer.sent(count);
+            self.written += count as u64;
+            self.room = self.peer.send_room(now);
+        }
+    }
+
+    /// Where another socket is to be connected to, for a tunnel to go on.
+    pub(crate) fn wants_socket(&self) -> Option<Vec<SocketAddr>> {
+        match (&self.transport, &self.state) {
+            (Transport::Layered(layered), State::Open) => layered.wants_socket().map(<[_]>::to_vec),
+            _ => None,
+        }
+    }
+
+    /// Goes on with another socket where the one before left off.
+    pub(crate) fn resume(&mut self, socket: Tcp, others: Vec<SocketAddr>, now: u64) -> Result<(), TlsError> {
+        if let Transport::Layered(layered) = &mut self.transport {
+            layered.resume(socket)?;
+        }
+        self.writable = false;
+        self.held_back = false;
+        let deadline = now.saturating_add(OPEN_MS);
+        self.state = State::Opening { others, deadline };
+        Ok(())
+    }
+
+    /// A request of the tunnel has arrived: it has its turn, and those that waited for it.
+    pub(crate) fn take_turn(
+        &mut self,
+        number: u32,
+        asker: Asker,
+        body: Bytes,
+        context: &mut Context<'_>,
+    ) -> Result<(), End> {
+        let now = context.now;
+        let Transport::Tunnelled(tunnelled) = &mut self.transport else {
+            return Ok(());
+        };
+        let arrived = tunnelled.turns.arrive(number, asker, body, now);
+        let mut next = match arrived {
+            Turn::Take(asker, body) => Some((asker, body)),
+            Turn::Again(asker, body) => {
+                asker.answer(Response::Ok(body));
+                None
+            }
+            Turn::Stale(asker) => {
+                asker.answer(Response::Unknown);
+                None
+            }
+            Turn::Wait => None,
+            Turn::TooMany(asker) => {
+                asker.answer(Response::Unknown);
+                return Err(End::Tunnel(TunnelError::OutOfOrder));
+            }
+        };
+        while let Some((asker, body)) = next {
+            self.serve_turn(asker, body, context)?;
+            let Transport::Tunnelled(tunnelled) = &mut self.transport else {
+                return Ok(());
+            };
+            next = tunnelled.turns.next_early(now);
+        }
+        Ok(())
+    }
+
+    fn serve_turn(&mut self, asker: Asker, body: Bytes, context: &mut Context<'_>) -> Result<(), End> {
+        if let Ask::Close { .. } = asker.ask {
+            asker.answer(Response::Ok(Bytes::from_static(b"\0")));
+            return Err(End::Closed);
+        }
+        let heard = match asker.ask {
+            Ask::Send { .. } => self.input(body, context),
+            _ => Ok(()),
+        };
+        // What was said last goes out whatever comes of it.
+        asker.answer(Response::Ok(self.reply(context.now)));
+        heard?;
+        let is_over = matches!(&self.peer, Peer::Server(peer) if peer.session.is_closed());
+        match is_over && self.peer.pending_output().is_empty() {
+            true => Err(End::Closed),
+            false => Ok(()),
+        }
+    }
+
+    /// What waits to be sent, as the body of an answer.
+    fn reply(&mut self, now: u64) -> Bytes {
+        self.room = self.peer.send_room(now);
+        let Transport::Tunnelled(tunnelled) = &mut self.transport else {
+            return Bytes::new();
+        };
+        let body = tunnelled.turns.reply(self.peer.pending_output(), self.room);
+        let count = body.len().saturating_sub(1);
+        self.peer.output().consume(count);
+        self.peer.sent(count);
+        self.written += count as u64;
+        if count > 0 {
+            self.stalled_since = None;
+        }
+        body
+    }
+}
