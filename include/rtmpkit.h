@@ -99,6 +99,8 @@ typedef enum rtmpkit_results {
   RTMPKIT_ERR_AMF = -13,
   /** A configuration file, or a key or value of one, is not right. */
   RTMPKIT_ERR_CONFIG = -14,
+  /** A certificate or key cannot be used, or there is none. */
+  RTMPKIT_ERR_TLS = -15,
   /** A bug in the library; it was contained. Please report it with the log. */
   RTMPKIT_ERR_PANIC = -100,
   /** The handle was made before a `fork` and is dead in the child. */
@@ -557,6 +559,14 @@ typedef struct rtmpkit_server_counters {
   struct rtmpkit_traffic traffic;
 } rtmpkit_server_counters;
 
+/** A certificate chain and its private key. Since 0.1. */
+typedef struct rtmpkit_tls_identity {
+  /** PEM text: the server's own certificate, then those that lead to its issuer. */
+  const char *chain;
+  /** PEM text: the key of the first, not encrypted by a pass phrase. */
+  const char *key;
+} rtmpkit_tls_identity;
+
 /** Settings of an application; `rtmpkit_application_config_init` fills in the defaults. Texts are copied. Since 0.1. */
 typedef struct rtmpkit_application_config {
   /** Set by `rtmpkit_application_config_init`. */
@@ -748,7 +758,10 @@ typedef struct rtmpkit_client_details {
   const char *page_url;
   /** Where the connection came from (`swfUrl`). */
   const char *referrer;
-  /** The transport: `rtmp` or `rtmps`. */
+  /**
+   * The transport: `rtmp`, `rtmps` over TLS, `rtmpt` in HTTP requests, `rtmpts` in those over TLS, `rtmpe` and `rtmpte` with
+   * RTMP's own encryption.
+   */
   const char *protocol;
   /** Everything that it said in its connect command: an object, lent by the handle. */
   const struct rtmpkit_value *connect_object;
@@ -906,6 +919,16 @@ typedef struct rtmpkit_net_connection_config {
    * `videoCodecs`, `videoFunction`, `capabilities`, `fpad` and so on. It is copied. NULL, the default: none.
    */
   const struct rtmpkit_value *properties;
+  /**
+   * For `rtmps` and `rtmpts`: PEM text of the certificates whose holders may issue a server's. NULL, the default: those that
+   * the system trusts. The name or address in the URL must be one of the certificate's.
+   */
+  const char *tls_authorities;
+  /**
+   * 1 accepts any certificate of anybody: what is sent is safe from those who only listen, but not from one who answers in
+   * the server's place. Default: 0.
+   */
+  int32_t tls_insecure_accept_any;
 } rtmpkit_net_connection_config;
 
 /**
@@ -1411,10 +1434,11 @@ rtmpkit_result rtmpkit_server_create(struct rtmpkit_engine *engine,
                                      struct rtmpkit_server **out);
 
 /**
- * Listens on `rtmp://host[:port]`, `host:port` or `:port`; may be called several times. Port 0 takes any free one;
- * `*port`, if `port` is not NULL, is the one bound.
+ * Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set before
+ * by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those
+ * by TLS. May be called several times. Port 0 takes any free one; `*port`, if `port` is not NULL, is the one bound.
  * Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_IO` (address in use), `RTMPKIT_ERR_INVALID_ARGUMENT`,
- * `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ * `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_TLS` without a certificate, `RTMPKIT_ERR_CLOSED`. Since 0.1.
  */
 rtmpkit_result rtmpkit_server_listen(struct rtmpkit_server *server,
                                      const char *url,
@@ -1452,6 +1476,24 @@ struct rtmpkit_server *rtmpkit_server_ref(struct rtmpkit_server *server);
 
 /** Gives a reference back. NULL does nothing. Since 0.1. */
 void rtmpkit_server_unref(struct rtmpkit_server *server);
+
+/**
+ * Sets, or changes, the certificates of `rtmps` and `rtmpts`: clients are shown the first that is for the name they ask for,
+ * else the first of all. Connections made from now on are shown the new ones, those that stand stay: so a certificate is
+ * renewed. Texts are copied. Errors: `RTMPKIT_ERR_TLS`, and then nothing changes; `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_server_set_tls(struct rtmpkit_server *server,
+                                      const struct rtmpkit_tls_identity *identities,
+                                      size_t count);
+
+/**
+ * The same with one identity in PEM files; `key` may be NULL when it is in the same file as the chain.
+ * Threads: reads the files on this one. Errors: `RTMPKIT_ERR_IO`, `RTMPKIT_ERR_TLS`, and then nothing changes;
+ * `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_server_set_tls_files(struct rtmpkit_server *server,
+                                            const char *chain,
+                                            const char *key);
 
 /** Fills in the defaults. Pass `sizeof *config`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for NULL. Since 0.1. */
 rtmpkit_result rtmpkit_application_config_init(struct rtmpkit_application_config *config, size_t struct_size);
@@ -2045,7 +2087,8 @@ rtmpkit_result rtmpkit_net_connection_create(struct rtmpkit_engine *engine,
                                              struct rtmpkit_net_connection **out);
 
 /**
- * Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
+ * Connects to `rtmp://[user:password@]host[:port]/app[/instance]`, or `rtmps`, `rtmpt`, `rtmpts`, with `rtmpkit_has_feature("rtmpe")` also
+ * `rtmpe` and `rtmpte`, with user arguments; the outcome comes as a status. A stream's name
  * in the URL is left out. `http://` and `https://` lead to a Flash Remoting gateway, which takes calls and nothing else,
  * in the encoding of `object_encoding`; nothing is sent before the first call. After `NetConnection.Connect.Closed` it may connect again.
  * Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.

@@ -555,6 +555,15 @@ public:
     events.release();
     return Application(application);
   }
+  // Certificate chain and key, PEM texts, for rtmps and rtmpts. May be changed while the server listens.
+  void set_tls(const std::string &chain, const std::string &key) {
+    const rtmpkit_tls_identity identity = {chain.c_str(), key.c_str()};
+    detail::check(rtmpkit_server_set_tls(get(), &identity, 1));
+  }
+  // The same from PEM files; without `key` it is in the same one.
+  void set_tls_files(const std::string &chain, const std::string &key = "") {
+    detail::check(rtmpkit_server_set_tls_files(get(), chain.c_str(), key.empty() ? nullptr : key.c_str()));
+  }
   // Returns the port bound.
   std::uint16_t listen(const std::string &url) {
     std::uint16_t port = 0;

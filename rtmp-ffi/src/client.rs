@@ -86,7 +86,8 @@ pub struct rtmpkit_client_details {
     pub page_url: *const c_char,
     /// Where the connection came from (`swfUrl`).
     pub referrer: *const c_char,
-    /// The transport: `rtmp` or `rtmps`.
+    /// The transport: `rtmp`, `rtmps` over TLS, `rtmpt` in HTTP requests, `rtmpts` in those over TLS, `rtmpe` and `rtmpte` with
+    /// RTMP's own encryption.
     pub protocol: *const c_char,
     /// Everything that it said in its connect command: an object, lent by the handle.
     pub connect_object: *const rtmpkit_value,

@@ -43,6 +43,8 @@ pub enum rtmpkit_results {
     RTMPKIT_ERR_AMF = -13,
     /// A configuration file, or a key or value of one, is not right.
     RTMPKIT_ERR_CONFIG = -14,
+    /// A certificate or key cannot be used, or there is none.
+    RTMPKIT_ERR_TLS = -15,
     /// A bug in the library; it was contained. Please report it with the log.
     RTMPKIT_ERR_PANIC = -100,
     /// The handle was made before a `fork` and is dead in the child.
@@ -142,6 +144,7 @@ fn text_of(result: i32) -> &'static CStr {
         -12 => c"not a usable URL",
         -13 => c"not readable as AMF",
         -14 => c"not right in a configuration file",
+        -15 => c"not usable as a certificate or key",
         PANIC => c"bug in rtmpkit",
         FORKED => c"made before a fork",
         _ => c"unknown error",
@@ -185,6 +188,10 @@ mod tests {
             ),
             (Error::Rejected(rejected), rtmpkit_results::RTMPKIT_ERR_REJECTED),
             (Error::Url(url), rtmpkit_results::RTMPKIT_ERR_URL),
+            (
+                Error::Tls(rtmp_core::TlsError::NoIdentity),
+                rtmpkit_results::RTMPKIT_ERR_TLS,
+            ),
         ];
         for (error, name) in cases {
             let number = name as i32;

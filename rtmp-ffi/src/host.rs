@@ -9,6 +9,7 @@ use rtmp_core::Value;
 
 use crate::error::Failure;
 use crate::handle::{Castable, Handle};
+use crate::tls::rtmpkit_tls_identity;
 use crate::value::rtmpkit_value;
 
 /// The caller of an entry point, bound by the contract on top of the header: its pointers are NULL or point to what
@@ -98,6 +99,20 @@ impl Host {
         args.iter()
             .map(|value| Ok(self.handle(*value)?.to_value()))
             .collect()
+    }
+
+    /// Certificates and keys given as an array.
+    pub(crate) fn identities(
+        &self,
+        identities: *const rtmpkit_tls_identity,
+        count: usize,
+    ) -> Result<&[rtmpkit_tls_identity], Failure> {
+        let fits = count <= isize::MAX as usize / size_of::<rtmpkit_tls_identity>();
+        if identities.is_null() || !identities.is_aligned() || !fits {
+            return Err(Failure::invalid(format!("identities: {count} at {identities:?}")));
+        }
+        // SAFETY: by the contract, `count` of them are there, each of them two pointers.
+        Ok(unsafe { slice::from_raw_parts(identities, count) })
     }
 
     /// Checks that there is a place for a result.

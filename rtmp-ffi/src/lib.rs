@@ -40,6 +40,8 @@ mod queue;
 
 mod server;
 
+mod tls;
+
 mod application_config;
 
 mod application;
@@ -112,4 +114,5 @@ pub use slots::*;
 pub use status::*;
 pub use stream::*;
 pub use subscription::*;
+pub use tls::*;
 pub use value::*;

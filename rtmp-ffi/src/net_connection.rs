@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use rtmp_core::session::ClientSessionConfig;
 use rtmp_core::{
     Credentials, NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, ServerCall, Status,
+    TlsTrust,
 };
 
 use crate::client::rtmpkit_client_counters;
@@ -86,6 +87,12 @@ pub struct rtmpkit_net_connection_config {
     /// An object whose members go into the object of connect, in place of this library's of the same name: `audioCodecs`,
     /// `videoCodecs`, `videoFunction`, `capabilities`, `fpad` and so on. It is copied. NULL, the default: none.
     pub properties: *const rtmpkit_value,
+    /// For `rtmps` and `rtmpts`: PEM text of the certificates whose holders may issue a server's. NULL, the default: those that
+    /// the system trusts. The name or address in the URL must be one of the certificate's.
+    pub tls_authorities: *const c_char,
+    /// 1 accepts any certificate of anybody: what is sent is safe from those who only listen, but not from one who answers in
+    /// the server's place. Default: 0.
+    pub tls_insecure_accept_any: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -107,6 +114,8 @@ unsafe impl Growing for rtmpkit_net_connection_config {
             object_encoding: 0,
             digest_handshake: 0,
             properties: ptr::null(),
+            tls_authorities: ptr::null(),
+            tls_insecure_accept_any: 0,
         }
     }
 }
@@ -196,6 +205,7 @@ pub unsafe extern "C" fn rtmpkit_net_connection_create(
                 other_hosts: config.reconnect_other_hosts != 0,
             };
         }
+        settings.tls_trust = trust(&host, &config)?;
         let user_data = UserData(user_data);
         let release = Release::new(events.on_release, user_data, home.clone());
         let handler = Arc::new(Handler {
@@ -211,7 +221,8 @@ pub unsafe extern "C" fn rtmpkit_net_connection_create(
     })
 }
 
-/// Connects to `rtmp://[user:password@]host[:port]/app[/instance]` with user arguments; the outcome comes as a status. A stream's name
+/// Connects to `rtmp://[user:password@]host[:port]/app[/instance]`, or `rtmps`, `rtmpt`, `rtmpts`, with `rtmpkit_has_feature("rtmpe")` also
+/// `rtmpe` and `rtmpte`, with user arguments; the outcome comes as a status. A stream's name
 /// in the URL is left out. `http://` and `https://` lead to a Flash Remoting gateway, which takes calls and nothing else,
 /// in the encoding of `object_encoding`; nothing is sent before the first call. After `NetConnection.Connect.Closed` it may connect again.
 /// Errors: `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_WRONG_STATE` if it is connecting or connected. Since 0.1.
@@ -385,6 +396,19 @@ fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<Client
         session.properties = object.ok_or_else(|| Failure::invalid("properties is no object"))?;
     }
     Ok(session)
+}
+
+fn trust(host: &Host, config: &rtmpkit_net_connection_config) -> Result<TlsTrust, Failure> {
+    let authorities = host.optional_text(config.tls_authorities, "tls_authorities")?;
+    Ok(match (config.tls_insecure_accept_any, authorities) {
+        (0, None) => TlsTrust::System,
+        (0, Some(pem)) => TlsTrust::Authorities(pem.as_bytes().to_vec()),
+        (_, None) => TlsTrust::InsecureAcceptAny,
+        (_, Some(_)) => {
+            let text = "tls_authorities and tls_insecure_accept_any: use one of them";
+            return Err(Failure::invalid(text));
+        }
+    })
 }
 
 /// The host's functions as the core's handler.

@@ -226,10 +226,11 @@ pub unsafe extern "C" fn rtmpkit_server_create(
     })
 }
 
-/// Listens on `rtmp://host[:port]`, `host:port` or `:port`; may be called several times. Port 0 takes any free one;
-/// `*port`, if `port` is not NULL, is the one bound.
+/// Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set before
+/// by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those
+/// by TLS. May be called several times. Port 0 takes any free one; `*port`, if `port` is not NULL, is the one bound.
 /// Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_IO` (address in use), `RTMPKIT_ERR_INVALID_ARGUMENT`,
-/// `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+/// `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_TLS` without a certificate, `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_server_listen(
     server: *mut rtmpkit_server,

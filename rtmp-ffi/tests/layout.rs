@@ -33,6 +33,7 @@ layout! {
     rtmpkit_engine_counters { struct_size, workers, closed }
     rtmpkit_server_config { struct_size, queue, max_connections, max_connections_per_address, player_queue_bytes, player_queue_ms, stall_timeout_ms, connect_timeout_ms, chunk_size, strict, accept_rtmpe }
     rtmpkit_server_events { struct_size, on_release }
+    rtmpkit_tls_identity { chain, key }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
     rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic }
     rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes, login }
@@ -50,7 +51,7 @@ layout! {
     rtmpkit_recording_counters { struct_size, bytes, duration_ms, dropped, recording, ended }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
-    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties }
+    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties, tls_authorities, tls_insecure_accept_any }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset, offset_ms }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release, on_writable }

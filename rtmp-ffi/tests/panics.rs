@@ -84,6 +84,8 @@ table![
     rtmpkit_server_deviations,
     rtmpkit_server_ref,
     rtmpkit_server_unref,
+    rtmpkit_server_set_tls,
+    rtmpkit_server_set_tls_files,
     rtmpkit_application_config_init,
     rtmpkit_application_events_init,
     rtmpkit_application_create,
