@@ -279,6 +279,16 @@ impl ServerSession {
         self.link.send_user(&UserControl::StreamBegin(stream_id));
     }
 
+    /// Sends event 31: the client has all of a recorded stream that it buffers, and gets the rest as time goes by.
+    pub fn buffer_empty(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::BufferEmpty(stream_id));
+    }
+
+    /// Sends event 32: what the client will buffer next begins.
+    pub fn buffer_ready(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::BufferReady(stream_id));
+    }
+
     /// Sends Stream EOF for `stream_id`.
     pub fn stream_eof(&mut self, stream_id: u32) {
         self.link.send_user(&UserControl::StreamEof(stream_id));

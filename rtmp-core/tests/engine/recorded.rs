@@ -488,6 +488,32 @@ fn a_player_gets_what_it_buffers_ahead_and_no_more_while_it_pauses() {
 }
 
 #[test]
+fn p9_a_player_is_told_when_its_buffer_is_filled_and_when_the_next_begins() {
+    let library = Library::new("buffers");
+    library.add("film.flv", &film(60_000));
+    let mut wire = library.client_with(Object::new().with("app", "live"), 1_000);
+    wire.command(1, "play", 0.0, &[name("film"), Value::from(0.0)]);
+    let first = until(&mut wire, "BufferEmpty(1)");
+    assert!(
+        first.contains(&"inter 960".to_owned()),
+        "a second at once: {first:?}"
+    );
+    assert!(
+        !first.contains(&"BufferReady(1)".to_owned()),
+        "not for the first: {first:?}"
+    );
+    let paced = until(&mut wire, "BufferReady(1)");
+    let pictures = paced
+        .iter()
+        .filter(|told| told.starts_with("inter") || told.starts_with("key"));
+    assert!(
+        (20..=30).contains(&pictures.count()),
+        "a second as time goes by: {paced:?}"
+    );
+    until(&mut wire, "BufferEmpty(1)");
+}
+
+#[test]
 fn a_seek_while_pausing_shows_one_picture() {
     let library = Library::new("paused-seek");
     library.add("film.flv", &film(4_000));

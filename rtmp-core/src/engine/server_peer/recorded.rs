@@ -36,6 +36,8 @@ pub(super) struct Recorded {
     pub(super) next: Option<Box<Next>>,
     /// It did, and the client has not been told.
     pub(super) took_over: bool,
+    /// The time of the media with which the client's buffer was full, and the client was told.
+    filled: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,8 @@ const MAX_WAITING: usize = 256 << 10;
 const LOW_WAITING: usize = 64 << 10;
 /// What a client buffers that does not say, in milliseconds.
 const DEFAULT_BUFFER_MS: u32 = 3_000;
+/// Clients are told of their buffer no more often than this, in milliseconds of media.
+const LEAST_BUFFER_MS: u32 = 1_000;
 /// When a job is tried again that could not be queued.
 const RETRY_MS: u64 = 100;
 /// `videoFunction` of connect: the client understands the commands around a seek.
@@ -84,6 +88,7 @@ impl Recorded {
             blocked: false,
             next: None,
             took_over: false,
+            filled: None,
         }
     }
 
@@ -419,6 +424,7 @@ impl ServerPeer {
             return self.go(stream_id);
         }
         loop {
+            let buffers = self.pace(stream_id) != Pace::Buffer(0);
             let full = self.session.pending_output().len() > MAX_WAITING || self.session.is_closed();
             let Some(recorded) = self.recorded_mut(stream_id) else {
                 return;
@@ -432,9 +438,16 @@ impl ServerPeer {
                 break;
             }
             match recorded.player.step(context.now) {
-                Step::Send(message) => self.send(stream_id, message),
+                Step::Send(message) => {
+                    self.next_buffer(stream_id, message.timestamp);
+                    self.send(stream_id, message);
+                }
                 Step::Wait(until) => {
                     recorded.wake = until;
+                    if until.is_some() && buffers && recorded.filled.is_none() {
+                        recorded.filled = recorded.player.last();
+                        self.session.buffer_empty(stream_id);
+                    }
                     break;
                 }
                 Step::Over if recorded.next.is_some() => {
@@ -447,6 +460,24 @@ impl ServerPeer {
             }
         }
         self.read_on(stream_id);
+    }
+
+    /// As much as the client buffers was sent since it was told that all of it was: tells it that the next begins.
+    fn next_buffer(&mut self, stream_id: u32, time: u32) {
+        let Pace::Buffer(length) = self.pace(stream_id) else {
+            return;
+        };
+        let Some(recorded) = self.recorded_mut(stream_id) else {
+            return;
+        };
+        let Some(filled) = recorded.filled else { return };
+        let next = filled.saturating_add(length.max(LEAST_BUFFER_MS));
+        if time >= next || time < filled {
+            recorded.filled = None;
+        }
+        if time >= next {
+            self.session.buffer_ready(stream_id);
+        }
     }
 
     fn send(&mut self, stream_id: u32, message: MediaMessage) {
