@@ -462,3 +462,37 @@ fn m6_unloading_and_closing_end_relays() {
     );
     wait_for(&five, &RelayEvent::Ended);
 }
+
+#[test]
+fn m6_a_pull_follows_a_request_to_reconnect_and_time_does_not_jump_back() {
+    let (first, second, edge) = (serve(AcceptAll, 1), serve(AcceptAll, 1), serve(AcceptAll, 1));
+    let (_c, source) = publisher(&first, "cam");
+    let (_c2, again) = publisher(&second, "cam");
+    let (relay, heard) = pull(&edge, &format!("{}/cam", first.url), "cam", hasty());
+    let (_watch, seen) = watch(&edge, "cam");
+    source.write(&picture(60_000, true)).unwrap();
+    wait_for(&heard, &RelayEvent::Streaming);
+    while is_header(&frame(&seen)) {}
+
+    // The publisher is sent nothing.
+    let clients = first.server.instance("live").unwrap().clients();
+    let player = clients.iter().find(|client| client.stats().messages_out > 0);
+    assert!(
+        player
+            .expect("the relay")
+            .request_reconnect(Some(&second.url), "")
+    );
+    wait_until("the pull has moved", || live(&second, "cam").stats().players == 1);
+    again.write(&picture(0, true)).unwrap();
+    again.write(&picture(40, false)).unwrap();
+    let mut times = Vec::new();
+    while times.len() < 2 {
+        let frame = frame(&seen);
+        if !is_header(&frame) {
+            times.push(frame.timestamp_ms);
+        }
+    }
+    assert_eq!(times, [60_020, 60_060]);
+    let stats = relay.stats();
+    assert_eq!((stats.attempts, stats.failures_total), (1, 0));
+}
