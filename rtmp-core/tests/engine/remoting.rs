@@ -310,3 +310,34 @@ fn n2_calls_that_wait_go_together() {
     );
     assert_eq!(answered(&others[2]), Ok(Value::from(true)));
 }
+
+/// What answers is no gateway; what matters is whether it is spoken to.
+#[test]
+fn n3_gateways_by_https_have_to_show_a_trusted_certificate() {
+    let authority = crate::tls::Authority::new();
+    let served = crate::tls::default_server(&authority);
+    let url = served.url.replace("rtmps://", "https://");
+    let why = |config: NetConnectionConfig| {
+        let (connection, _statuses) = connect_with(&served.engine, &url, config);
+        let failed = answered(&call(&connection, &[])).unwrap_err();
+        assert_eq!(failed.code, "NetConnection.Call.Failed");
+        failed.description.to_lowercase()
+    };
+    let refused = why(crate::tls::Authority::new().trust());
+    assert!(
+        refused.contains("certificate") || refused.contains("unknownissuer"),
+        "{refused}"
+    );
+    let spoken_to = why(authority.trust());
+    assert!(
+        !spoken_to.contains("certificate") && !spoken_to.contains("issuer"),
+        "{spoken_to}"
+    );
+    let mut anybody = NetConnectionConfig::default();
+    anybody.tls_trust = rtmp_core::TlsTrust::InsecureAcceptAny;
+    let spoken_to = why(anybody);
+    assert!(
+        !spoken_to.contains("certificate") && !spoken_to.contains("issuer"),
+        "{spoken_to}"
+    );
+}

@@ -63,7 +63,7 @@ fn serve_by_tls(handler: impl ApplicationHandler, mut config: ServerConfig, iden
     served
 }
 
-fn default_server(authority: &Authority) -> Served {
+pub(crate) fn default_server(authority: &Authority) -> Served {
     serve_by_tls(
         AcceptAll,
         ServerConfig::default(),
