@@ -412,18 +412,24 @@ impl Connection {
         }
     }
 
-    /// What sending may have brought forward: the stall clock, and players of files that wait for room.
+    /// What sending may have brought forward: the stall clock, players of files that wait for room, and of live streams that
+    /// are played to an end.
     pub(crate) fn flushed_deadline(&self) -> Option<u64> {
-        let hungry = match &self.peer {
-            Peer::Server(peer) => peer.is_hungry(),
-            Peer::Client(_) | Peer::Http(_) => false,
+        let (hungry, ends_at) = match &self.peer {
+            Peer::Server(peer) => (peer.is_hungry(), peer.live_ends_at()),
+            Peer::Client(_) | Peer::Http(_) => (false, None),
         };
-        match hungry && matches!(self.state, State::Open) {
+        let is_open = matches!(self.state, State::Open);
+        match hungry && is_open {
             true => Some(0),
-            false => [self.stall_deadline(), self.transport.deadline()]
-                .into_iter()
-                .flatten()
-                .min(),
+            false => [
+                self.stall_deadline(),
+                self.transport.deadline(),
+                ends_at.filter(|_| is_open),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
         }
     }
 

@@ -180,6 +180,44 @@ fn a_live_stream_with_a_duration_is_followed_by_a_recorded_one() {
 }
 
 #[test]
+fn a_live_stream_is_followed_by_the_next_when_its_publisher_leaves() {
+    let library = Library::new("left");
+    library.add("film.flv", &film(80));
+    let out = publish(&library, "cam");
+    picture(&out, 0, true);
+    let mut wire = library.client();
+    wire.command(1, "play", 0.0, &[name("cam"), Value::from(-1.0)]);
+    until(&mut wire, "key 0");
+    append(&mut wire, "film");
+    wire.command(0, "ping", 9.0, &[]);
+    until(&mut wire, "?");
+    drop(out);
+    let seen = until(&mut wire, "eof");
+    assert_eq!(
+        statuses(&seen),
+        [
+            "Play.UnpublishNotify",
+            "data Play.Switch",
+            "recorded",
+            "begin",
+            "Play.Start",
+            "|RtmpSampleAccess",
+            "data Data.Start",
+            "data Play.Complete",
+            "Play.Stop",
+            "eof",
+        ]
+    );
+    // Alone, it waits for another publisher.
+    wire.command(1, "play", 0.0, &[name("cam"), Value::from(-1.0)]);
+    until(&mut wire, "data Data.Start");
+    drop(publish(&library, "cam"));
+    wire.wait_status("NetStream.Play.UnpublishNotify");
+    drop(publish(&library, "cam"));
+    wire.wait_status("NetStream.Play.UnpublishNotify");
+}
+
+#[test]
 fn what_is_published_comes_before_what_is_recorded_and_is_waited_for_last() {
     let library = Library::new("any");
     library.add("both.flv", &film(80));

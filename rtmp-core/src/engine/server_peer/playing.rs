@@ -344,10 +344,19 @@ impl ServerPeer {
         self.advance(stream_id, context);
     }
 
-    /// Tells a player that its stream has, or lost, a publisher.
+    /// Tells a player that its stream has, or lost, a publisher. One that was not to be played for some time is followed by the
+    /// next of the list then.
     pub(crate) fn notify(&mut self, stream_id: u32, name: &str, published: bool, now: u64) {
         if !published {
-            return self.session.unpublish_notify(stream_id, name);
+            self.session.unpublish_notify(stream_id, name);
+            if let Some(playing) = self.playing_mut(stream_id)
+                && matches!(&playing.now, Now::Live(stream) if stream.name() == name)
+                && playing.live_ms.is_none()
+                && !playing.list.is_empty()
+            {
+                playing.ends_at = Some(now);
+            }
+            return;
         }
         self.tell_path_of(stream_id, name);
         self.session.publish_notify(stream_id, name);
@@ -419,6 +428,11 @@ impl ServerPeer {
             playing.warned_at = Some(now);
             self.session.send_status(stream_id, status);
         }
+    }
+
+    /// When a live stream that is not played on and on ends.
+    pub(crate) fn live_ends_at(&self) -> Option<u64> {
+        self.playing.iter().filter_map(|playing| playing.ends_at).min()
     }
 
     /// When something is to be done for what plays.

@@ -32,6 +32,8 @@ pub(super) struct Starts {
     pub(super) samples: u32,
 }
 
+/// Samples passed over in a row that are empty or cannot be played; then nothing follows.
+const MAX_SKIPPED: u32 = 1 << 16;
 /// Places kept; then every second goes.
 const MAX_STARTS: usize = 4_096;
 const FIRST_GAP: i64 = 500;
@@ -87,7 +89,7 @@ impl Cursor {
     /// Goes on to the next sample that has bytes and can be played.
     pub(super) fn advance<R: Read + Seek>(&mut self, input: &mut Input<R>) -> Result<(), Mp4Error> {
         self.next = None;
-        for _ in 0..MAX_SAMPLES {
+        for _ in 0..MAX_SKIPPED {
             let sample = match (self.track.tables.next(input)?, &mut self.fragments) {
                 (None, Some(fragments)) => fragments.next(input)?,
                 (sample, _) => sample,

@@ -50,6 +50,8 @@ struct Run {
 /// A fragment's body: that of an hour in one piece is of this order.
 const MAX_MOOF: u64 = 8 << 20;
 const MAX_RUNS: usize = 1 << 16;
+/// Samples of a run that need no bytes there, because all are the same.
+const MAX_ALIKE: u32 = 1 << 16;
 /// Boxes passed over in search of the next fragment.
 const MAX_BOXES: u32 = 1 << 20;
 
@@ -263,7 +265,8 @@ fn run(body: &[u8], moof: &[u8], base: u64, data_end: u64, defaults: Defaults) -
         _ => Some(fields.u32()?),
     };
     let needed = entry_size(flags).checked_mul(usize::try_from(count).ok()?)?;
-    if needed > fields.0.len() || count > MAX_SAMPLES {
+    let most = if needed > 0 { MAX_SAMPLES } else { MAX_ALIKE };
+    if needed > fields.0.len() || count > most {
         return None;
     }
     Some(Run {
