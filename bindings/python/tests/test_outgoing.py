@@ -34,6 +34,7 @@ def test_p18_users_of_an_application_log_in(method: str) -> None:
         app.set_user("you", rtmpkit.Secret.hashed(method, "you", "NaCl", "other"))
         with rtmpkit.publish(as_user(url, "me:s3cret") + "/cam") as stream:
             assert stream.connection.connected and stream.connection.uri == url
+            assert "s3cret" not in repr(stream.connection)
         with rtmpkit.NetConnection(url, options=ConnectOptions(user="you", password="other")) as nc:
             assert nc.connected
         with pytest.raises(rtmpkit.Rejected, match=r"reason=authfail"):

@@ -405,7 +405,8 @@ class NetConnection:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} to {self.url}>"
+        # Not the URL given: that may hold a password.
+        return f"<{type(self).__name__} to {self.uri}>"
 
     @property
     def _in_handler(self) -> bool:

@@ -333,7 +333,8 @@ class NetConnection:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} to {self.url}>"
+        # Not the URL given: that may hold a password.
+        return f"<{type(self).__name__} to {self._raw.uri if self._raw else 'nothing yet'}>"
 
     def _connected(self) -> RawConnection:
         if self._raw is None:
