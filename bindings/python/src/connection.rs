@@ -67,6 +67,7 @@ impl RawConnection {
         let mut config = core::NetConnectionConfig::default();
         config.dispatch = queue.map(|queue| dispatch_to(&queue.core)).unwrap_or_default();
         config.session = settings.map(settings::connection).transpose()?;
+        config.tls_trust = settings.map(settings::trust).transpose()?.unwrap_or_default();
         if follow_reconnects {
             config.reconnect = core::Reconnect::FOLLOW;
         }

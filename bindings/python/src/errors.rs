@@ -39,9 +39,10 @@ impl<T> OrRaise<T> for core::Result<T> {
 pub(crate) fn exception(error: &core::Error) -> PyErr {
     let text = error.to_string();
     match error {
-        core::Error::InvalidArgument(_) | core::Error::Url(_) | core::Error::Config(_) => {
-            python::ConfigError::new_err(text)
-        }
+        core::Error::InvalidArgument(_)
+        | core::Error::Url(_)
+        | core::Error::Config(_)
+        | core::Error::Tls(_) => python::ConfigError::new_err(text),
         core::Error::Closed(_) => python::Closed::new_err(text),
         core::Error::NotFound(_) => python::NotFound::new_err(text),
         core::Error::AlreadyExists(_) => python::AlreadyExists::new_err(text),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyDict;
 use rtmp_core as core;
 
@@ -31,7 +32,8 @@ pub(crate) struct RawServer {
 #[pymethods]
 impl RawServer {
     #[new]
-    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None, tolerance = None))]
+    #[allow(clippy::too_many_arguments)] // Python names them.
+    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None, tolerance = None, tls = None, accept_rtmpe = false))]
     fn new(
         engine: &Engine,
         queue: &Queue,
@@ -39,6 +41,8 @@ impl RawServer {
         max_connections_per_address: Option<usize>,
         stall_timeout: Option<f64>,
         tolerance: Option<&str>,
+        tls: Option<Vec<(PyBackedBytes, PyBackedBytes)>>,
+        accept_rtmpe: bool,
     ) -> PyResult<Self> {
         let mut config = core::ServerConfig::default();
         config.max_connections = max_connections.unwrap_or(config.max_connections);
@@ -50,6 +54,10 @@ impl RawServer {
         if let Some(name) = tolerance {
             config.session.tolerance = tolerance_named(name)?;
         }
+        if accept_rtmpe {
+            settings::accept_rtmpe(&mut config)?;
+        }
+        config.tls = identities(&tls.unwrap_or_default())?;
         let core = core::Server::new(&engine.core, config).or_raise()?;
         Ok(Self {
             core,
@@ -91,6 +99,11 @@ impl RawServer {
     fn listen(&self, py: Python<'_>, url: &str) -> PyResult<(String, u16)> {
         let address = py.detach(|| self.core.listen(url)).or_raise()?;
         Ok((address.ip().to_string(), address.port()))
+    }
+
+    /// Changes the certificate chains and keys, PEM, of connections made from now on.
+    fn set_tls(&self, tls: Vec<(PyBackedBytes, PyBackedBytes)>) -> PyResult<()> {
+        self.core.set_tls(identities(&tls)?).or_raise()
     }
 
     /// The instance `app` or `app/instance`.
@@ -154,6 +167,13 @@ impl RawServer {
     fn closed(&self) -> bool {
         self.core.is_closed()
     }
+}
+
+fn identities(given: &[(PyBackedBytes, PyBackedBytes)]) -> PyResult<Vec<core::TlsIdentity>> {
+    let identities = given.iter();
+    identities
+        .map(|(chain, key)| core::TlsIdentity::from_pem(chain, key).or_raise())
+        .collect()
 }
 
 /// An application as it is registered with a server.

@@ -67,11 +67,45 @@ pub(crate) fn connection(given: &Bound<'_, PyDict>) -> PyResult<ClientSessionCon
             "user" => user = Some(value.extract()?),
             "password" => password = value.extract()?,
             "tolerance" => config.tolerance = tolerance_named(value.extract()?)?,
+            // Settings of what carries the connection: see `trust`.
+            "tls_authorities" | "tls_insecure_accept_any" => {}
             _ => return Err(config_error(format!("a connection has no setting {name:?}"))),
         }
     }
     config.credentials = user.map(|user| core::Credentials { user, password });
     Ok(config)
+}
+
+/// Which servers' certificates `rtmpkit.ConnectOptions` accepts.
+pub(crate) fn trust(given: &Bound<'_, PyDict>) -> PyResult<core::TlsTrust> {
+    let authorities = given.get_item("tls_authorities")?;
+    let authorities = authorities.filter(|value| !value.is_none());
+    let any = given.get_item("tls_insecure_accept_any")?;
+    let any = any.map(|value| value.extract::<bool>()).transpose()?;
+    match (authorities, any) {
+        (Some(_), Some(true)) => Err(config_error(
+            "tls_authorities and tls_insecure_accept_any: use one of them",
+        )),
+        (Some(pem), _) => Ok(core::TlsTrust::Authorities(pem.extract::<Vec<u8>>()?)),
+        (None, Some(true)) => Ok(core::TlsTrust::InsecureAcceptAny),
+        (None, _) => Ok(core::TlsTrust::System),
+    }
+}
+
+/// Lets a server's clients encrypt by RTMPE.
+pub(crate) fn accept_rtmpe(config: &mut core::ServerConfig) -> PyResult<()> {
+    #[cfg(feature = "rtmpe")]
+    {
+        config.session.accept_encryption = true;
+        Ok(())
+    }
+    #[cfg(not(feature = "rtmpe"))]
+    {
+        let _ = config;
+        Err(config_error(
+            "accept_rtmpe: this build was made without the feature rtmpe",
+        ))
+    }
 }
 
 /// `lenient` or `strict`.

@@ -1240,7 +1240,12 @@ class RawServer:
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
+        tls: list[tuple[bytes, bytes]] | None = None,
+        accept_rtmpe: bool = False,
     ) -> Self: ...
+    def set_tls(self, tls: list[tuple[bytes, bytes]]) -> None:
+        """Changes the certificate chains and keys, PEM, of connections made from now on."""
+
     def application(
         self,
         name: str,

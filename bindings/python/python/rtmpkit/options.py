@@ -33,5 +33,12 @@ class ConnectOptions:
     tolerance: str = "lenient"
     """`strict` ends the connection at the first harmless violation of the specifications by the server."""
 
+    tls_authorities: bytes | None = None
+    """For `rtmps` and `rtmpts`: PEM of the certificates whose holders may issue a server's; by default those that the system
+    trusts. The name or address in the URL must be one of the certificate's."""
+    tls_insecure_accept_any: bool = False
+    """Accept any certificate of anybody: what is sent is safe from those who only listen, but not from one who answers in
+    the server's place."""
+
     def _settings(self) -> dict[str, Any]:
         return dict(self.__dict__)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeAlias
 
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize
 from rtmpkit._rtmpkit import Engine, Instance, Queue, RawServer, ServerStats
@@ -12,6 +14,19 @@ from rtmpkit._tasks import Bridge, LoopThread, unraisable
 from rtmpkit.application import Application
 
 __all__ = ["Server"]
+
+Tls: TypeAlias = tuple[PathLike[str] | str | bytes, PathLike[str] | str | bytes]
+"""A certificate chain and its key: paths of PEM files, or PEM as bytes."""
+
+
+def _pem(given: PathLike[str] | str | bytes) -> bytes:
+    return given if isinstance(given, bytes) else Path(given).read_bytes()
+
+
+def identities(tls: Tls | Sequence[Tls] | None) -> list[tuple[bytes, bytes]]:
+    """One pair or several as the native module takes them."""
+    pairs: Sequence[Tls] = [] if tls is None else [tls] if isinstance(tls, tuple) else tls  # type: ignore[list-item]
+    return [(_pem(chain), _pem(key)) for chain, key in pairs]
 
 
 class BaseServer:
@@ -21,10 +36,10 @@ class BaseServer:
     _engine: Engine
     _queue: Queue
 
-    def _create(self, workers: int, queue: Queue, limits: dict[str, int | float | str | None]) -> None:
+    def _create(self, workers: int, queue: Queue, limits: dict[str, Any]) -> None:
         self._engine = Engine(workers)
         self._queue = queue
-        self._raw = RawServer(self._engine, queue, **limits)  # type: ignore[arg-type]
+        self._raw = RawServer(self._engine, queue, **limits)
         self._addresses: list[tuple[str, int]] = []
         self._applications: dict[str, Application] = {}
 
@@ -70,6 +85,10 @@ class BaseServer:
     def deviations(self) -> dict[str, int]:
         """What clients did against the specifications without harm, by name, with how often."""
         return self._raw.deviations()
+
+    def set_tls(self, tls: Tls | Sequence[Tls]) -> None:
+        """Changes the certificates, as when they were renewed: for connections made from now on."""
+        self._raw.set_tls(identities(tls))
 
     def drain(self, url: str | None = None, description: str = "", *, grace: float = 60.0) -> None:
         """Winds the server down: stops listening and closes after `grace` seconds, or when all have left.
@@ -118,22 +137,30 @@ class Server(BaseServer):
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
+        tls: Tls | Sequence[Tls] | None = None,
+        accept_rtmpe: bool = False,
     ) -> None:
         """A server.
 
-        url: where to listen, `rtmp://host[:port]` or `host:port`, or several of them; port 0 takes any free one.
+        url: where to listen, `rtmp://host[:port]` or `host:port`, or several of them; port 0 takes any free one. `rtmps://`
+            is for TLS, `rtmpt://` for RTMP in HTTP requests, `rtmpts://` for those by TLS.
         applications: what it offers; by default an application `*` that accepts everything.
         workers: worker threads; 0 takes as many as the machine has cores.
         max_connections, max_connections_per_address: limits; 65,536 and none by default, 0 is no limit.
         stall_timeout: seconds without progress in sending after which a peer is disconnected, 15 by default.
         tolerance: `lenient` counts what clients do against the specifications without harm, `strict` disconnects them.
+        tls: certificate chain and key, a pair of paths of PEM files or of PEM as bytes, or several pairs: clients are shown the
+            first that is for the name they ask for.
+        accept_rtmpe: let clients encrypt by RTMPE, if this build can.
         """
         dispatcher = Dispatcher("rtmpkit-server")
-        limits: dict[str, int | float | str | None] = {
+        limits: dict[str, Any] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
             "stall_timeout": stall_timeout,
             "tolerance": tolerance,
+            "tls": identities(tls),
+            "accept_rtmpe": accept_rtmpe,
         }
         try:
             self._create(workers, dispatcher.queue, limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from rtmpkit.aio.client import Opening
 from rtmpkit.aio.events import NOTICES, Event
 from rtmpkit.aio.shared_object import SharedObject
 from rtmpkit.exceptions import ConfigError
-from rtmpkit.server import BaseServer
+from rtmpkit.server import BaseServer, Tls, identities
 
 __all__ = ["Application", "Events", "Server"]
 
@@ -82,16 +82,20 @@ class Server(BaseServer):
         max_connections_per_address: int | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
+        tls: Tls | Sequence[Tls] | None = None,
+        accept_rtmpe: bool = False,
     ) -> None:
         """A server; the arguments are those of `rtmpkit.Server`. Without applications it has none: see `application`."""
         self._urls = [] if url is None else [url] if isinstance(url, str) else list(url)
         self._first = list(applications or [])
         self._workers = workers
-        self._limits: dict[str, int | float | str | None] = {
+        self._limits: dict[str, Any] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
             "stall_timeout": stall_timeout,
             "tolerance": tolerance,
+            "tls": identities(tls),
+            "accept_rtmpe": accept_rtmpe,
         }
         self._pump: Pump | None = None
         self._tasks = Tasks()
