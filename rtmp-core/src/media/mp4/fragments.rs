@@ -50,8 +50,8 @@ struct Run {
 /// A fragment's body: that of an hour in one piece is of this order.
 const MAX_MOOF: u64 = 8 << 20;
 const MAX_RUNS: usize = 1 << 16;
-/// Samples of a run that need no bytes there, because all are the same.
-const MAX_ALIKE: u32 = 1 << 16;
+/// Samples of a run that need no bytes at all.
+const MAX_EMPTY: u32 = 1 << 8;
 /// Boxes passed over in search of the next fragment.
 const MAX_BOXES: u32 = 1 << 20;
 
@@ -139,7 +139,7 @@ impl Fragments {
             }
             let body = found.load_up_to(input, MAX_MOOF)?;
             self.next_box = found.end;
-            self.runs = runs(&body, found.start, self.track, self.defaults)
+            self.runs = runs(&body, found.start, input.length(), self.track, self.defaults)
                 .ok_or(damaged("a moof box is not what it should be", found.start))?;
             if !self.runs.is_empty() {
                 self.runs.reverse();
@@ -197,7 +197,7 @@ fn entry_size(fields: u32) -> usize {
 }
 
 /// The runs of a track in the body of a `moof` that begins at `start`; `None` if it is damaged.
-fn runs(moof: &[u8], start: u64, track: u32, defaults: Defaults) -> Option<Vec<Run>> {
+fn runs(moof: &[u8], start: u64, length: u64, track: u32, defaults: Defaults) -> Option<Vec<Run>> {
     let mut runs = Vec::new();
     let mut boxes = Fields(moof);
     let mut data_end = start;
@@ -234,7 +234,7 @@ fn runs(moof: &[u8], start: u64, track: u32, defaults: Defaults) -> Option<Vec<R
                     dts = Some(i64::try_from(fields.by_version(version)?).ok()?);
                 }
                 b"trun" => {
-                    let mut run = run(body, moof, base, data_end, defaults)?;
+                    let mut run = run(body, moof, (base, data_end, length), defaults)?;
                     data_end = run.end(moof);
                     if is_ours {
                         run.dts = dts.take();
@@ -251,8 +251,13 @@ fn runs(moof: &[u8], start: u64, track: u32, defaults: Defaults) -> Option<Vec<R
     Some(runs)
 }
 
-/// A `trun` body, which is a part of `moof`.
-fn run(body: &[u8], moof: &[u8], base: u64, data_end: u64, defaults: Defaults) -> Option<Run> {
+/// A `trun` body, which is a part of `moof`; where its data is counted from and would go on, and how long the file is.
+fn run(
+    body: &[u8],
+    moof: &[u8],
+    (base, data_end, length): (u64, u64, u64),
+    defaults: Defaults,
+) -> Option<Run> {
     let mut fields = Fields(body);
     let (_, flags) = fields.full()?;
     let count = fields.u32()?;
@@ -265,15 +270,19 @@ fn run(body: &[u8], moof: &[u8], base: u64, data_end: u64, defaults: Defaults) -
         _ => Some(fields.u32()?),
     };
     let needed = entry_size(flags).checked_mul(usize::try_from(count).ok()?)?;
-    let most = if needed > 0 { MAX_SAMPLES } else { MAX_ALIKE };
-    if needed > fields.0.len() || count > most {
+    if needed > fields.0.len() || count > MAX_SAMPLES {
         return None;
     }
+    // Samples that need no bytes here need some in the file, and no more than it has.
+    let alike = match u64::from(defaults.size) {
+        0 => MAX_EMPTY,
+        size => u32::try_from(length / size).unwrap_or(u32::MAX),
+    };
     Some(Run {
         dts: None,
         entries: fields.0.as_ptr().addr().checked_sub(moof.as_ptr().addr())?,
         fields: flags,
-        left: count,
+        left: if needed > 0 { count } else { count.min(alike) },
         first_flags,
         defaults,
         position,

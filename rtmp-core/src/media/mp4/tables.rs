@@ -437,7 +437,11 @@ fn sizes<R: Read + Seek>(input: &mut Input<R>, found: &BoxAt) -> Result<(u32, Si
     }
     let position = found.body.saturating_add(12);
     let bits = match (&found.kind, size & 0xFF) {
-        (b"stsz", _) if size != 0 => return Ok((count, Sizes::Same(size))),
+        // No more than there is file for: only this says so many without a table.
+        (b"stsz", _) if size != 0 => {
+            let most = u32::try_from(input.length() / u64::from(size)).unwrap_or(u32::MAX);
+            return Ok((count.min(most), Sizes::Same(size)));
+        }
         (b"stsz", _) => 32,
         (_, bits @ (4 | 8 | 16)) => bits,
         _ => return Err(damaged("samples have sizes of unknown width", found.start)),
