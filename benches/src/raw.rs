@@ -177,6 +177,8 @@ pub struct RawClient {
     script: Arc<Script>,
     step: usize,
     inbox: Vec<u8>,
+    /// Bytes of the inbox in which the answer is known not to begin.
+    searched: usize,
     outbox: VecDeque<Bytes>,
     /// Where it stands.
     pub state: State,
@@ -203,6 +205,7 @@ impl RawClient {
             script: script.clone(),
             step: 0,
             inbox: Vec::new(),
+            searched: 0,
             outbox: first.into_iter().collect(),
             state: State::Going,
             written: 0,
@@ -265,18 +268,23 @@ impl RawClient {
             let end = match &step.until {
                 Until::Length(length) => (self.inbox.len() >= *length).then_some(*length),
                 Until::Text(text, refusals) => {
-                    let refusal = refusals
-                        .iter()
-                        .find(|refusal| find(&self.inbox, refusal).is_some());
-                    if let Some(refusal) = refusal {
+                    let new = &self.inbox[self.searched..];
+                    let end = find(new, text).map(|end| self.searched + end);
+                    let refusal = || refusals.iter().find(|refusal| find(new, refusal).is_some());
+                    if end.is_none()
+                        && let Some(refusal) = refusal()
+                    {
                         let refusal = String::from_utf8_lossy(refusal).into_owned();
                         return self.fail(&refusal);
                     }
-                    find(&self.inbox, text)
+                    let longest = refusals.iter().chain([text]).map(Vec::len).max().unwrap_or(0);
+                    self.searched = self.inbox.len().saturating_sub(longest);
+                    end
                 }
             };
             let Some(end) = end else { return };
             self.inbox.drain(..end);
+            self.searched = 0;
             self.step += 1;
             if let Some(next) = self.script.0.get(self.step) {
                 self.outbox.push_back(next.send.clone());
@@ -296,8 +304,7 @@ impl RawClient {
 
 /// Where `text` ends in `bytes`.
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    let at = bytes.windows(text.len()).position(|window| window == text)?;
-    Some(at + text.len())
+    Some(memchr::memmem::find(bytes, text)? + text.len())
 }
 
 /// A message of the made-up stream, ready to be sent.
