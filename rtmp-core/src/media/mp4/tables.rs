@@ -167,6 +167,8 @@ impl Tables {
         input: &mut Input<R>,
         sample: u32,
     ) -> Result<(), Mp4Error> {
+        // A table of sync samples may name one that there is not.
+        let sample = sample.min(self.count);
         let mut at = Place {
             sample,
             ..Place::default()
