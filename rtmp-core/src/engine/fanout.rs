@@ -275,10 +275,14 @@ impl Giving<'_> {
         backlog: Backlog,
         given: &mut Given,
     ) {
-        self.judge(player, &batch.messages, backlog);
-        let whole = self.verdicts.iter().all(|verdict| *verdict == Verdict::Send);
-        let as_it_is = player.reduction.is_none() && player.takes_over.is_none();
-        if self.is_shared && whole && as_it_is && batch.can_run() {
+        let can_run =
+            self.is_shared && player.reduction.is_none() && player.takes_over.is_none() && batch.can_run();
+        let mut whole = can_run && player.flow.takes_all(&batch.span, backlog);
+        if !whole {
+            self.judge(player, &batch.messages, backlog);
+            whole = self.verdicts.iter().all(|verdict| *verdict == Verdict::Send);
+        }
+        if can_run && whole {
             let messages = batch.messages.iter().map(|message| &message.shared);
             peer.session.send_run(player.stream_id, messages, &mut batch.runs);
             given.messages += batch.messages.len() as u64;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::app::stream::{Feed, Item, LiveMessage, LiveStream, PlayerFlow};
+use crate::app::stream::{Feed, Item, LiveMessage, LiveStream, PlayerFlow, Span};
 use crate::media::Reduction;
 use crate::wire::chunk::Runs;
 
@@ -34,7 +34,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Batch {
     pub(crate) messages: Vec<Arc<LiveMessage>>,
     pub(crate) runs: Runs,
-    bytes: usize,
+    pub(crate) span: Span,
 }
 
 /// The longest run that is made; a longer message goes out by itself and is not copied.
@@ -63,24 +63,24 @@ pub(crate) struct Players {
 impl Batch {
     fn new(message: Arc<LiveMessage>) -> Self {
         Self {
-            bytes: message.shared.payload.len(),
+            span: Span::of(&message),
             messages: vec![message],
             runs: Runs::default(),
         }
     }
 
     fn add(&mut self, message: Arc<LiveMessage>) {
-        self.bytes += message.shared.payload.len();
+        self.span.add(&message);
         self.messages.push(message);
     }
 
     fn has_room(&self, message: &LiveMessage) -> bool {
-        self.bytes.saturating_add(message.shared.payload.len()) <= LONGEST_RUN
+        self.span.bytes.saturating_add(message.shared.payload.len()) <= LONGEST_RUN
     }
 
     /// Whether it may be copied into one piece.
     pub(crate) fn can_run(&self) -> bool {
-        self.bytes <= LONGEST_RUN
+        self.span.bytes <= LONGEST_RUN
     }
 }
 

@@ -46,6 +46,36 @@ pub(crate) struct Backlog {
     pub(crate) waiting: usize,
 }
 
+/// Messages that follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    first: u64,
+    /// The sequence number after the last; `None` when one is missing in between.
+    next: Option<u64>,
+    has_video: bool,
+    pub(crate) bytes: usize,
+}
+
+impl Span {
+    pub(crate) fn of(message: &LiveMessage) -> Self {
+        Self {
+            first: message.sequence,
+            next: Some(message.sequence + 1),
+            has_video: message.kind == MediaKind::Video,
+            bytes: message.shared.payload.len(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, message: &LiveMessage) {
+        self.next = self
+            .next
+            .filter(|next| *next == message.sequence)
+            .map(|next| next + 1);
+        self.has_video |= message.kind == MediaKind::Video;
+        self.bytes += message.shared.payload.len();
+    }
+}
+
 /// The state of one player of one stream.
 #[derive(Debug)]
 pub struct PlayerFlow {
@@ -167,6 +197,22 @@ impl PlayerFlow {
         }
         self.mark(message.shared.timestamp, backlog);
         Verdict::Send
+    }
+
+    /// Whether the player gets all of a span, as nearly all do at any time: nothing waits for it, and it wants
+    /// everything. Otherwise each message is to be judged.
+    pub(crate) fn takes_all(&mut self, span: &Span, backlog: Backlog) -> bool {
+        let keeps_up = backlog.waiting == 0 && span.bytes <= self.limits.bytes && !self.behind;
+        let wants_all = self.audio && self.video && !self.paused && !self.needs_key;
+        match span.next {
+            Some(next) if keeps_up && wants_all && span.first == self.next_sequence => {
+                self.marks.clear();
+                self.next_sequence = next;
+                self.has_video |= span.has_video;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn wanted(&self, kind: MediaKind) -> bool {
@@ -366,5 +412,45 @@ mod tests {
         flow.set_video(true);
         assert_eq!(flow.judge(&message(2, 40, INTER), waiting(0)), Verdict::Skip);
         assert_eq!(flow.judge(&message(3, 80, KEY), waiting(0)), Verdict::Send);
+    }
+
+    fn span(messages: &[LiveMessage]) -> Span {
+        let mut span = Span::of(&messages[0]);
+        messages[1..].iter().for_each(|message| span.add(message));
+        span
+    }
+
+    #[test]
+    fn who_keeps_up_and_wants_everything_takes_messages_that_follow_at_once() {
+        let mut flow = flow();
+        let next = [message(0, 0, KEY), message(1, 5, AUDIO), message(2, 40, INTER)];
+        assert!(flow.takes_all(&span(&next), waiting(0)));
+        assert_eq!(
+            flow.judge(&message(2, 40, INTER), waiting(0)),
+            Verdict::Skip,
+            "has it"
+        );
+        assert_eq!(flow.judge(&message(3, 80, INTER), waiting(0)), Verdict::Send);
+    }
+
+    #[test]
+    fn who_does_not_has_each_message_judged() {
+        let next = span(&[message(0, 0, KEY), message(1, 5, AUDIO)]);
+        let hole = span(&[message(0, 0, KEY), message(2, 5, AUDIO)]);
+        let later = span(&[message(1, 0, KEY)]);
+        assert!(!flow().takes_all(&hole, waiting(0)));
+        assert!(!flow().takes_all(&later, waiting(0)));
+        assert!(!flow().takes_all(&next, waiting(1)));
+        let changes: [fn(&mut PlayerFlow); 4] = [
+            |flow| flow.set_audio(false),
+            |flow| flow.set_video(false),
+            |flow| flow.set_paused(true),
+            |flow| flow.fall_behind(),
+        ];
+        for change in changes {
+            let mut flow = flow();
+            change(&mut flow);
+            assert!(!flow.takes_all(&next, waiting(0)));
+        }
     }
 }

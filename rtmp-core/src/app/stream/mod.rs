@@ -9,7 +9,7 @@ mod message;
 mod subscription;
 mod takeover;
 
-pub(crate) use flow::Backlog;
+pub(crate) use flow::{Backlog, Span};
 pub use flow::{FlowLimits, PlayerFlow, Verdict};
 pub use gop_cache::GopCache;
 pub use handle::{Publication, Stream};
