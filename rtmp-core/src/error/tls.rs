@@ -87,6 +87,7 @@ impl From<rustls::Error> for TlsError {
                     expected: expected.to_str().into_owned(),
                     presented,
                 },
+                Bad::BadSignature => Self::BadCertificate(RENEWED.to_owned()),
                 other => Self::BadCertificate(other.to_string()),
             },
             rustls::Error::AlertReceived(alert) => Self::Refused(alert_text(alert)),
@@ -94,6 +95,9 @@ impl From<rustls::Error> for TlsError {
         }
     }
 }
+
+/// What a wrong signature mostly means: certificates that issued themselves have the same name after a renewal.
+const RENEWED: &str = "its signature is wrong; if a certificate of the same name is trusted, trust the new one";
 
 fn names(presented: &[String]) -> String {
     match presented {
@@ -145,5 +149,7 @@ mod tests {
         assert_eq!(of(CertificateError::NotValidYet), TlsError::NotYetValid);
         assert_eq!(of(CertificateError::UnknownIssuer), TlsError::UnknownIssuer);
         assert_eq!(of(CertificateError::Revoked), TlsError::Revoked);
+        let renewed = of(CertificateError::BadSignature).to_string();
+        assert!(renewed.ends_with("trust the new one"), "{renewed}");
     }
 }
