@@ -97,7 +97,8 @@ impl From<rustls::Error> for TlsError {
 }
 
 /// What a wrong signature mostly means: certificates that issued themselves have the same name after a renewal.
-const RENEWED: &str = "its signature is wrong; if a certificate of the same name is trusted, trust the new one";
+const RENEWED: &str =
+    "its signature is wrong; if a certificate of the same name is trusted, trust the new one";
 
 fn names(presented: &[String]) -> String {
     match presented {
