@@ -515,15 +515,24 @@ impl Connection {
         }
     }
 
-    /// Once the session is over and everything was sent, says so to the peer and waits for it to close.
+    /// Once the session is over and everything was sent, says so to the peer and waits for it to close. A connection
+    /// that was not made yet ends at once.
     fn finish_if_over(&mut self, now: u64) {
         if !self.peer.is_over() {
             return;
         }
-        if matches!(self.state, State::Open) {
-            self.state = State::Finishing {
-                deadline: now.saturating_add(FINISH_MS),
-            };
+        match (&self.state, &self.transport) {
+            // Nobody is there to be told, and a socket that is shut down now would never say that it stands.
+            (State::Opening { .. }, Transport::Tcp(_)) => {
+                self.state = State::Finishing { deadline: now };
+                return;
+            }
+            (State::Open, _) => {
+                self.state = State::Finishing {
+                    deadline: now.saturating_add(FINISH_MS),
+                };
+            }
+            _ => {}
         }
         if self.peer.pending_output().is_empty() {
             self.transport.finish(now);

@@ -10,6 +10,8 @@ use std::fmt;
 use crate::amf::{Object, Value};
 
 pub use code::Code;
+#[cfg(feature = "engine")]
+pub(crate) use code::RELAY_PATH;
 
 /// How grave a status is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

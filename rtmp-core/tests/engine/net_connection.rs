@@ -1,7 +1,9 @@
 //! What a host of outgoing connections hears and may do later: calls of the server, room to write, its play buffer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rtmp_core::{
@@ -10,7 +12,9 @@ use rtmp_core::{
 };
 
 use crate::application::{answered, instance, reply};
-use crate::support::{PATIENCE, Served, StreamEvent, connected, serve, stream, wait_status, wait_until};
+use crate::support::{
+    PATIENCE, Served, StreamEvent, connect, connected, engine, serve, stream, wait_status, wait_until,
+};
 
 /// Keeps every call.
 struct Keeping(Mutex<Sender<ServerCall>>);
@@ -163,4 +167,51 @@ fn netstream_buffer_full_empty_and_flush() {
     wait_status(&events, "NetStream.Play.UnpublishNotify");
     let flush: Status = wait_status(&events, "NetStream.Buffer.Flush");
     assert!(!flush.is_error());
+}
+
+/// An address whose SYNs are not answered: its listener accepts nobody, and no more fit into its queue.
+fn unanswering() -> (socket2::Socket, Vec<std::net::TcpStream>, SocketAddr) {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(socket) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        queued.push(socket);
+    }
+    (listener, queued, address)
+}
+
+#[test]
+fn closing_while_the_server_does_not_answer_ends_at_once() {
+    let (_listener, _queued, address) = unanswering();
+    let engine = engine(1);
+    let (connection, statuses) = connect(&engine, &format!("rtmp://{address}/live"));
+    connection.close();
+    // Sooner than an attempt to connect is given up, after 10 s.
+    let status = statuses.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(status.is(Code::ConnectFailed), "{status:?}");
+    connection
+        .connect(&format!("rtmp://{address}/live"), &[])
+        .unwrap();
+    drop(connection);
+    assert!(
+        statuses
+            .recv_timeout(Duration::from_secs(5))
+            .unwrap()
+            .is(Code::ConnectFailed)
+    );
+}
+
+#[test]
+fn closing_while_the_connection_is_being_made_ends_at_once() {
+    let served = serve(AcceptAll, 1);
+    let engine = engine(1);
+    for _ in 0..200 {
+        let (connection, statuses) = connect(&engine, &served.url);
+        connection.close();
+        let status = statuses.recv_timeout(Duration::from_secs(4)).unwrap();
+        assert!(status.is(Code::ConnectFailed), "{status:?}");
+    }
 }

@@ -14,13 +14,11 @@ use crate::client::{
 };
 use crate::error::Result;
 use crate::session::{ClientSessionConfig, PlayOptions, PublishMode};
-use crate::wire::status::{Code, Level, Status};
+use crate::wire::status::{Code, Level, RELAY_PATH, Status};
 
 /// What the servers of relays tell each other: in `connect`, and in a status before a stream and with each publisher. The names of
 /// the streams that one has come through, its source first.
 pub(crate) const PATH: &str = "rtmpkitRelayPath";
-/// The code of that status.
-const PATH_CODE: &str = "NetStream.Relay.Path";
 /// The longest path; longer ones are taken for circles.
 const MAX_PATH: usize = 64;
 
@@ -116,7 +114,7 @@ impl Attempt {
 pub(crate) fn path_status(path: &[String]) -> Status {
     Status::custom(
         Level::Status,
-        PATH_CODE,
+        RELAY_PATH,
         "The streams that this one has come through.",
     )
     .with(PATH, path_value(path))
@@ -217,7 +215,7 @@ pub(super) fn of_stream(status: &Status) -> Meaning {
         status if status.is(Code::PublishStart) => Meaning::Takes,
         status if status.is(Code::PlayComplete) => Meaning::Complete,
         status if SILENT.iter().any(|code| status.is(*code)) => Meaning::Silent,
-        status if status.code == PATH_CODE => match read_path(status.info.get(PATH)) {
+        status if status.code == RELAY_PATH => match read_path(status.info.get(PATH)) {
             Some(path) => Meaning::Path(path),
             None => Meaning::Nothing,
         },

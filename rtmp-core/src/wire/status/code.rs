@@ -4,6 +4,10 @@ use std::fmt;
 
 use super::Level;
 
+/// What servers of ours tell each other's relays: the way that a stream has come. No code of the field, so not one of [`Code`].
+#[cfg(feature = "engine")]
+pub(crate) const RELAY_PATH: &str = "NetStream.Relay.Path";
+
 macro_rules! codes {
     ($($name:ident = $text:literal, $level:ident, $description:literal $(, $template:literal)?;)*) => {
         /// A status code of NetConnection, NetStream, SharedObject or the application, with its usual level and text.
