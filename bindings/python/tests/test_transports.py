@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import rtmpkit
+from media import frames, joined, media
 
 
 @pytest.fixture
@@ -31,8 +32,20 @@ def test_p17_c13_c17_p19_clients_connect_by_tls_and_in_tunnels(scheme: str, iden
     options = rtmpkit.ConnectOptions(tls_authorities=identity[0].read_bytes())
     with rtmpkit.Server(f"{scheme}://127.0.0.1:0", [Live("live")], tls=identity) as server:
         url = f"{scheme}://127.0.0.1:{server.port}/live"
-        with rtmpkit.NetConnection(url, options=options):
-            assert seen == [(scheme, scheme != "rtmpt")]
+        publisher = rtmpkit.NetConnection(url, options=options)
+        player = rtmpkit.NetConnection(url, options=options)
+        with publisher, player, publisher.publish("cam") as out, player.play("cam") as back:
+            assert seen == [(scheme, scheme != "rtmpt")] * 2
+            joined(server.instance("live").stream("cam"), 1)
+            sent = media(list(frames(20)))
+            for frame in frames(20):
+                out.write(frame)
+            received: list[tuple[str, int, bytes]] = []
+            while len(received) < len(sent):
+                frame = back.read(20)
+                assert frame is not None
+                received += media([frame])
+            assert received == sent
 
 
 def test_p17_certificates_are_verified_and_can_be_renewed(identity: tuple[Path, Path]) -> None:
