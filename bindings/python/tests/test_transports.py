@@ -38,8 +38,8 @@ def test_p17_c13_c17_p19_clients_connect_by_tls_and_in_tunnels(scheme: str, iden
             assert seen == [(scheme, scheme != "rtmpt")] * 2
             joined(server.instance("live").stream("cam"), 1)
             sent = media(list(frames(20)))
-            for frame in frames(20):
-                out.write(frame)
+            for written in frames(20):
+                out.write(written)
             received: list[tuple[str, int, bytes]] = []
             while len(received) < len(sent):
                 frame = back.read(20)
