@@ -11,6 +11,9 @@ use crate::record::{Folder, KEY, read, serve, wait_told};
 /// Tells the child where to record; without it the child's test does nothing.
 const DIRECTORY: &str = "RTMPKIT_TEST_RECORDING";
 
+/// Frames that begin with a keyframe, some 500 KiB.
+const BATCH: u32 = 32;
+
 /// Not a test of its own: what [`a_killed_server_leaves_a_file_that_can_be_read`] starts, and kills.
 #[test]
 #[ignore = "the child of another test"]
@@ -25,18 +28,30 @@ fn child_that_records_until_it_is_killed() {
     wait_told(&told, "NetStream.Record.Start");
     let publication = stream.publish().unwrap();
     let mut told = 0;
-    for number in 0_u32.. {
-        let mut body = KEY.to_vec();
-        body.resize(1000 + (number as usize * 7919) % 30_000, 1);
-        let message = MediaMessage::new(MediaKind::Video, number * 40, body);
-        publication.write_message(&message).unwrap();
+    let mut tell = || {
         let written = recording.stats().bytes;
         if written > told {
             told = written;
             writeln!(std::io::stdout(), "written {written}").unwrap();
         }
-        if number % 64 == 0 {
-            std::thread::yield_now();
+        written
+    };
+    let mut before = 0;
+    for number in 0_u32.. {
+        let mut body = KEY.to_vec();
+        if number % BATCH != 0 {
+            body[0] = 0x27;
+        }
+        body.resize(1000 + (number as usize * 7919) % 30_000, 1);
+        let message = MediaMessage::new(MediaKind::Video, number * 40, body);
+        publication.write_message(&message).unwrap();
+        tell();
+        if number % BATCH == BATCH - 1 {
+            // A batch is more than is held back. Unbounded, a slow disk would get more keyframes than the index has room for.
+            while tell() == before {
+                std::thread::yield_now();
+            }
+            before = tell();
         }
     }
 }
