@@ -815,6 +815,10 @@ typedef struct rtmpkit_stream_counters {
   uint64_t cached_bytes;
   /** 1 if somebody publishes now. */
   int32_t publishing;
+  /** Media messages that a worker with players or subscriptions did not get, because 64 MiB waited for it; once per worker. */
+  uint64_t undelivered_messages;
+  /** Bytes of their bodies. */
+  uint64_t undelivered_bytes;
 } rtmpkit_stream_counters;
 
 /** How to record; `rtmpkit_record_options_init` fills in the defaults. Texts are copied. Since 0.1. */

@@ -77,6 +77,10 @@ pub struct rtmpkit_stream_counters {
     pub cached_bytes: u64,
     /// 1 if somebody publishes now.
     pub publishing: i32,
+    /// Media messages that a worker with players or subscriptions did not get, because 64 MiB waited for it; once per worker.
+    pub undelivered_messages: u64,
+    /// Bytes of their bodies.
+    pub undelivered_bytes: u64,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers.
@@ -90,6 +94,8 @@ unsafe impl Growing for rtmpkit_stream_counters {
             cached_messages: 0,
             cached_bytes: 0,
             publishing: 0,
+            undelivered_messages: 0,
+            undelivered_bytes: 0,
         }
     }
 }
@@ -256,6 +262,8 @@ pub unsafe extern "C" fn rtmpkit_stream_stats(
             cached_messages: stats.cached_messages as u64,
             cached_bytes: stats.cached_bytes as u64,
             publishing: stats.publishing.into(),
+            undelivered_messages: stats.undelivered.messages,
+            undelivered_bytes: stats.undelivered.bytes,
         };
         host.fill(counters, value, "counters")
     })

@@ -42,7 +42,7 @@ layout! {
     rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }
     rtmpkit_client_details { struct_size, id, address, uri, app, agent, page_url, referrer, protocol, connect_object, secure, connected }
     rtmpkit_client_counters { struct_size, traffic, dropped_audio_messages, dropped_audio_bytes, dropped_video_messages, dropped_video_bytes, dropped_data_messages, dropped_data_bytes, queued_bytes, ping_rtt_ms, bytes_per_s_in, bytes_per_s_out }
-    rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing }
+    rtmpkit_stream_counters { struct_size, players, messages, bytes, cached_messages, cached_bytes, publishing, undelivered_messages, undelivered_bytes }
     rtmpkit_record_options { struct_size, mode, name, max_duration_ms, max_bytes }
     rtmpkit_relay_config { struct_size, queue, agent, back_off_first_ms, back_off_max_ms, back_off_jitter_percent, back_off_max_failures, answer_timeout_ms, on_demand, linger_ms, hold_ms, silence_ms, queue_bytes, queue_ms, reconnect_max_hops, reconnect_other_hosts }
     rtmpkit_relay_event { struct_size, kind, failures, after_ms, reason }

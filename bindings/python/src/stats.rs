@@ -111,6 +111,8 @@ pub(crate) struct StreamStats {
     cached_messages: usize,
     /// Bytes held for those who join late.
     cached_bytes: usize,
+    /// Messages, and bytes of them, that a worker with players or subscriptions did not get, because 64 MiB waited for it.
+    undelivered: (u64, u64),
 }
 
 impl From<core::TrafficStats> for TrafficStats {
@@ -157,6 +159,7 @@ impl From<core::StreamStats> for StreamStats {
             bytes: stats.bytes,
             cached_messages: stats.cached_messages,
             cached_bytes: stats.cached_bytes,
+            undelivered: (stats.undelivered.messages, stats.undelivered.bytes),
         }
     }
 }

@@ -255,4 +255,7 @@ pub struct StreamStats {
     pub cached_messages: usize,
     /// Bytes held for those who join late.
     pub cached_bytes: usize,
+    /// Media messages that a worker with players or subscriptions did not get, because 64 MiB waited for it; once per worker.
+    /// They go on at the next keyframe.
+    pub undelivered: Drops,
 }

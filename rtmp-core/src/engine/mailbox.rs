@@ -186,14 +186,15 @@ impl StreamPort for Mailbox {
         self.worker
     }
 
-    fn deliver(&self, delivery: Delivery) {
+    fn deliver(&self, delivery: Delivery) -> bool {
         if let Item::Media(message) = &delivery.item {
             let size = message.shared.payload.len();
             if self.media_waiting.fetch_add(size, Relaxed) > MAX_MEDIA_WAITING {
-                return;
+                return false;
             }
         }
         self.post(Post::Delivery(delivery));
+        true
     }
 
     fn subscription(&self, post: SubscriptionPost) {

@@ -1,12 +1,13 @@
 //! Live streams: clients publish and play, the host does both in-process, late joiners, one name and two publishers.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, MediaKind,
+    AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, FrameFlags, MediaKind,
     NetConnectionConfig, PlayOptions, PlayRequest, PublishMode, PublishRequest, Stream, SubscribeOptions,
+    Subscriber,
 };
 
 use crate::support::{
@@ -317,4 +318,52 @@ fn a_publisher_that_vanishes_frees_its_stream() {
     drop(connection);
     assert!(matches!(seen(&seen_events), Seen::Unpublished));
     let _publication = Arc::new(live.publish().unwrap());
+}
+
+/// Holds its worker up with its first frame until the test lets it go on.
+struct Slow {
+    entered: Mutex<Sender<()>>,
+    go_on: Mutex<Receiver<()>>,
+    seen: Mutex<Sender<(u64, bool)>>,
+}
+
+impl Subscriber for Slow {
+    fn on_frame(&self, frame: &Frame) {
+        let _ = self.entered.lock().send(());
+        let _ = self.go_on.lock().recv();
+        let is_key = frame.flags.contains(FrameFlags::KEYFRAME);
+        let _ = self.seen.lock().send((frame.timestamp_ms, is_key));
+    }
+}
+
+#[test]
+fn what_a_busy_worker_does_not_take_is_counted() {
+    let served = serve(AcceptAll, 1);
+    let live = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let publication = live.publish().unwrap();
+    let ((entered, at_work), (go_on, wait), (seen, got)) = (channel(), channel(), channel());
+    let slow = Slow {
+        entered: Mutex::new(entered),
+        go_on: Mutex::new(wait),
+        seen: Mutex::new(seen),
+    };
+    let _subscription = live.subscribe(Default::default(), Arc::new(slow));
+    let picture = |time: u64, key| Frame::video(FourCc::AVC1, time, key, 0, &vec![7; 1 << 20]);
+    publication.write(&picture(0, true)).unwrap();
+    at_work.recv_timeout(PATIENCE).unwrap();
+    for number in 1..=80 {
+        publication.write(&picture(number * 40, false)).unwrap();
+    }
+    let undelivered = live.stats().undelivered;
+    // 64 MiB wait, and the message that goes beyond them.
+    assert!((15..=17).contains(&undelivered.messages), "{undelivered:?}");
+    assert_eq!(undelivered.bytes / undelivered.messages, (1 << 20) + 5);
+    drop(go_on);
+    let last = 80 - undelivered.messages;
+    while got.recv_timeout(PATIENCE).unwrap().0 < last * 40 {}
+    // What follows the gap waits for a keyframe.
+    publication.write(&picture(4000, false)).unwrap();
+    publication.write(&picture(4040, true)).unwrap();
+    assert_eq!(got.recv_timeout(PATIENCE).unwrap(), (4040, true));
+    assert_eq!(live.stats().undelivered, undelivered);
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::app::record::{Recorder, Recorders};
-use crate::app::stats::StreamStats;
+use crate::app::stats::{Drops, StreamStats};
 use crate::app::stream::Latency;
 use crate::app::stream::gop_cache::GopCache;
 use crate::app::stream::message::LiveMessage;
@@ -44,8 +44,9 @@ pub trait StreamPort: Send + Sync + fmt::Debug {
     /// Number of the worker.
     fn worker(&self) -> usize;
 
-    /// Hands over an event. Never blocks; a worker that is far behind drops media, which its players see as a gap.
-    fn deliver(&self, delivery: Delivery);
+    /// Hands over an event. Never blocks; a worker that is far behind drops media, which its players see as a gap. Whether it
+    /// was taken.
+    fn deliver(&self, delivery: Delivery) -> bool;
 
     /// Starts or ends a subscription of the host on that worker.
     fn subscription(&self, post: SubscriptionPost);
@@ -99,6 +100,8 @@ struct State {
     lowest: [Option<u8>; 2],
     messages: u64,
     bytes: u64,
+    /// What workers did not take, because too much waited for them.
+    undelivered: Drops,
 }
 
 impl State {
@@ -155,6 +158,7 @@ impl LiveStream {
             lowest: [None; 2],
             messages: 0,
             bytes: 0,
+            undelivered: Drops::default(),
         };
         Self {
             id: NEXT_ID.fetch_add(1, Relaxed),
@@ -448,6 +452,7 @@ impl LiveStream {
             bytes: state.bytes,
             cached_messages,
             cached_bytes,
+            undelivered: state.undelivered,
         }
     }
 
@@ -466,7 +471,10 @@ impl LiveStream {
         let message = Arc::new(message);
         state.cache.add(&message);
         let due = state.recorders.push(&message);
-        self.tell(state, Item::Media(message));
+        let bytes = message.shared.payload.len() as u64;
+        let refused = self.tell(state, Item::Media(message));
+        state.undelivered.messages += refused;
+        state.undelivered.bytes += refused * bytes;
         due
     }
 
@@ -479,14 +487,17 @@ impl LiveStream {
         state.notify();
     }
 
-    /// Posting under the lock keeps the order of messages the same for all workers.
-    fn tell(&self, state: &State, item: Item) {
+    /// Posting under the lock keeps the order of messages the same for all workers. Returns how many of them did not take it.
+    fn tell(&self, state: &State, item: Item) -> u64 {
+        let mut refused = 0;
         for outlet in &state.outlets {
-            outlet.port.deliver(Delivery {
+            let delivery = Delivery {
                 stream: self.id,
                 item: item.clone(),
-            });
+            };
+            refused += u64::from(!outlet.port.deliver(delivery));
         }
+        refused
     }
 }
 
