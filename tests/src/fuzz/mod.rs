@@ -19,6 +19,7 @@ pub mod peer;
 pub mod script;
 pub mod seeds;
 pub mod server_session;
+pub mod tunnel;
 pub mod url;
 
 /// Something to fuzz.
@@ -31,7 +32,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "handshake",
         run: handshake::run,
@@ -83,5 +84,9 @@ pub const TARGETS: [Target; 13] = [
     Target {
         name: "client_session",
         run: client_session::run,
+    },
+    Target {
+        name: "tunnel",
+        run: tunnel::run,
     },
 ];

@@ -1,6 +1,9 @@
 //! Where fuzzing begins: recorded sessions and the literal cases of hostile input, for each target.
 
+use rtmp_core::wire::tunnel::session_text;
+
 use super::peer::HANDSHAKE;
+use super::tunnel::SESSION;
 
 /// Captured bytes of one direction of a session, handshake included.
 const CAPTURES: [&[u8]; 4] = [
@@ -304,6 +307,9 @@ pub fn all() -> Vec<Seed> {
     for text in URLS {
         add("url", text.as_bytes().to_vec());
     }
+    for data in tunnels() {
+        add("tunnel", data);
+    }
     add("handshake", vec![4, 9, 3, 1, 255, 7]);
     add("handshake", vec![5, 0, 0]);
     add("server_session", server_scripts());
@@ -314,6 +320,35 @@ pub fn all() -> Vec<Seed> {
         ],
     );
     seeds
+}
+
+/// Requests of a client, answers of a server, and steps of both.
+fn tunnels() -> Vec<Vec<u8>> {
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let name = session_text(SESSION);
+    let requests = post("/open/1", "\0")
+        + &post(&format!("/idle/{name}/0"), "\0")
+        + &post(&format!("/send/{name}/1"), "abc")
+        + &post(&format!("/send/{name}/3"), "early")
+        + &post(&format!("/close/{name}/2"), "\0");
+    let answer = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let answers = answer("session\n") + &answer("\u{1}") + &answer("\u{1}some") + &answer("!");
+    let gone =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 404 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    vec![
+        [&[0, 3, 90], requests.as_bytes()].concat(),
+        [&[0, 1, 1], b"GET / HTTP/1.1\r\n\r\n".as_slice()].concat(),
+        [&[1, 60, 7], answers.as_bytes()].concat(),
+        [&[1, 1, 1], gone.as_bytes()].concat(),
+        // Opened; said by both; the answer is lost, and the request made again.
+        vec![
+            2, 2, 255, 3, 255, 0, 9, 1, 9, 2, 255, 5, 0, 2, 255, 3, 255, 0, 200, 4, 20, 2, 100, 3, 50, 2,
+            255, 3, 255,
+        ],
+    ]
 }
 
 /// Create a stream, publish, play on another, media both ways, stop.
