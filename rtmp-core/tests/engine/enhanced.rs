@@ -6,7 +6,8 @@ use bytes::Bytes;
 use rtmp_core::session::ClientSessionConfig;
 use rtmp_core::{
     AcceptAll, Capabilities, CapsEx, FourCc, Frame, FrameFlags, MediaKind, MediaMessage, NetConnection,
-    NetConnectionConfig, NetStream, PlayOptions, Publication, Status, SubscribeOptions,
+    NetConnectionConfig, NetStream, PlayOptions, Publication, PublishMode, Status, SubscribeOptions,
+    VideoMetadata,
 };
 
 use crate::support::{
@@ -229,4 +230,53 @@ fn each_side_knows_what_the_other_can_do() {
     );
     let clients = served.server.instance("live").unwrap().clients();
     assert_eq!(clients[0].capabilities(), &enhanced());
+}
+
+#[test]
+fn p16_nanoseconds_and_hdr_colours_reach_hosts_and_players() {
+    let served = serve(AcceptAll, 1);
+    let live = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let (handler, events) = subscriber();
+    let _subscription = live.subscribe(SubscribeOptions::default(), handler);
+    let (_, _, _, played) = &player(&served, enhanced());
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    let (encoder, told) = stream(&connection);
+    encoder.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&told, "NetStream.Publish.Start");
+    // E-RTMP v2: a ModEx of 3 bytes (size less 1), of type 0 (nanoseconds); then coded frames.
+    let picture: &[u8] = b"\x97\x02\x0F\x42\x3F\x01hvc1\0\0\x02K";
+    // Metadata: BT.2020 with PQ, and the light levels of HDR10.
+    let colours: &[u8] = b"\x94hvc1\x02\0\x09colorInfo\x03\
+        \0\x0bcolorConfig\x03\0\x08bitDepth\0\x40\x24\0\0\0\0\0\0\
+        \0\x0ecolorPrimaries\0\x40\x22\0\0\0\0\0\0\
+        \0\x17transferCharacteristics\0\x40\x30\0\0\0\0\0\0\0\0\x09\
+        \0\x06hdrCll\x03\0\x06maxCLL\0\x40\x8f\x40\0\0\0\0\0\0\0\x09\0\0\x09";
+    for body in [colours, picture] {
+        encoder
+            .write(&Frame::parse(MediaKind::Video, 40, Bytes::from_static(body)))
+            .unwrap();
+    }
+    let check = |frames: &[Frame]| {
+        let info = VideoMetadata::parse(&frames[0].payload).color_info().unwrap();
+        let config = info.config.unwrap();
+        assert_eq!(
+            (config.bit_depth, config.primaries, config.transfer, config.matrix),
+            (Some(10.0), Some(9.0), Some(16.0), None)
+        );
+        assert_eq!(info.light.unwrap().max_content, Some(1000.0));
+        let frame = &frames[1];
+        assert_eq!((frame.timestamp_ms, frame.timestamp_ns), (40, 999_999));
+        assert_eq!((frame.codec, frame.composition_ms), (Some(FourCc::HVC1), 2));
+        assert_eq!(frame.payload.as_ref(), b"K");
+        let bodies: Vec<&[u8]> = frames.iter().map(|frame| frame.body.as_ref()).collect();
+        assert_eq!(bodies, [colours, picture]);
+    };
+    check(&frames(played, 2));
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        if let Seen::Frame(frame) = seen(&events) {
+            heard.push(frame);
+        }
+    }
+    check(&heard);
 }

@@ -7,6 +7,8 @@ mod classes;
 mod client;
 mod codes;
 mod connect;
+#[path = "../cases/deviations.rs"]
+mod deviations;
 mod digest;
 mod enhanced;
 mod hostile;
@@ -36,6 +38,7 @@ mod shared_object_wire;
 mod support;
 mod takeover;
 mod tls;
+mod tolerance;
 mod tunnel;
 mod window;
 mod wire;

@@ -6,6 +6,8 @@ mod support;
 mod backlog;
 mod client;
 mod connection;
+#[path = "../cases/deviations.rs"]
+mod deviations;
 mod exchanges;
 mod hostile;
 mod joined;
