@@ -332,7 +332,7 @@ static void misuse_is_an_error(void) {
   CHECK(second == NULL && unused.releases == 0);
 
   OK(rtmpkit_net_connection_create(served.engine, NULL, NULL, NULL, &connection));
-  CHECK(rtmpkit_net_connection_connect(connection, "http://x/", NULL, 0) < 0);
+  CHECK(rtmpkit_net_connection_connect(connection, "ftp://x/", NULL, 0) < 0);
   CHECK(rtmpkit_net_stream_create(connection, NULL, NULL, &stream) == RTMPKIT_ERR_WRONG_STATE);
   CHECK(rtmpkit_net_connection_call(connection, "m", NULL, 0, on_reply, &unused) == RTMPKIT_ERR_WRONG_STATE);
   CHECK(unused.replies == 0);

@@ -131,6 +131,8 @@ def test_m4_another_rendition_takes_over_at_a_place(folder: Path, player: rtmpki
     with player.play("low", start=0, timeout=10) as stream:
         stream.play2("high", "switch", offset=6_000)
         until(stream, "NetStream.Play.Transition")
-        stream.set_buffer(60_000)
+        # Beyond the place, and not to the end: its status would be the last one soon.
+        stream.set_buffer(10_000)
         until(stream, "NetStream.Play.TransitionComplete")
+        stream.set_buffer(60_000)
         assert media(list(stream))[-1][1] == 499 * 40

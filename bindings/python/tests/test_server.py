@@ -42,7 +42,7 @@ def test_wrong_arguments_are_told() -> None:
     with rtmpkit.Server("127.0.0.1:0", []) as server, pytest.raises(rtmpkit.NotFound):
         server.instance("live")
     with pytest.raises(ValueError):
-        rtmpkit.NetConnection("http://127.0.0.1/live", on_call=lambda method, args: None)
+        rtmpkit.NetConnection("ftp://127.0.0.1/live", on_call=lambda method, args: None)
 
 
 def test_a_taken_address_is_an_os_error() -> None:

@@ -3,15 +3,17 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// The first block of a connection; each next one is twice as large.
-const FIRST_BLOCK: usize = 4 << 10;
+/// How much of the bytes so far a block may hold.
+const SHARE: usize = 4;
 
 /// Hands out pieces of blocks. A block is freed with the last of its pieces, so pieces that live long are better copied.
+///
+/// A block is never larger than a quarter of what was handed out before: who sends little holds little.
 #[derive(Debug, Default)]
 pub struct Pieces {
     block: BytesMut,
-    /// Bytes of the block in use when it was new.
-    size: usize,
+    /// Bytes handed out so far.
+    taken: usize,
 }
 
 impl Pieces {
@@ -26,10 +28,14 @@ impl Pieces {
             return BytesMut::with_capacity(length);
         }
         if self.block.capacity() < length {
-            self.size = (self.size * 2)
-                .clamp(FIRST_BLOCK, Self::LARGEST_BLOCK)
-                .max(length);
-            self.block = BytesMut::with_capacity(self.size);
+            let size = (self.taken / SHARE).min(Self::LARGEST_BLOCK);
+            self.taken = self.taken.saturating_add(length);
+            if size < 2 * length {
+                return BytesMut::with_capacity(length);
+            }
+            self.block = BytesMut::with_capacity(size);
+        } else {
+            self.taken = self.taken.saturating_add(length);
         }
         let rest = self.block.split_off(length);
         std::mem::replace(&mut self.block, rest)
@@ -47,9 +53,17 @@ impl Pieces {
 mod tests {
     use super::*;
 
+    /// Of somebody who has sent much.
+    fn busy() -> Pieces {
+        Pieces {
+            taken: 1 << 20,
+            ..Pieces::default()
+        }
+    }
+
     #[test]
     fn pieces_lie_next_to_each_other_and_keep_what_they_hold() {
-        let mut pieces = Pieces::default();
+        let mut pieces = busy();
         let copies: Vec<Bytes> = (0..200u8).map(|i| pieces.copy(&[i; 100])).collect();
         for (i, copy) in copies.iter().enumerate() {
             assert_eq!(copy[..], [i as u8; 100]);
@@ -59,22 +73,21 @@ mod tests {
 
     #[test]
     fn a_piece_grows_no_further_than_its_room() {
-        let mut pieces = Pieces::default();
+        let mut pieces = busy();
         let (mut first, second) = (pieces.take(3), pieces.copy(b"xyz"));
         first.extend_from_slice(b"abcdef");
         assert_eq!((&first[..], &second[..]), (&b"abcdef"[..], &b"xyz"[..]));
     }
 
     #[test]
-    fn blocks_begin_small_and_stay_below_their_bound() {
+    fn a_block_is_no_more_than_a_share_of_what_came() {
         let mut pieces = Pieces::default();
-        pieces.take(1);
-        assert!(pieces.size <= FIRST_BLOCK);
-        for _ in 0..100 {
-            pieces.take(Pieces::LONGEST);
+        for taken in (0..64).map(|number| number * 1000) {
+            assert!(pieces.block.capacity() <= taken / SHARE);
+            assert_eq!(pieces.take(1000).capacity(), 1000);
         }
-        assert_eq!(pieces.size, Pieces::LARGEST_BLOCK);
-        pieces.take(Pieces::LONGEST + 1);
-        assert_eq!(pieces.size, Pieces::LARGEST_BLOCK);
+        (0..1000).for_each(|_| drop(pieces.take(Pieces::LONGEST)));
+        assert_eq!(pieces.take(Pieces::LONGEST + 1).len(), 0);
+        assert!(pieces.block.capacity() <= Pieces::LARGEST_BLOCK);
     }
 }
