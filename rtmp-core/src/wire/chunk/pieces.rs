@@ -3,12 +3,13 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// How much of the bytes so far a block may hold.
-const SHARE: usize = 4;
+/// Bytes from which on a connection gets blocks, and the size of its first one.
+const FIRST_BLOCK: usize = 16 << 10;
 
 /// Hands out pieces of blocks. A block is freed with the last of its pieces, so pieces that live long are better copied.
 ///
-/// A block is never larger than a quarter of what was handed out before: who sends little holds little.
+/// A block is never larger than what was handed out before: who sends little holds little. Sizes are few, so that what one
+/// block leaves fits the next.
 #[derive(Debug, Default)]
 pub struct Pieces {
     block: BytesMut,
@@ -28,15 +29,14 @@ impl Pieces {
             return BytesMut::with_capacity(length);
         }
         if self.block.capacity() < length {
-            let size = (self.taken / SHARE).min(Self::LARGEST_BLOCK);
-            self.taken = self.taken.saturating_add(length);
-            if size < 2 * length {
+            if self.taken < FIRST_BLOCK {
+                self.taken += length;
                 return BytesMut::with_capacity(length);
             }
-            self.block = BytesMut::with_capacity(size);
-        } else {
-            self.taken = self.taken.saturating_add(length);
+            let size = 1 << self.taken.ilog2();
+            self.block = BytesMut::with_capacity(Self::LARGEST_BLOCK.min(size));
         }
+        self.taken = self.taken.saturating_add(length);
         let rest = self.block.split_off(length);
         std::mem::replace(&mut self.block, rest)
     }
@@ -83,7 +83,7 @@ mod tests {
     fn a_block_is_no_more_than_a_share_of_what_came() {
         let mut pieces = Pieces::default();
         for taken in (0..64).map(|number| number * 1000) {
-            assert!(pieces.block.capacity() <= taken / SHARE);
+            assert!(pieces.block.capacity() <= taken);
             assert_eq!(pieces.take(1000).capacity(), 1000);
         }
         (0..1000).for_each(|_| drop(pieces.take(Pieces::LONGEST)));
