@@ -211,7 +211,7 @@ fn closing_while_the_connection_is_being_made_ends_at_once() {
     for _ in 0..200 {
         let (connection, statuses) = connect(&engine, &served.url);
         connection.close();
-        let mut told = || statuses.recv_timeout(Duration::from_secs(4)).unwrap();
+        let told = || statuses.recv_timeout(Duration::from_secs(4)).unwrap();
         // On a busy machine the server may have accepted before.
         let last = Some(told()).filter(|status| !status.is(Code::ConnectSuccess));
         let last = last.unwrap_or_else(told);

@@ -25,7 +25,7 @@ def _pem(given: PathLike[str] | str | bytes) -> bytes:
 
 def identities(tls: Tls | Sequence[Tls] | None) -> list[tuple[bytes, bytes]]:
     """One pair or several as the native module takes them."""
-    pairs: Sequence[Tls] = [] if tls is None else [tls] if isinstance(tls, tuple) else tls  # type: ignore[list-item]
+    pairs: Sequence[Tls] = [] if tls is None else [tls] if isinstance(tls, tuple) else tls  # type: ignore[list-item, unused-ignore]
     return [(_pem(chain), _pem(key)) for chain, key in pairs]
 
 
