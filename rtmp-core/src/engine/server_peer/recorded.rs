@@ -62,6 +62,8 @@ pub(super) enum Wish {
 
 /// Sent ahead of what the client has read, in bytes, and when more is.
 const MAX_WAITING: usize = 256 << 10;
+/// Whose buffer is shorter, in milliseconds, is not told when it is filled and when the next begins.
+const TOLD_BUFFER_MS: u32 = 1_000;
 const LOW_WAITING: usize = 64 << 10;
 /// What a client buffers that does not say, in milliseconds.
 const DEFAULT_BUFFER_MS: u32 = 3_000;
@@ -424,7 +426,8 @@ impl ServerPeer {
             return self.go(stream_id);
         }
         loop {
-            let buffers = self.pace(stream_id) != Pace::Buffer(0);
+            // rtmpdump pauses when its buffer is told to be filled, and asks for 300 ms before it asks for all there is.
+            let buffers = !matches!(self.pace(stream_id), Pace::Buffer(length) if length < TOLD_BUFFER_MS);
             let full = self.session.pending_output().len() > MAX_WAITING || self.session.is_closed();
             let Some(recorded) = self.recorded_mut(stream_id) else {
                 return;
