@@ -14,7 +14,6 @@ pub(crate) struct ReadBuffer {
 
 const BLOCK: usize = 64 << 10;
 const LEAST_READ: usize = 16 << 10;
-const MOST_READ: usize = 64 << 10;
 
 impl ReadBuffer {
     /// Reads once; `None` at the end. The flag says that the buffer was filled, so that more may wait.
@@ -30,8 +29,8 @@ impl ReadBuffer {
                 self.block = BytesMut::zeroed(BLOCK);
             }
         }
-        let room = self.block.len().min(MOST_READ);
-        let count = read(&mut self.block[..room])?;
+        let room = self.block.len();
+        let count = read(&mut self.block)?;
         let data = self.block.split_to(count).freeze();
         Ok((count > 0).then_some((data, count == room)))
     }
