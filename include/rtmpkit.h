@@ -641,6 +641,11 @@ typedef struct rtmpkit_application_config {
    * `rtmpkit_request_check_login`.
    */
   int32_t login;
+  /**
+   * Milliseconds in which a stream that is published, or held for its publisher, carries nothing after which its players
+   * get Stream Dry, and again after each further such time; looked at once a second. 0, the default, is never.
+   */
+  uint32_t stream_dry_ms;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -990,6 +995,8 @@ typedef struct rtmpkit_net_stream_events {
   rtmpkit_release_fn on_release;
   /** A write was refused with `RTMPKIT_ERR_FULL`, and now less than half of what may wait does. Comes once for each time. */
   void (*on_writable)(void *user_data, struct rtmpkit_net_stream *stream);
+  /** The server says that it has nothing to send for now (Stream Dry). Comes once for each silence. */
+  void (*on_dry)(void *user_data, struct rtmpkit_net_stream *stream);
 } rtmpkit_net_stream_events;
 
 /** What a stream counts; `rtmpkit_net_stream_counters_init` sets the size. Since 0.1. */

@@ -23,6 +23,8 @@ struct NetStreamEvents {
   std::function<void()> on_release;
   // A write was refused because the queue was full, and now it is less than half full.
   std::function<void()> on_writable;
+  // The server says that it has nothing to send for now (Stream Dry). Comes once for each silence.
+  std::function<void()> on_dry;
 };
 
 namespace detail {
@@ -60,6 +62,10 @@ inline rtmpkit_net_stream_events table(const NetStreamEvents &wanted) {
   if (wanted.on_writable)
     table.on_writable = [](void *ud, rtmpkit_net_stream *) noexcept {
       guard("on_writable", [&] { events<E>(ud).on_writable(); });
+    };
+  if (wanted.on_dry)
+    table.on_dry = [](void *ud, rtmpkit_net_stream *) noexcept {
+      guard("on_dry", [&] { events<E>(ud).on_dry(); });
     };
   table.on_release = release<E>;
   return table;

@@ -54,6 +54,7 @@ fn real() -> BTreeMap<String, u64> {
         ApplicationConfig::max_clients = application;
         ApplicationConfig::idle_timeout_ms = application;
         ApplicationConfig::publish_idle_ms = application;
+        ApplicationConfig::stream_dry_ms = application;
         SharedObjectConfig::max_per_client = application.shared_objects;
         SharedObjectConfig::max_slots = application.shared_objects;
         SharedObjectConfig::max_value_bytes = application.shared_objects;

@@ -83,6 +83,9 @@ pub struct rtmpkit_application_config {
     /// `rtmpkit_application_set_user`. Default: `RTMPKIT_LOGIN_NONE`; `on_connect` may see to it, see
     /// `rtmpkit_request_check_login`.
     pub login: i32,
+    /// Milliseconds in which a stream that is published, or held for its publisher, carries nothing after which its players
+    /// get Stream Dry, and again after each further such time; looked at once a second. 0, the default, is never.
+    pub stream_dry_ms: u32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -114,6 +117,7 @@ unsafe impl Growing for rtmpkit_application_config {
             record_max_bytes: 0,
             record_queue_bytes: 32 << 20,
             login: 0,
+            stream_dry_ms: 0,
         }
     }
 }
@@ -140,6 +144,7 @@ pub(crate) fn settings(
     settings.gop_cache_bytes = usize::try_from(config.gop_cache_bytes).unwrap_or(usize::MAX);
     settings.idle_timeout_ms = config.idle_timeout_ms.into();
     settings.publish_idle_ms = config.publish_idle_ms.into();
+    settings.stream_dry_ms = config.stream_dry_ms.into();
     settings.instance_idle_ms = config.instance_idle_ms.into();
     let path = |text, what| Ok::<_, Failure>(host.optional_text(text, what)?.map(PathBuf::from));
     settings.file = path(config.config_file, "config_file")?;

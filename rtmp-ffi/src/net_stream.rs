@@ -116,6 +116,8 @@ pub struct rtmpkit_net_stream_events {
     pub on_release: rtmpkit_release_fn,
     /// A write was refused with `RTMPKIT_ERR_FULL`, and now less than half of what may wait does. Comes once for each time.
     pub on_writable: Option<unsafe extern "C" fn(user_data: *mut c_void, stream: *mut rtmpkit_net_stream)>,
+    /// The server says that it has nothing to send for now (Stream Dry). Comes once for each silence.
+    pub on_dry: Option<unsafe extern "C" fn(user_data: *mut c_void, stream: *mut rtmpkit_net_stream)>,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, optional function pointers.
@@ -128,6 +130,7 @@ unsafe impl Growing for rtmpkit_net_stream_events {
             on_close: None,
             on_release: None,
             on_writable: None,
+            on_dry: None,
         }
     }
 }
@@ -547,6 +550,10 @@ impl NetStreamHandler for Handler {
             self.user_data.0,
             self.lend(stream).as_ptr()
         );
+    }
+
+    fn on_dry(&self, stream: &NetStream) {
+        call_host!(self.events.on_dry, self.user_data.0, self.lend(stream).as_ptr());
     }
 
     fn on_close(&self, stream: &NetStream) {

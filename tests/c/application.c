@@ -457,6 +457,50 @@ static void idle_clients_and_publishers(void) {
   close_room(&room);
 }
 
+static void on_dry(void *user_data, rtmpkit_net_stream *stream) {
+  struct seen *seen = user_data;
+  CHECK(stream != NULL);
+  pthread_mutex_lock(&seen->lock);
+  count(seen, &seen->plays);
+  pthread_mutex_unlock(&seen->lock);
+}
+
+static void p9_players_are_told_when_their_stream_is_dry(void) {
+  static const uint8_t body[] = {0xAF, 1, 7};
+  struct room room;
+  struct seen client, in;
+  rtmpkit_instance *instance = NULL;
+  rtmpkit_stream *stream = NULL;
+  rtmpkit_net_stream_events events;
+  rtmpkit_net_stream *player = NULL;
+  rtmpkit_media media;
+  rtmpkit_application_config config = room_config();
+  CHECK(config.stream_dry_ms == 0);
+  config.stream_dry_ms = 10;
+  open_room(&room, &config);
+  OK(rtmpkit_instance_get(room.application, NULL, &instance));
+  OK(rtmpkit_stream_publish(instance, "cam", RTMPKIT_PUBLISH_LIVE, &stream));
+  rtmpkit_net_connection *connection = enter(&room, &client);
+  seen_init(&in);
+  rtmpkit_net_stream_events_init(&events, sizeof events);
+  events.on_status = on_stream_status;
+  events.on_media = on_stream_media;
+  events.on_release = on_release;
+  events.on_dry = on_dry;
+  OK(rtmpkit_net_stream_create(connection, &events, &in, &player));
+  OK(rtmpkit_net_stream_play(player, "cam", NULL));
+  CHECK(told(&in, "NetStream.Play.Start") && wait_for(&in, &in.plays, 1));
+  rtmpkit_media_init(&media, sizeof media);
+  media.type = RTMPKIT_MEDIA_AUDIO;
+  media.body = body;
+  media.body_len = sizeof body;
+  OK(rtmpkit_stream_write(stream, &media));
+  CHECK(wait_for(&in, &in.plays, 2) && in.media > 0 && in.closes == 0);
+  rtmpkit_net_stream_unref(player), rtmpkit_stream_unref(stream), rtmpkit_instance_unref(instance);
+  disconnect(connection, &client);
+  close_room(&room);
+}
+
 static void m7_a_second_publisher_takes_the_stream(void) {
   struct room room;
   struct seen client, other, first, second;
@@ -525,6 +569,7 @@ int main(void) {
   c2_c3_c14_c15_what_a_client_may_do();
   c5_c6_c7_c8_c12_a_client_is_measured();
   idle_clients_and_publishers();
+  p9_players_are_told_when_their_stream_is_dry();
   m7_a_second_publisher_takes_the_stream();
   m10_clients_are_sent_away_and_the_server_drains();
   m10_a_client_follows_a_request_to_reconnect();

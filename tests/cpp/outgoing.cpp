@@ -116,6 +116,24 @@ void s3_s6_s7_a_publisher_knows_what_it_sends() {
   comes(played, "hello");
 }
 
+void p9_players_are_told_when_their_stream_is_dry() {
+  Mail client, played;
+  Served served({});
+  auto config = rtmpkit::defaults(rtmpkit_application_config_init);
+  config.stream_dry_ms = 10;
+  auto quiet = served.server.application("quiet", {}, config);
+  served.url.replace(served.url.size() - 4, 4, "quiet");
+  auto published = quiet.instance().publish("cam");
+  const auto connection = reach(served, "", client, rtmpkit::defaults(rtmpkit_net_connection_config_init));
+  rtmpkit::NetStreamEvents events;
+  events.on_dry = [&] { played.put("dry"); };
+  auto in = connection->stream(std::move(events));
+  in.play("cam");
+  comes(played, "dry");
+  published.send("news", {1});
+  comes(played, "dry");
+}
+
 void n1_n2_n3_calls_to_a_gateway() {
   Mail client;
   gateway gateway;
@@ -151,6 +169,7 @@ int main() {
     p18_users_of_an_application_log_in();
     n6_p2_p12_what_a_connection_announces();
     s3_s6_s7_a_publisher_knows_what_it_sends();
+    p9_players_are_told_when_their_stream_is_dry();
     n1_n2_n3_calls_to_a_gateway();
   } catch (const std::exception &error) {
     std::printf("not expected: %s\n", error.what());

@@ -31,6 +31,7 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         "max_clients" => config.max_clients = value.extract()?,
         "idle_timeout" => config.idle_timeout_ms = millis(name, value.extract()?)?,
         "publish_idle" => config.publish_idle_ms = millis(name, value.extract()?)?,
+        "stream_dry" => config.stream_dry_ms = millis(name, value.extract()?)?,
         "instance_idle" => config.instance_idle_ms = millis(name, value.extract()?)?,
         "directory" => config.directory = Some(value.extract::<PathBuf>()?),
         "record_max_duration" => config.record_max_duration_ms = millis(name, value.extract()?)?,

@@ -243,6 +243,12 @@ impl RawStream {
         self.inbox.0.lock().last.clone().map(Status::from)
     }
 
+    /// Whether the server said that it has nothing to send, and nothing has come since.
+    #[getter]
+    fn is_dry(&self) -> bool {
+        self.core.is_dry()
+    }
+
     /// Frames dropped because they were not taken fast enough.
     #[getter]
     fn dropped(&self) -> u64 {

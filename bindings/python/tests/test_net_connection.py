@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -216,6 +217,20 @@ def test_netconnection_connect_idletimeout() -> None:
         "NetConnection.Connect.IdleTimeout",
         "NetConnection.Connect.Closed",
     ]
+
+
+def test_p9_players_are_told_when_their_stream_is_dry() -> None:
+    with rtmpkit.Server("127.0.0.1:0", [rtmpkit.Application("live", stream_dry=0.01)]) as server:
+        url = f"rtmp://127.0.0.1:{server.port}/live"
+        with rtmpkit.NetConnection(url) as nc, nc.publish("cam") as out, nc.play("cam") as played:
+            frames = (frame for frame in played if frame.type == "audio")
+            for byte in (1, 2):
+                out.write_audio(bytes([byte]), 0)
+                assert next(frames).data == bytes([byte])
+                deadline = time.monotonic() + PATIENCE
+                while not played.is_dry:
+                    assert time.monotonic() < deadline
+            assert not played.closed
 
 
 def test_netstream_publish_idle() -> None:

@@ -132,6 +132,10 @@ pub struct ApplicationConfig {
     /// Milliseconds in which a publisher sends nothing after which it gets NetStream.Publish.Idle, once for each such
     /// silence; 0 is never. Default: 0.
     pub publish_idle_ms: u64,
+    /// Milliseconds in which a stream that is published, or held for its publisher, carries nothing after which its players
+    /// get Stream Dry (RTMP 1.0 7.1.7), and again after each further such time; looked at once a second. 0 is never.
+    /// Default: 0.
+    pub stream_dry_ms: u64,
     /// Milliseconds without client, stream or handle after which an instance goes; whole seconds are kept to. Default: 0.
     pub instance_idle_ms: u64,
     /// A configuration file, TOML; see [`Application::config_file`]. Default: none.
@@ -163,6 +167,7 @@ impl Default for ApplicationConfig {
             login: None,
             idle_timeout_ms: 0,
             publish_idle_ms: 0,
+            stream_dry_ms: 0,
             instance_idle_ms: 0,
             file: None,
             directory: None,
@@ -425,8 +430,12 @@ impl Application {
 
     /// Lets go of the instances that have no client, no stream and no handle, if the host agrees.
     pub(crate) fn collect(&self) {
+        let patience = Duration::from_millis(self.inner.config.stream_dry_ms);
         for instance in self.instances() {
             instance.shared_objects().autocommit();
+            if !patience.is_zero() {
+                instance.tell_dry_streams(patience);
+            }
         }
         loop {
             // Those that were agreed to at once go the next time round.

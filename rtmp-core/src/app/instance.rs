@@ -383,6 +383,15 @@ impl Instance {
         true
     }
 
+    /// Tells the players of streams that have carried nothing for so long.
+    pub(crate) fn tell_dry_streams(&self, patience: Duration) {
+        let streams: Vec<Arc<LiveStream>> = self.inner.streams.lock().values().cloned().collect();
+        let now = Instant::now();
+        streams
+            .iter()
+            .for_each(|stream| stream.tell_if_dry(now, patience));
+    }
+
     /// Whether nothing but the application's own entry refers to it.
     fn is_idle(&self) -> bool {
         self.collect_streams();

@@ -33,6 +33,10 @@ pub trait NetStreamHandler: Send + Sync + 'static {
     /// A write was refused with [`Error::Full`], and now less than half of what may wait does. Comes once for each time.
     fn on_writable(&self, stream: &NetStream) {}
 
+    /// The server says that it has nothing to send: Stream Dry (RTMP 1.0 7.1.7). Comes once for each silence, see
+    /// [`NetStream::is_dry`].
+    fn on_dry(&self, stream: &NetStream) {}
+
     /// The stream is over, with its connection or by [`NetStream::close`]; the last event.
     fn on_close(&self, stream: &NetStream) {}
 }
@@ -66,6 +70,8 @@ pub(crate) struct StreamCore {
     generation: AtomicU64,
     /// The stream has shown video.
     has_video: AtomicBool,
+    /// The server said that there is nothing to send, and nothing has come since.
+    dry: AtomicBool,
     tap: Option<Arc<dyn MediaTap>>,
     send_buffer: Mutex<SendBuffer>,
     /// The buffer has a limit: its lock is taken for each message then.
@@ -105,6 +111,7 @@ impl NetStream {
             buffers: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             has_video: AtomicBool::new(false),
+            dry: AtomicBool::new(false),
             tap,
             send_buffer: Mutex::default(),
             limits_sending: AtomicBool::new(false),
@@ -223,6 +230,11 @@ impl NetStream {
         self.core.clock.lock().elapsed()
     }
 
+    /// Whether the server said that it has nothing to send, and nothing has come since.
+    pub fn is_dry(&self) -> bool {
+        self.core.dry.load(Relaxed)
+    }
+
     /// Frames dropped because the host's queue was full.
     pub fn dropped(&self) -> u64 {
         self.core.dropped.load(Relaxed)
@@ -295,6 +307,9 @@ impl StreamCore {
     pub(crate) fn media(self: &Arc<Self>, message: MediaMessage, now: u64) {
         self.saw(message.kind);
         self.position.store(message.timestamp, Relaxed);
+        if self.dry.load(Relaxed) {
+            self.dry.store(false, Relaxed);
+        }
         if let Some(tap) = &self.tap {
             return tap.message(message);
         }
@@ -349,6 +364,13 @@ impl StreamCore {
     fn buffered(self: &Arc<Self>, code: Option<Code>) {
         if let Some(code) = code {
             self.status(Status::new(code));
+        }
+    }
+
+    /// The server has nothing to send.
+    pub(crate) fn ran_dry(self: &Arc<Self>) {
+        if !self.dry.swap(true, Relaxed) && self.tap.is_none() {
+            self.event(|handler, stream| handler.on_dry(stream));
         }
     }
 

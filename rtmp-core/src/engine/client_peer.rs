@@ -24,6 +24,7 @@ use crate::media::{MediaKind, MediaMessage, metadata};
 use crate::session::{
     ClientEvent, ClientSession, ClientSessionConfig, Play2Options, PlayOptions, PublishMode, SessionError,
 };
+use crate::wire::message::user_control::UserControl;
 use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
 pub(crate) use follow::{Follow, Replaces, Step};
@@ -314,6 +315,7 @@ impl ClientPeer {
                     self.run(command);
                 }
             }
+            ClientEvent::UserControl(UserControl::StreamDry(stream_id)) => self.stream_dry(stream_id),
             ClientEvent::SharedObject { message } => self.shared_object(&message),
             ClientEvent::Rejected(status) if self.answers(&status) => {}
             ClientEvent::Rejected(status) if self.follow.is_candidate() => {

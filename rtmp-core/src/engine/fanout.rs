@@ -254,6 +254,7 @@ impl Giving<'_> {
                     player.flow.reset();
                     self.notify(player, peer, false);
                 }
+                Waiting::Dry => peer.session.stream_dry(player.stream_id),
             }
         }
         if let Peer::Server(peer) = &mut connection.peer {

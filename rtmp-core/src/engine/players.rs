@@ -27,6 +27,7 @@ pub(crate) enum Waiting {
     Messages(Batch),
     Published,
     Unpublished,
+    Dry,
 }
 
 /// Messages that follow each other, and what players share of them.
@@ -135,6 +136,7 @@ impl Players {
             Item::Media(message) => message,
             Item::Published => return audience.pending.push(Waiting::Published),
             Item::Unpublished => return audience.pending.push(Waiting::Unpublished),
+            Item::Dry => return audience.pending.push(Waiting::Dry),
         };
         match audience.pending.last_mut() {
             Some(Waiting::Messages(batch)) if batch.has_room(&message) => batch.add(message),

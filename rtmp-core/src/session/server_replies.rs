@@ -294,6 +294,11 @@ impl ServerSession {
         self.link.send_user(&UserControl::StreamEof(stream_id));
     }
 
+    /// Sends Stream Dry for `stream_id`: nothing has come for a while, and more may.
+    pub fn stream_dry(&mut self, stream_id: u32) {
+        self.link.send_user(&UserControl::StreamDry(stream_id));
+    }
+
     /// Sends Stream Is Recorded for `stream_id`; before `accept_play` of a recorded stream.
     pub fn stream_is_recorded(&mut self, stream_id: u32) {
         self.link.send_user(&UserControl::StreamIsRecorded(stream_id));

@@ -4,9 +4,14 @@ use std::sync::mpsc::Receiver;
 
 use rtmp_core::wire::chunk::MessageType;
 use rtmp_core::wire::message::user_control::UserControl;
-use rtmp_core::{AcceptAll, Frame, SubscribeOptions, Subscription, Value};
+use rtmp_core::{
+    AcceptAll, ApplicationConfig, Frame, PlayOptions, ServerConfig, SubscribeOptions, Subscription, Value,
+};
 
-use crate::support::{Seen, Served, seen, serve, subscriber};
+use crate::support::{
+    PATIENCE, Seen, Served, StreamEvent, connected, frames, seen, serve, serve_with, stream, subscriber,
+    wait_for, wait_status,
+};
 use crate::wire::{Wire, hex, members};
 
 /// A client that publishes `cam` on message stream 1, and the host's view of that stream.
@@ -175,6 +180,50 @@ fn p9_user_control_events() {
     assert_eq!(event(&mut player), UserControl::PingResponse(0x1234_5678));
     player.command(1, "play", 0.0, &["cam".into()]);
     assert_eq!(event(&mut player), UserControl::StreamBegin(1));
+}
+
+#[test]
+fn p9_players_are_told_when_their_stream_is_dry() {
+    let mut config = ApplicationConfig::default();
+    config.stream_dry_ms = 10;
+    let served = serve_with(AcceptAll, 2, ServerConfig::default(), config);
+    let dry = |wire: &mut Wire| {
+        let found = std::iter::from_fn(|| wire.next()).find(|message| {
+            matches!(
+                UserControl::load(message),
+                Ok(UserControl::StreamDry(_) | UserControl::StreamEof(_))
+            ) || message.kind == MessageType::AUDIO
+        });
+        found.expect("an event or audio").payload.to_vec()
+    };
+    let mut by_hand = with_stream(&served);
+    by_hand.command(1, "play", 0.0, &["cam".into()]);
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    let (player, events) = stream(&connection);
+    player.play(PlayOptions::new("cam")).unwrap();
+    wait_status(&events, "NetStream.Play.Start");
+
+    let (mut publisher, ..) = publishing(&served);
+    publisher.message(MessageType::AUDIO, 1, &[0xAF, 1, 1]);
+    assert_eq!(dry(&mut by_hand), [0xAF, 1, 1]);
+    assert_eq!(frames(&events, 1)[0].body[2], 1);
+    assert_eq!(
+        dry(&mut by_hand),
+        [0, 2, 0, 0, 0, 1],
+        "Stream Dry of message stream 1"
+    );
+    wait_for(&events, |event| matches!(event, StreamEvent::Dry));
+    assert!(player.is_dry());
+    // As long as nothing comes it is said again; our own player hears of each silence once.
+    assert_eq!(dry(&mut by_hand), [0, 2, 0, 0, 0, 1]);
+    publisher.message(MessageType::AUDIO, 1, &[0xAF, 1, 2]);
+    assert_eq!(dry(&mut by_hand), [0xAF, 1, 2]);
+    let next = events.recv_timeout(PATIENCE).unwrap();
+    assert!(
+        matches!(&next, StreamEvent::Frame(frame) if frame.body[2] == 2),
+        "{next:?}"
+    );
+    assert!(!player.is_dry());
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub enum StreamEvent {
     Status(Status),
     Frame(Frame),
     Writable,
+    Dry,
     Close,
 }
 
@@ -105,6 +106,10 @@ impl NetStreamHandler for ToChannel<StreamEvent> {
 
     fn on_writable(&self, _: &NetStream) {
         let _ = self.0.send(StreamEvent::Writable);
+    }
+
+    fn on_dry(&self, _: &NetStream) {
+        let _ = self.0.send(StreamEvent::Dry);
     }
 
     fn on_close(&self, _: &NetStream) {
@@ -193,6 +198,11 @@ pub fn wait_status(events: &Receiver<StreamEvent>, code: &str) -> Status {
     }
 }
 
+/// Waits for an event on a stream; those before it are passed over.
+pub fn wait_for(events: &Receiver<StreamEvent>, is_meant: impl Fn(&StreamEvent) -> bool) {
+    while !is_meant(&events.recv_timeout(PATIENCE).expect("an event")) {}
+}
+
 /// The next frames of a stream.
 pub fn frames(events: &Receiver<StreamEvent>, count: usize) -> Vec<Frame> {
     let mut frames = Vec::new();
@@ -204,7 +214,7 @@ pub fn frames(events: &Receiver<StreamEvent>, count: usize) -> Vec<Frame> {
             // What the server says about itself is no frame of the publisher.
             StreamEvent::Frame(frame) if is_server_data(&frame) => {}
             StreamEvent::Frame(frame) => frames.push(frame),
-            StreamEvent::Status(_) | StreamEvent::Writable => {}
+            StreamEvent::Status(_) | StreamEvent::Writable | StreamEvent::Dry => {}
             StreamEvent::Close => panic!("the stream closed after {} of {count} frames", frames.len()),
         }
     }

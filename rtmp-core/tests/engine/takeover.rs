@@ -23,7 +23,7 @@ fn until_frame(events: &std::sync::mpsc::Receiver<StreamEvent>) -> (Vec<Status>,
         match events.recv_timeout(PATIENCE).expect("a frame") {
             StreamEvent::Status(status) => statuses.push(status),
             StreamEvent::Frame(frame) => return (statuses, frame),
-            StreamEvent::Writable => {}
+            StreamEvent::Writable | StreamEvent::Dry => {}
             StreamEvent::Close => panic!("the player was closed"),
         }
     }

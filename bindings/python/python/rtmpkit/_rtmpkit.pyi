@@ -1524,6 +1524,10 @@ class RawStream:
         """The last status of the stream."""
 
     @property
+    def is_dry(self) -> bool:
+        """Whether the server said that it has nothing to send for now (Stream Dry), and nothing has come since."""
+
+    @property
     def dropped(self) -> int:
         """Frames dropped because they were not taken fast enough."""
 

@@ -87,6 +87,7 @@ class Application:
         login: str | None = None,
         idle_timeout: float | None = None,
         publish_idle: float | None = None,
+        stream_dry: float | None = None,
         instance_idle: float | None = None,
         takeover: Takeover | None = None,
         latency: str | None = None,
@@ -108,6 +109,8 @@ class Application:
         idle_timeout: seconds in which a client neither publishes nor plays nor calls, after which it is disconnected with
             NetConnection.Connect.IdleTimeout; no limit by default.
         publish_idle: seconds of silence after which a publisher gets NetStream.Publish.Idle; never by default.
+        stream_dry: seconds in which a stream that is published, or held for its publisher, carries nothing after which its
+            players are told (Stream Dry), and again after each further such time; looked at once a second. Never by default.
         instance_idle: seconds without client, stream or handle after which an instance goes; at once by default.
         takeover: what a publisher may do to the one before it; by default the second is refused.
         latency: how long messages may wait for others, to be sent together: `low_latency`, `balanced` (the default) or
@@ -132,6 +135,7 @@ class Application:
             "login": login,
             "idle_timeout": idle_timeout,
             "publish_idle": publish_idle,
+            "stream_dry": stream_dry,
             "instance_idle": instance_idle,
             "directory": directory,
             "record_max_duration": record_max_duration,

@@ -168,6 +168,11 @@ class NetStream:
         return self._raw.status
 
     @property
+    def is_dry(self) -> bool:
+        """Whether the server said that it has nothing to send for now (Stream Dry), and nothing has come since."""
+        return self._raw.is_dry
+
+    @property
     def dropped(self) -> int:
         """Frames dropped because they were not taken fast enough."""
         return self._raw.dropped

@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -37,6 +37,8 @@ pub enum Item {
     Published,
     /// The publisher left.
     Unpublished,
+    /// Nothing was published for a while.
+    Dry,
 }
 
 /// The way into a worker that has players of a stream.
@@ -100,6 +102,9 @@ struct State {
     lowest: [Option<u8>; 2],
     messages: u64,
     bytes: u64,
+    /// The messages there had been when the stream was looked at last, and when there came to be so many or players were
+    /// told so.
+    silent_since: Option<(u64, Instant)>,
     /// What workers did not take, because too much waited for them.
     undelivered: Drops,
 }
@@ -158,6 +163,7 @@ impl LiveStream {
             lowest: [None; 2],
             messages: 0,
             bytes: 0,
+            silent_since: None,
             undelivered: Drops::default(),
         };
         Self {
@@ -198,6 +204,7 @@ impl LiveStream {
         }
         let goes_on = state.publisher.is_some() || state.held_until.take().is_some();
         state.needs_key = goes_on && state.cache.has_video();
+        state.silent_since = None;
         self.timeline.begin(goes_on || publisher.continues);
         // Players that are relays are to know of another path.
         let other_path = std::mem::replace(&mut state.path, Arc::clone(&publisher.path)) != publisher.path;
@@ -252,6 +259,26 @@ impl LiveStream {
             state.held_until = None;
             self.end(&mut state);
         }
+    }
+
+    /// Tells the players that the stream is dry if nothing has come for `patience`. What comes is counted anyway, so that
+    /// a message costs nothing more.
+    pub(crate) fn tell_if_dry(&self, now: Instant, patience: Duration) {
+        let mut state = self.state.lock();
+        if state.publisher.is_none() && state.held_until.is_none() {
+            state.silent_since = None;
+            return;
+        }
+        match state.silent_since {
+            Some((messages, since)) if messages == state.messages => {
+                if now.saturating_duration_since(since) < patience {
+                    return;
+                }
+                self.tell(&state, Item::Dry);
+            }
+            _ => {}
+        }
+        state.silent_since = Some((state.messages, now));
     }
 
     /// Takes the stream from whoever publishes it and forgets what it holds.

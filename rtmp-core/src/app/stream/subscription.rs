@@ -217,6 +217,7 @@ impl Feed {
                 self.state.lock().flow.reset();
                 self.notify(|subscriber| subscriber.on_unpublish());
             }
+            Item::Dry => {}
         }
     }
 

@@ -118,7 +118,7 @@ impl Tap for PushTap {
         };
         let message = match item {
             Item::Media(message) => message,
-            Item::Published => return,
+            Item::Published | Item::Dry => return,
             Item::Unpublished => return flow.reset(),
         };
         match flow.judge(message, self.backlog()) {

@@ -479,6 +479,15 @@ impl ClientPeer {
         }
         stream.core.told(status, self.follow.now);
     }
+
+    /// The server has nothing to send on a stream.
+    pub(super) fn stream_dry(&self, stream_id: u32) {
+        let id = self.by_stream_id.get(&stream_id);
+        let stream = id.and_then(|id| self.streams.get(id));
+        if let Some(stream) = stream.filter(|stream| stream.core.generation() <= self.follow.generation) {
+            stream.core.ran_dry();
+        }
+    }
 }
 
 impl Worker {
