@@ -113,6 +113,23 @@ fn every_packet_of_an_mp4_file_is_played_wherever_it_stands() {
 }
 
 #[test]
+fn rtmpdump_gets_every_packet_once_that_buffers_less_than_the_file() {
+    let dir = media::scratch("interop_vod_buffer");
+    let sample = media::h264_aac_short();
+    let recorded = Packets::of(&sample);
+    let (_engine, _server, url) = serve(&dir, &sample);
+    for millis in ["1000", "1500", "3000"] {
+        let began = std::time::Instant::now();
+        let (mut player, file) = rtmpdump(&url, dir.join(format!("{millis}.flv")), &["-b", millis]);
+        ends_well(&mut player);
+        assert_whole(&recorded, &Packets::of(&file));
+        // It pauses and goes on where it was whenever it has what it buffers, to have the next at once.
+        let taken = began.elapsed().as_secs_f64();
+        assert!(taken < f64::from(media::SHORT_SECONDS) / 2.0, "{taken} s");
+    }
+}
+
+#[test]
 fn every_frame_of_an_mp3_file_is_played() {
     let dir = media::scratch("interop_vod_mp3");
     for (name, rate) in [("variable", ["-q:a", "3"]), ("constant", ["-b:a", "160k"])] {

@@ -272,6 +272,10 @@ impl Player {
         position.is_some_and(|position| self.last.is_some_and(|last| position < last))
     }
 
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
     pub(crate) fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
     }

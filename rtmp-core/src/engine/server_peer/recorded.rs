@@ -36,8 +36,8 @@ pub(super) struct Recorded {
     pub(super) next: Option<Box<Next>>,
     /// It did, and the client has not been told.
     pub(super) took_over: bool,
-    /// The time of the media with which the client's buffer was full, and the client was told.
-    filled: Option<u32>,
+    /// The client was told that it has what it buffers, and not yet that the next begins.
+    pub(super) is_filled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,13 +62,11 @@ pub(super) enum Wish {
 
 /// Sent ahead of what the client has read, in bytes, and when more is.
 const MAX_WAITING: usize = 256 << 10;
+const LOW_WAITING: usize = 64 << 10;
 /// Whose buffer is shorter, in milliseconds, is not told when it is filled and when the next begins.
 const TOLD_BUFFER_MS: u32 = 1_000;
-const LOW_WAITING: usize = 64 << 10;
 /// What a client buffers that does not say, in milliseconds.
 const DEFAULT_BUFFER_MS: u32 = 3_000;
-/// Clients are told of their buffer no more often than this, in milliseconds of media.
-const LEAST_BUFFER_MS: u32 = 1_000;
 /// When a job is tried again that could not be queued.
 const RETRY_MS: u64 = 100;
 /// `videoFunction` of connect: the client understands the commands around a seek.
@@ -90,7 +88,7 @@ impl Recorded {
             blocked: false,
             next: None,
             took_over: false,
-            filled: None,
+            is_filled: false,
         }
     }
 
@@ -426,8 +424,6 @@ impl ServerPeer {
             return self.go(stream_id);
         }
         loop {
-            // rtmpdump pauses when its buffer is told to be filled, and asks for 300 ms before it asks for all there is.
-            let buffers = !matches!(self.pace(stream_id), Pace::Buffer(length) if length < TOLD_BUFFER_MS);
             let full = self.session.pending_output().len() > MAX_WAITING || self.session.is_closed();
             let Some(recorded) = self.recorded_mut(stream_id) else {
                 return;
@@ -437,19 +433,18 @@ impl ServerPeer {
             }
             recorded.blocked = full;
             recorded.wake = None;
-            if full {
+            if full || self.holds(stream_id, context.now) {
                 break;
             }
+            let Some(recorded) = self.recorded_mut(stream_id) else {
+                return;
+            };
             match recorded.player.step(context.now) {
-                Step::Send(message) => {
-                    self.next_buffer(stream_id, message.timestamp);
-                    self.send(stream_id, message);
-                }
+                Step::Send(message) => self.send(stream_id, message),
                 Step::Wait(until) => {
                     recorded.wake = until;
-                    if until.is_some() && buffers && recorded.filled.is_none() {
-                        recorded.filled = recorded.player.last();
-                        self.session.buffer_empty(stream_id);
+                    if until.is_some() {
+                        self.buffer_filled(stream_id, context.now);
                     }
                     break;
                 }
@@ -465,21 +460,48 @@ impl ServerPeer {
         self.read_on(stream_id);
     }
 
-    /// As much as the client buffers was sent since it was told that all of it was: tells it that the next begins.
-    fn next_buffer(&mut self, stream_id: u32, time: u32) {
-        let Pace::Buffer(length) = self.pace(stream_id) else {
+    /// What the client buffers was sent: tells it, and sends no more before [`holds`](Self::holds) says so. Clients that
+    /// want the file sooner (rtmpdump) pause then and go on at once, and would have twice what came meanwhile.
+    fn buffer_filled(&mut self, stream_id: u32, now: u64) {
+        let Some(length) = self.told_buffer(stream_id) else {
             return;
         };
         let Some(recorded) = self.recorded_mut(stream_id) else {
             return;
         };
-        let Some(filled) = recorded.filled else { return };
-        let next = filled.saturating_add(length.max(LEAST_BUFFER_MS));
-        if time >= next || time < filled {
-            recorded.filled = None;
+        if recorded.player.ahead(now) > length / 2 {
+            recorded.is_filled = true;
+            self.session.buffer_empty(stream_id);
+            self.holds(stream_id, now);
         }
-        if time >= next {
-            self.session.buffer_ready(stream_id);
+    }
+
+    /// Whether nothing is to be sent because the client was told that its buffer is filled, and has not played half of it.
+    /// Once it has, tells it that the next begins.
+    fn holds(&mut self, stream_id: u32, now: u64) -> bool {
+        let half = self.told_buffer(stream_id).map_or(u64::MAX, |length| length / 2);
+        let Some(recorded) = self.recorded_mut(stream_id).filter(|recorded| recorded.is_filled) else {
+            return false;
+        };
+        if recorded.player.is_paused() {
+            return false;
+        }
+        let ahead = recorded.player.ahead(now);
+        if ahead > half {
+            recorded.wake = Some(now.saturating_add(ahead - half));
+            return true;
+        }
+        recorded.is_filled = false;
+        self.session.buffer_ready(stream_id);
+        false
+    }
+
+    /// What a client buffers that is told how its buffer is, in milliseconds. rtmpdump asks for 300 ms first and then for all
+    /// there is: it is not to be told of the first.
+    fn told_buffer(&self, stream_id: u32) -> Option<u64> {
+        match self.pace(stream_id) {
+            Pace::Buffer(length) if length >= TOLD_BUFFER_MS => Some(length.into()),
+            _ => None,
         }
     }
 

@@ -54,6 +54,7 @@ impl ServerPeer {
             return;
         };
         (recorded.phase, recorded.was_over) = (Phase::Playing, false);
+        recorded.is_filled = false;
         match wish {
             Wish::To(time) => {
                 recorded.player.restart(time, takes_commands);
