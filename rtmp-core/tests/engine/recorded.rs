@@ -503,7 +503,11 @@ fn p9_a_player_is_told_when_its_buffer_is_filled_and_when_the_next_begins() {
         "not for the first: {first:?}"
     );
     let held = until(&mut wire, "BufferReady(1)");
-    assert_eq!(held.len(), 1, "nothing before it has played half of that: {held:?}");
+    assert_eq!(
+        held.len(),
+        1,
+        "nothing before it has played half of that: {held:?}"
+    );
     let paced = until(&mut wire, "BufferEmpty(1)");
     let pictures = paced
         .iter()
