@@ -123,7 +123,10 @@ typedef enum rtmpkit_log_levels {
   RTMPKIT_LOG_TRACE = 5,
 } rtmpkit_log_levels;
 
-/** Names of the types of values. Types that AMF3 alone has come as `RTMPKIT_VALUE_OTHER`. Since 0.1. */
+/**
+ * Names of the types of values. Byte arrays, vectors and dictionaries are AMF3's alone: to a peer of object encoding 0
+ * vectors go as arrays, dictionaries as objects, byte arrays as undefined. Since 0.1.
+ */
 typedef enum rtmpkit_value_types {
   /** No value. */
   RTMPKIT_VALUE_UNDEFINED = 0,
@@ -145,8 +148,18 @@ typedef enum rtmpkit_value_types {
   RTMPKIT_VALUE_BYTES = 8,
   /** XML as unparsed text. */
   RTMPKIT_VALUE_XML = 9,
-  /** Something else; it can be passed on. */
+  /** Something else, such as a reference to an object that encloses it; it can be passed on. */
   RTMPKIT_VALUE_OTHER = 10,
+  /** AMF3 `Vector.<int>`. */
+  RTMPKIT_VALUE_VECTOR_INT = 11,
+  /** AMF3 `Vector.<uint>`. */
+  RTMPKIT_VALUE_VECTOR_UINT = 12,
+  /** AMF3 `Vector.<Number>`. */
+  RTMPKIT_VALUE_VECTOR_DOUBLE = 13,
+  /** AMF3 `Vector.<Object>`, or a vector of any class. */
+  RTMPKIT_VALUE_VECTOR_OBJECT = 14,
+  /** AMF3 Dictionary: entries whose keys are values of any type. */
+  RTMPKIT_VALUE_DICTIONARY = 15,
 } rtmpkit_value_types;
 
 /** Names of what a media message holds: the RTMP message types, which are those of FLV tags. Since 0.1. */
@@ -1210,11 +1223,20 @@ struct rtmpkit_value *rtmpkit_value_number(double value);
 /** Makes a string of a copy of `text`. Errors: NULL if `text` is NULL or not UTF-8. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_string(const char *text);
 
+/**
+ * Makes XML (ActionScript 3's, E4X) of a copy of `text`, which is not looked into. Errors: as `rtmpkit_value_string`.
+ * Since 0.1.
+ */
+struct rtmpkit_value *rtmpkit_value_xml(const char *text);
+
 /** Makes a point in time: milliseconds since 1970-01-01 00:00 UTC. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_date(double millis);
 
 /** Makes an object without members. Since 0.1. */
 struct rtmpkit_value *rtmpkit_value_object(void);
+
+/** Makes an associative array without members, which metadata usually is. It is read and filled as an object. Since 0.1. */
+struct rtmpkit_value *rtmpkit_value_ecma_array(void);
 
 /**
  * Makes an object of a class without members: `alias` is the class's name on the wire.
@@ -1305,17 +1327,103 @@ rtmpkit_result rtmpkit_value_object_set(struct rtmpkit_value *object,
                                         const char *key,
                                         const struct rtmpkit_value *value);
 
-/** How many values an array has; 0 for everything else. Since 0.1. */
+/** How many values an array or a vector has; 0 for everything else. Since 0.1. */
 size_t rtmpkit_value_array_len(const struct rtmpkit_value *array);
 
 /**
- * The value at a position, or NULL if there is none or `array` is no array. Ownership: it belongs to `array`.
- * Since 0.1.
+ * The value at a position, or NULL if there is none or `array` is no array or vector. The numbers of a vector are
+ * read all at once by `rtmpkit_value_get_vector_int` and its like. Ownership: it belongs to `array`. Since 0.1.
  */
-const struct rtmpkit_value *rtmpkit_value_array_at(const struct rtmpkit_value *array, size_t index);
+const struct rtmpkit_value *rtmpkit_value_array_at(const struct rtmpkit_value *array,
+                                                   size_t index);
 
-/** Adds a copy of `value` at the end of an array. Errors: as `rtmpkit_value_object_set`. Since 0.1. */
-rtmpkit_result rtmpkit_value_array_push(struct rtmpkit_value *array, const struct rtmpkit_value *value);
+/** Adds a copy of `value` at the end of an array or of a vector of objects. Errors: as `rtmpkit_value_object_set`. Since 0.1. */
+rtmpkit_result rtmpkit_value_array_push(struct rtmpkit_value *array,
+                                        const struct rtmpkit_value *value);
+
+/**
+ * Makes a `Vector.<int>` of a copy of `len` numbers; `fixed` if its length is to be fixed on the receiving side.
+ * Errors: NULL if `items` is NULL and `len` is not 0. Since 0.1.
+ */
+struct rtmpkit_value *rtmpkit_value_vector_int(const int32_t *items,
+                                               size_t len,
+                                               bool fixed);
+
+/** Makes a `Vector.<uint>`. Errors: as `rtmpkit_value_vector_int`. Since 0.1. */
+struct rtmpkit_value *rtmpkit_value_vector_uint(const uint32_t *items, size_t len, bool fixed);
+
+/** Makes a `Vector.<Number>`. Errors: as `rtmpkit_value_vector_int`. Since 0.1. */
+struct rtmpkit_value *rtmpkit_value_vector_double(const double *items, size_t len, bool fixed);
+
+/**
+ * Makes a vector of objects without items; `rtmpkit_value_array_push` adds them, also if `fixed`, which means the
+ * receiving side. `class_name` is what the items are instances of, by its name on the wire; NULL is any type (`*`).
+ * Nobody checks that the items are. Errors: NULL if `class_name` is not UTF-8. Since 0.1.
+ */
+struct rtmpkit_value *rtmpkit_value_vector_object(const char *class_name,
+                                                  bool fixed);
+
+/**
+ * Reads the numbers of a `Vector.<int>`. Ownership: they belong to `value`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` if it
+ * is none. Since 0.1.
+ */
+rtmpkit_result rtmpkit_value_get_vector_int(const struct rtmpkit_value *value,
+                                            const int32_t **out,
+                                            size_t *len);
+
+/** Reads the numbers of a `Vector.<uint>`. Ownership and errors: as `rtmpkit_value_get_vector_int`. Since 0.1. */
+rtmpkit_result rtmpkit_value_get_vector_uint(const struct rtmpkit_value *value,
+                                             const uint32_t **out,
+                                             size_t *len);
+
+/** Reads the numbers of a `Vector.<Number>`. Ownership and errors: as `rtmpkit_value_get_vector_int`. Since 0.1. */
+rtmpkit_result rtmpkit_value_get_vector_double(const struct rtmpkit_value *value,
+                                               const double **out,
+                                               size_t *len);
+
+/** Whether the length of a vector is fixed on the receiving side; false for everything else. Since 0.1. */
+bool rtmpkit_value_vector_is_fixed(const struct rtmpkit_value *vector);
+
+/**
+ * The class that a vector of objects names on the wire, `*` for any type; NULL if `vector` is none. Ownership: the text
+ * belongs to `vector`. Since 0.1.
+ */
+const char *rtmpkit_value_vector_class(const struct rtmpkit_value *vector);
+
+/** Makes a dictionary without entries; `weak_keys` if the receiving side is to hold its keys weakly. Since 0.1. */
+struct rtmpkit_value *rtmpkit_value_dictionary(bool weak_keys);
+
+/** How many entries a dictionary has; 0 for everything else. Since 0.1. */
+size_t rtmpkit_value_dictionary_len(const struct rtmpkit_value *dictionary);
+
+/** Whether the keys of a dictionary are held weakly on the receiving side; false for everything else. Since 0.1. */
+bool rtmpkit_value_dictionary_has_weak_keys(const struct rtmpkit_value *dictionary);
+
+/**
+ * The value of the first entry with this key, or NULL if there is none or `dictionary` is no dictionary. Entries are looked
+ * at one after the other. Keys are the same if they are equal; those that are objects, arrays or other containers if they
+ * are the same instance, as in Flash: one that `rtmpkit_value_dictionary_at` found, or the one that was passed to
+ * `rtmpkit_value_dictionary_set`, until it is changed. Ownership: it belongs to `dictionary`. Since 0.1.
+ */
+const struct rtmpkit_value *rtmpkit_value_dictionary_get(const struct rtmpkit_value *dictionary,
+                                                         const struct rtmpkit_value *key);
+
+/**
+ * The value of the entry at a position, 0 to `rtmpkit_value_dictionary_len` - 1, with its key in `*key` if `key` is not
+ * NULL; NULL if there is none. Ownership: both belong to `dictionary`. Since 0.1.
+ */
+const struct rtmpkit_value *rtmpkit_value_dictionary_at(const struct rtmpkit_value *dictionary,
+                                                        size_t index,
+                                                        const struct rtmpkit_value **key);
+
+/**
+ * Sets the value of an entry to a copy of `value`, or adds an entry with copies of both at the end. Which keys are the same
+ * is told at `rtmpkit_value_dictionary_get`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` if `dictionary` is no dictionary,
+ * `RTMPKIT_ERR_WRONG_STATE` if it may not be changed. Since 0.1.
+ */
+rtmpkit_result rtmpkit_value_dictionary_set(struct rtmpkit_value *dictionary,
+                                            const struct rtmpkit_value *key,
+                                            const struct rtmpkit_value *value);
 
 /**
  * Makes a buffer of a copy of `len` bytes. Ownership: one reference. Errors: NULL if `data` is NULL and `len` is not

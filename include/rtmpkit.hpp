@@ -6,8 +6,10 @@
 
 #include "rtmpkit/client.hpp"
 #include "rtmpkit/core.hpp"
+#include "rtmpkit/handle.hpp"
 #include "rtmpkit/relay.hpp"
 #include "rtmpkit/server.hpp"
 #include "rtmpkit/shared_object.hpp"
+#include "rtmpkit/value.hpp"
 
 #endif

@@ -69,8 +69,8 @@ sanitized() { nm "$work/$1" | grep __asan_init > /dev/null; }
 check install make -s install PREFIX="$stage"
 check soname links
 check c_header_alone header_alone gcc rtmpkit.h c "-std=c99 -Wall -Wextra -Wpedantic -Werror"
-for header in rtmpkit.h rtmpkit.hpp rtmpkit/core.hpp rtmpkit/server.hpp rtmpkit/client.hpp rtmpkit/relay.hpp \
-    rtmpkit/shared_object.hpp; do
+for header in rtmpkit.h rtmpkit.hpp rtmpkit/handle.hpp rtmpkit/value.hpp rtmpkit/core.hpp rtmpkit/server.hpp \
+    rtmpkit/client.hpp rtmpkit/relay.hpp rtmpkit/shared_object.hpp; do
     check "cpp_header_alone_$(basename "$header")" header_alone g++ "$header" c++ \
         "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
 done
@@ -117,9 +117,10 @@ done
 check example_c_authorise_run tests/c/authorise.sh "$work/example_c_authorise"
 python=target/venv/bin/python
 if "$python" -c "import rtmpkit.aio" 2>/dev/null && [ -f examples/python/whiteboard_server.py ]; then
+    check c_values_python_run tests/c/values.sh "$work/c_values" "$python"
     check example_c_whiteboard_run tests/c/whiteboard.sh "$work/example_c_whiteboard_client" "$python"
 else
-    echo "skip  example_c_whiteboard_run: the Python package is not installed in target/venv"
+    echo "skip  c_values_python_run, example_c_whiteboard_run: the Python package is not installed in target/venv"
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,194 +1,19 @@
-// Errors, values, media, engine and queue. Include <rtmpkit.hpp>.
+// Statuses, media, engine and queue. Include <rtmpkit.hpp>.
 #ifndef RTMPKIT_CORE_HPP
 #define RTMPKIT_CORE_HPP
 
 #include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <exception>
 #include <functional>
 #include <initializer_list>
-#include <memory>
-#include <optional>
-#include <stdexcept>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "../rtmpkit.h"
+#include "value.hpp"
 
 namespace rtmpkit {
-
-// A call failed: `code()` is one of the RTMPKIT_ERR_ numbers, `what()` the library's explanation.
-class Error : public std::runtime_error {
-public:
-  explicit Error(std::int32_t code) : std::runtime_error(text(code)), code_(code) {}
-  std::int32_t code() const noexcept { return code_; }
-
-private:
-  static std::string text(std::int32_t code) {
-    std::string more = rtmpkit_last_error();
-    return more.empty() ? rtmpkit_strerror(code) : more;
-  }
-  std::int32_t code_;
-};
-
-namespace detail {
-
-inline std::int32_t check(std::int32_t result) {
-  if (result < 0) throw Error(result);
-  return result;
-}
-
-template <class T>
-T *check_made(T *made) {
-  if (made == nullptr) throw Error(RTMPKIT_ERR_INVALID_ARGUMENT);
-  return made;
-}
-
-inline std::string text(const char *text) { return text == nullptr ? std::string() : std::string(text); }
-
-// An owned reference to a handle. Empty after a move.
-template <class T, T *(*Ref)(T *), void (*Unref)(T *)>
-class Handle {
-public:
-  Handle() = default;
-  explicit Handle(T *owned) : ptr_(owned) {}
-  static T *share(T *lent) { return Ref(lent); }
-  T *get() const noexcept { return ptr_.get(); }
-  explicit operator bool() const noexcept { return ptr_ != nullptr; }
-  void reset() noexcept { ptr_.reset(); }
-
-private:
-  struct Drop {
-    void operator()(T *handle) const noexcept { Unref(handle); }
-  };
-  std::unique_ptr<T, Drop> ptr_;
-};
-
-inline rtmpkit_value *value_ref(rtmpkit_value *value) { return rtmpkit_value_ref(value); }
-
-// Runs a handler of the host; what it throws is logged.
-template <class F>
-void guard(const char *event, F &&handler) noexcept {
-  try {
-    handler();
-  } catch (const std::exception &error) {
-    rtmpkit_log(RTMPKIT_LOG_ERROR, event, error.what());
-  } catch (...) {
-    rtmpkit_log(RTMPKIT_LOG_ERROR, event, "unknown exception");
-  }
-}
-
-// The events struct on the heap, from a creation to its on_release.
-template <class Events>
-void release(void *user_data) noexcept {
-  std::unique_ptr<Events> events(static_cast<Events *>(user_data));
-  if (events->on_release) guard("on_release", [&] { events->on_release(); });
-}
-
-template <class Events>
-Events &events(void *user_data) noexcept {
-  return *static_cast<Events *>(user_data);
-}
-
-}  // namespace detail
-
-// A struct of rtmpkit.h with its defaults: `auto config = rtmpkit::defaults(rtmpkit_server_config_init);`
-template <class T>
-T defaults(rtmpkit_result (*init)(T *, std::size_t)) {
-  T value;
-  detail::check(init(&value, sizeof value));
-  return value;
-}
 
 inline std::string version() { return rtmpkit_version_string(); }
 inline std::string host_name() { return rtmpkit_host_name(); }
 inline std::string platform() { return rtmpkit_platform(); }
-
-// An AMF value.
-class Value : public detail::Handle<rtmpkit_value, detail::value_ref, rtmpkit_value_unref> {
-public:
-  Value() : Handle(detail::check_made(rtmpkit_value_null())) {}
-  Value(bool value) : Handle(detail::check_made(rtmpkit_value_bool(value))) {}
-  Value(double value) : Handle(detail::check_made(rtmpkit_value_number(value))) {}
-  Value(int value) : Value(static_cast<double>(value)) {}
-  Value(const char *text) : Handle(detail::check_made(rtmpkit_value_string(text))) {}
-  Value(const std::string &text) : Value(text.c_str()) {}
-  explicit Value(rtmpkit_value *owned) : Handle(owned) {}
-  // A copy may be changed, whatever it is a copy of.
-  Value(const Value &other) : Handle(other ? detail::check_made(rtmpkit_value_clone(other.get())) : nullptr) {}
-  Value(Value &&) = default;
-  Value &operator=(Value other) noexcept {
-    Handle::operator=(std::move(other));
-    return *this;
-  }
-
-  static Value object() { return Value(detail::check_made(rtmpkit_value_object())); }
-  // An object of a class, by its name on the wire.
-  static Value typed_object(const std::string &alias) {
-    return Value(detail::check_made(rtmpkit_value_typed_object(alias.c_str())));
-  }
-  static Value array() { return Value(detail::check_made(rtmpkit_value_array())); }
-  // A reference to a value that the library lent.
-  static Value lent(const rtmpkit_value *value) { return Value(rtmpkit_value_ref(value)); }
-
-  Value &set(const std::string &key, const Value &value) {
-    detail::check(rtmpkit_value_object_set(get(), key.c_str(), value.get()));
-    return *this;
-  }
-  Value &push(const Value &value) {
-    detail::check(rtmpkit_value_array_push(get(), value.get()));
-    return *this;
-  }
-
-  std::int32_t type() const { return rtmpkit_value_type(get()); }
-  std::optional<bool> as_bool() const { return read<bool>(rtmpkit_value_get_bool); }
-  std::optional<double> as_number() const { return read<double>(rtmpkit_value_get_number); }
-  std::optional<std::string> as_string() const {
-    const char *text = nullptr;
-    std::size_t len = 0;
-    if (rtmpkit_value_get_string(get(), &text, &len) < 0) return std::nullopt;
-    return std::string(text, len);
-  }
-  // The name of an object's class; "" if it has none.
-  std::string class_name() const {
-    const char *name = rtmpkit_value_object_class(get());
-    return name == nullptr ? "" : name;
-  }
-  std::size_t size() const { return rtmpkit_value_object_len(get()) + rtmpkit_value_array_len(get()); }
-  // A member or item; an empty Value if there is none.
-  Value operator[](const std::string &key) const { return lent(rtmpkit_value_object_get(get(), key.c_str())); }
-  Value at(std::size_t index) const { return lent(rtmpkit_value_array_at(get(), index)); }
-
-private:
-  template <class T>
-  std::optional<T> read(rtmpkit_result (*getter)(const rtmpkit_value *, T *)) const {
-    T value{};
-    if (getter(get(), &value) < 0) return std::nullopt;
-    return value;
-  }
-};
-
-using Values = std::vector<Value>;
-
-namespace detail {
-
-// Values as the array of pointers that C takes.
-class Args {
-public:
-  explicit Args(const Values &values) {
-    for (const Value &value : values) pointers_.push_back(value.get());
-  }
-  const rtmpkit_value *const *data() const { return pointers_.data(); }
-  std::size_t size() const { return pointers_.size(); }
-
-private:
-  std::vector<const rtmpkit_value *> pointers_;
-};
-
-}  // namespace detail
 
 // A status of the wire, copied.
 struct Status {

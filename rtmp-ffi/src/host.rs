@@ -72,13 +72,19 @@ impl Host {
 
     /// Bytes; NULL is allowed for none.
     pub(crate) fn bytes(&self, data: *const u8, len: usize, what: &str) -> Result<&[u8], Failure> {
+        self.numbers(data, len, what)
+    }
+
+    /// Bytes or other numbers; NULL is allowed for none.
+    pub(crate) fn numbers<T: Copy>(&self, data: *const T, len: usize, what: &str) -> Result<&[T], Failure> {
         if len == 0 {
             return Ok(&[]);
         }
-        if data.is_null() || isize::try_from(len).is_err() {
-            return Err(Failure::invalid(format!("{what}: {len} bytes at {data:?}")));
+        let fits = len <= isize::MAX as usize / size_of::<T>();
+        if data.is_null() || !data.is_aligned() || !fits {
+            return Err(Failure::invalid(format!("{what}: {len} of them at {data:?}")));
         }
-        // SAFETY: by the contract, `len` bytes are there.
+        // SAFETY: by the contract, `len` of them are there.
         Ok(unsafe { slice::from_raw_parts(data, len) })
     }
 

@@ -28,6 +28,10 @@ mod log;
 
 mod value;
 
+mod vector;
+
+mod dictionary;
+
 mod buffer;
 
 mod media;
@@ -90,6 +94,7 @@ pub use client::*;
 pub use client_control::*;
 pub use config_file::*;
 pub use data::*;
+pub use dictionary::*;
 pub use engine::*;
 pub use error::*;
 pub use instance::*;
@@ -116,3 +121,4 @@ pub use stream::*;
 pub use subscription::*;
 pub use tls::*;
 pub use value::*;
+pub use vector::*;

@@ -14,7 +14,8 @@ use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Lent, add_ref, give, unref};
 use crate::string::c_string;
 
-/// Names of the types of values. Types that AMF3 alone has come as `RTMPKIT_VALUE_OTHER`. Since 0.1.
+/// Names of the types of values. Byte arrays, vectors and dictionaries are AMF3's alone: to a peer of object encoding 0
+/// vectors go as arrays, dictionaries as objects, byte arrays as undefined. Since 0.1.
 #[repr(C)]
 pub enum rtmpkit_value_types {
     /// No value.
@@ -37,8 +38,18 @@ pub enum rtmpkit_value_types {
     RTMPKIT_VALUE_BYTES = 8,
     /// XML as unparsed text.
     RTMPKIT_VALUE_XML = 9,
-    /// Something else; it can be passed on.
+    /// Something else, such as a reference to an object that encloses it; it can be passed on.
     RTMPKIT_VALUE_OTHER = 10,
+    /// AMF3 `Vector.<int>`.
+    RTMPKIT_VALUE_VECTOR_INT = 11,
+    /// AMF3 `Vector.<uint>`.
+    RTMPKIT_VALUE_VECTOR_UINT = 12,
+    /// AMF3 `Vector.<Number>`.
+    RTMPKIT_VALUE_VECTOR_DOUBLE = 13,
+    /// AMF3 `Vector.<Object>`, or a vector of any class.
+    RTMPKIT_VALUE_VECTOR_OBJECT = 14,
+    /// AMF3 Dictionary: entries whose keys are values of any type.
+    RTMPKIT_VALUE_DICTIONARY = 15,
 }
 
 /// An AMF value. Values made by a constructor may be changed until they are passed to a function, which copies them;
@@ -59,9 +70,12 @@ struct State {
 }
 
 #[derive(PartialEq, Eq, Hash)]
-enum Place {
+pub(crate) enum Place {
     Member(Vec<u8>),
+    Key(usize),
     Item(usize),
+    /// Behind what there is: nobody was given it yet.
+    End,
 }
 
 impl Castable for rtmpkit_value {
@@ -92,12 +106,18 @@ impl rtmpkit_value {
         })
     }
 
+    /// The name of a class, kept beside a value that has no text of its own.
+    pub(crate) fn class_text(&self, class: &str) -> *const c_char {
+        self.text.get_or_init(|| c_string(class)).as_ptr()
+    }
+
     /// The value now.
     pub(crate) fn to_value(&self) -> Value {
         self.state.lock().value.clone()
     }
 
-    fn child(&self, place: Place, key: &str, value: Value) -> *const Self {
+    /// A value inside this one, for as long as this one lives.
+    pub(crate) fn child(&self, place: Place, key: &str, value: Value) -> *const Self {
         let mut state = self.state.lock();
         let child = state.children.entry(place).or_insert_with(|| {
             Lent::new(Self {
@@ -109,17 +129,18 @@ impl rtmpkit_value {
         child.as_ptr()
     }
 
-    fn change(&self, place: Place, change: impl FnOnce(&mut Value) -> bool) -> Result<(), Failure> {
+    /// Changes a value of the host's own. `change` tells the place, or `None` if the value is of another type.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Value) -> Option<Place>) -> Result<(), Failure> {
         if self.borrowed {
             let text = "this value belongs to another or to the library: change a clone of it".to_owned();
             return Err(Error::WrongState(text).into());
         }
         let mut state = self.state.lock();
-        if !change(&mut state.value) {
+        let Some(place) = change(&mut state.value) else {
             return Err(Failure::invalid(
                 "the value is not of the type that this function changes",
             ));
-        }
+        };
         if let Some(child) = state.children.remove(&place) {
             state.replaced.push(child);
         }
@@ -186,6 +207,15 @@ pub unsafe extern "C" fn rtmpkit_value_string(text: *const c_char) -> *mut rtmpk
     entry!(|host| Ok(give(rtmpkit_value::new(Value::from(host.text(text, "text")?)))))
 }
 
+/// Makes XML (ActionScript 3's, E4X) of a copy of `text`, which is not looked into. Errors: as `rtmpkit_value_string`.
+/// Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_value_xml(text: *const c_char) -> *mut rtmpkit_value {
+    entry!(|host| Ok(give(rtmpkit_value::new(Value::Xml(
+        host.text(text, "text")?.into()
+    )))))
+}
+
 /// Makes a point in time: milliseconds since 1970-01-01 00:00 UTC. Since 0.1.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtmpkit_value_date(millis: f64) -> *mut rtmpkit_value {
@@ -196,6 +226,12 @@ pub extern "C" fn rtmpkit_value_date(millis: f64) -> *mut rtmpkit_value {
 #[unsafe(no_mangle)]
 pub extern "C" fn rtmpkit_value_object() -> *mut rtmpkit_value {
     make(|| Ok(Value::Object(Object::new())))
+}
+
+/// Makes an associative array without members, which metadata usually is. It is read and filled as an object. Since 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn rtmpkit_value_ecma_array() -> *mut rtmpkit_value {
+    make(|| Ok(Value::EcmaArray(Object::new())))
 }
 
 /// Makes an object of a class without members: `alias` is the class's name on the wire.
@@ -344,10 +380,7 @@ pub unsafe extern "C" fn rtmpkit_value_object_class(object: *const rtmpkit_value
         let handle = host.handle(object)?;
         let value = handle.to_value();
         let class = value.as_object().and_then(Object::class_name);
-        // Objects have no text of their own, so the place is free.
-        Ok(class.map_or(ptr::null(), |class| {
-            handle.text.get_or_init(|| c_string(class)).as_ptr()
-        }))
+        Ok(class.map_or(ptr::null(), |class| handle.class_text(class)))
     })
 }
 
@@ -398,29 +431,33 @@ pub unsafe extern "C" fn rtmpkit_value_object_set(
     entry!(|host| {
         let (handle, key) = (host.handle(object)?, host.text(key, "key")?);
         let member = host.handle(value)?.to_value();
-        handle.change(Place::Member(key.into()), |object| match object {
+        handle.change(|object| match object {
             Value::Object(object) | Value::EcmaArray(object) => {
                 object.insert(key, member);
-                true
+                Some(Place::Member(key.into()))
             }
-            _ => false,
+            _ => None,
         })?;
         Ok(0)
     })
 }
 
-/// How many values an array has; 0 for everything else. Since 0.1.
+/// How many values an array or a vector has; 0 for everything else. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_value_array_len(array: *const rtmpkit_value) -> usize {
-    entry!(|host| Ok(host
-        .handle(array)?
-        .to_value()
-        .as_array()
-        .map_or(0, <[Value]>::len)))
+    entry!(|host| {
+        let array = host.handle(array)?.to_value();
+        Ok(match &array {
+            Value::VectorInt(vector) => vector.items.len(),
+            Value::VectorUint(vector) => vector.items.len(),
+            Value::VectorDouble(vector) => vector.items.len(),
+            array => array.as_array().map_or(0, <[Value]>::len),
+        })
+    })
 }
 
-/// The value at a position, or NULL if there is none or `array` is no array. Ownership: it belongs to `array`.
-/// Since 0.1.
+/// The value at a position, or NULL if there is none or `array` is no array or vector. The numbers of a vector are
+/// read all at once by `rtmpkit_value_get_vector_int` and its like. Ownership: it belongs to `array`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_value_array_at(
     array: *const rtmpkit_value,
@@ -428,16 +465,17 @@ pub unsafe extern "C" fn rtmpkit_value_array_at(
 ) -> *const rtmpkit_value {
     entry!(|host| {
         let handle = host.handle(array)?;
-        let item = handle
-            .to_value()
-            .as_array()
-            .and_then(|items| items.get(index))
-            .cloned();
+        let item = match &handle.to_value() {
+            Value::VectorInt(vector) => vector.items.get(index).copied().map(Value::from),
+            Value::VectorUint(vector) => vector.items.get(index).copied().map(Value::from),
+            Value::VectorDouble(vector) => vector.items.get(index).copied().map(Value::from),
+            array => array.as_array().and_then(|items| items.get(index)).cloned(),
+        };
         Ok(item.map_or(ptr::null(), |value| handle.child(Place::Item(index), "", value)))
     })
 }
 
-/// Adds a copy of `value` at the end of an array. Errors: as `rtmpkit_value_object_set`. Since 0.1.
+/// Adds a copy of `value` at the end of an array or of a vector of objects. Errors: as `rtmpkit_value_object_set`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_value_array_push(
     array: *mut rtmpkit_value,
@@ -445,22 +483,23 @@ pub unsafe extern "C" fn rtmpkit_value_array_push(
 ) -> rtmpkit_result {
     entry!(|host| {
         let (handle, item) = (host.handle(array)?, host.handle(value)?.to_value());
-        handle.change(Place::Item(usize::MAX), |array| match array {
-            Value::Array(array) => {
-                array.push(item);
-                true
+        handle.change(|array| {
+            match array {
+                Value::Array(array) => array.push(item),
+                Value::VectorObject(vector) => vector.push(item),
+                _ => return None,
             }
-            _ => false,
+            Some(Place::End)
         })?;
         Ok(0)
     })
 }
 
-fn make(value: impl FnOnce() -> Result<Value, Failure>) -> *mut rtmpkit_value {
+pub(crate) fn make(value: impl FnOnce() -> Result<Value, Failure>) -> *mut rtmpkit_value {
     crate::panic::boundary(|| Ok(give(rtmpkit_value::new(value()?))))
 }
 
-fn wrong_type(wanted: &str) -> Failure {
+pub(crate) fn wrong_type(wanted: &str) -> Failure {
     Failure::invalid(format!("the value is no {wanted}"))
 }
 
@@ -472,10 +511,15 @@ fn type_of(value: &Value) -> rtmpkit_value_types {
         Value::Number(_) | Value::Integer(_) => rtmpkit_value_types::RTMPKIT_VALUE_NUMBER,
         Value::String(_) => rtmpkit_value_types::RTMPKIT_VALUE_STRING,
         Value::Object(_) | Value::EcmaArray(_) => rtmpkit_value_types::RTMPKIT_VALUE_OBJECT,
-        Value::Array(_) | Value::VectorObject(_) => rtmpkit_value_types::RTMPKIT_VALUE_ARRAY,
+        Value::Array(_) => rtmpkit_value_types::RTMPKIT_VALUE_ARRAY,
         Value::Date(_) => rtmpkit_value_types::RTMPKIT_VALUE_DATE,
         Value::ByteArray(_) => rtmpkit_value_types::RTMPKIT_VALUE_BYTES,
         Value::Xml(_) | Value::XmlDocument(_) => rtmpkit_value_types::RTMPKIT_VALUE_XML,
+        Value::VectorInt(_) => rtmpkit_value_types::RTMPKIT_VALUE_VECTOR_INT,
+        Value::VectorUint(_) => rtmpkit_value_types::RTMPKIT_VALUE_VECTOR_UINT,
+        Value::VectorDouble(_) => rtmpkit_value_types::RTMPKIT_VALUE_VECTOR_DOUBLE,
+        Value::VectorObject(_) => rtmpkit_value_types::RTMPKIT_VALUE_VECTOR_OBJECT,
+        Value::Dictionary(_) => rtmpkit_value_types::RTMPKIT_VALUE_DICTIONARY,
         _ => rtmpkit_value_types::RTMPKIT_VALUE_OTHER,
     }
 }

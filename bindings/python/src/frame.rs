@@ -170,7 +170,7 @@ impl Frame {
     /// The values of a data frame: a handler's name and its arguments. Empty for audio and video.
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         match self.core.kind {
-            MediaKind::Data => value::decode_script(py, &self.core.body),
+            MediaKind::Data => crate::amf::decode_script(py, &self.core.body),
             _ => Ok(PyList::empty(py)),
         }
     }

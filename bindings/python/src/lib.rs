@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+mod amf;
 mod application;
 mod buffer;
 mod config_file;
@@ -42,6 +43,7 @@ use pyo3::prelude::*;
 mod _rtmpkit {
     #[pymodule_export]
     use crate::{
+        amf::{amf0_decode, amf0_encode, amf3_decode, amf3_encode},
         buffer::Payload,
         config_file::ConfigFile,
         connection::RawConnection,
@@ -65,7 +67,6 @@ mod _rtmpkit {
         subscription::Subscription,
         takeover::Takeover,
         url::Url,
-        value::{amf0_decode, amf0_encode},
     };
 
     use pyo3::prelude::*;

@@ -1,6 +1,7 @@
 //! AMF values and the Python objects they stand for.
 
 use bytes::Bytes;
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -8,11 +9,11 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyMemoryView,
     PyString, PyTuple, PyType, PyTzInfo,
 };
-use rtmp_core::amf::{self, Date, Dictionary, Limits, Object, Str};
-use rtmp_core::{Error, Value};
+use rtmp_core::Value;
+use rtmp_core::amf::{Date, Dictionary, Limits, Object, ObjectVector, Str, Vector};
 
 use crate::buffer::bytes_from_py;
-use crate::errors::{OrRaise, amf_error};
+use crate::errors::amf_error;
 
 /// Whole numbers up to here are exact as doubles, which is what AMF carries.
 const MAX_SAFE: f64 = 9_007_199_254_740_992.0;
@@ -69,33 +70,6 @@ pub(crate) fn object_from_py(dict: &Bound<'_, PyDict>) -> PyResult<Object> {
     .object(dict)
 }
 
-/// Values as AMF0, one after the other.
-#[pyfunction]
-#[pyo3(signature = (*values))]
-pub(crate) fn amf0_encode<'py>(
-    py: Python<'py>,
-    values: &Bound<'py, PyTuple>,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let mut out = Vec::new();
-    amf::amf0::encode_all(&args_from_py(values)?, &mut out);
-    Ok(PyBytes::new(py, &out))
-}
-
-/// Every value in AMF0 data.
-#[pyfunction]
-pub(crate) fn amf0_decode<'py>(py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-    decode_script(py, &bytes_from_py(data)?)
-}
-
-/// The values of a data message's body; those in the AMF3 form start with a zero byte.
-pub(crate) fn decode_script<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyList>> {
-    let body = body.strip_prefix(&[0]).unwrap_or(body);
-    let values = amf::amf0::decode_all(body, &Limits::default())
-        .map_err(Error::from)
-        .or_raise()?;
-    list_to_py(py, &values)
-}
-
 struct Reader<'py> {
     py: Python<'py>,
     enclosing: Vec<Bound<'py, PyAny>>,
@@ -108,24 +82,46 @@ impl<'py> Reader<'py> {
             Value::Boolean(value) => PyBool::new(py, *value).to_owned().into_any(),
             Value::Number(number) => number_to_py(py, *number),
             Value::Integer(number) => number.into_pyobject(py)?.into_any(),
-            Value::String(text) | Value::XmlDocument(text) | Value::Xml(text) => {
-                PyString::new(py, text).into_any()
-            }
+            Value::String(text) => PyString::new(py, text).into_any(),
+            Value::Xml(text) => classes(py)?.xml.bind(py).call1((text.as_str(),))?,
+            Value::XmlDocument(text) => classes(py)?.xml_document.bind(py).call1((text.as_str(),))?,
             Value::Object(object) => self.object(object)?,
             Value::EcmaArray(object) => {
-                let dict = class(py, &ECMA_ARRAY, "EcmaArray")?
-                    .call0()?
-                    .cast_into::<PyDict>()?;
+                let dict = classes(py)?.ecma_array.bind(py).call0()?;
+                let dict = dict.cast_into::<PyDict>()?;
                 self.members(object, &dict)?;
                 dict.into_any()
             }
-            Value::Array(array) => self.list(array.as_slice())?,
-            Value::VectorObject(vector) => self.list(vector.as_slice())?,
+            Value::Array(array) => self.list(PyList::empty(py), array.as_slice())?,
+            Value::VectorObject(vector) => {
+                let empty = (PyTuple::empty(py), vector.type_name().as_str());
+                let list = made(
+                    classes(py)?.vector_object.bind(py),
+                    empty,
+                    "fixed",
+                    vector.is_fixed(),
+                )?;
+                self.list(list.cast_into::<PyList>()?, vector.as_slice())?
+            }
             Value::Date(date) => date_to_py(py, *date)?,
             Value::ByteArray(bytes) => PyBytes::new(py, bytes).into_any(),
-            Value::VectorInt(vector) => PyList::new(py, vector.items.iter())?.into_any(),
-            Value::VectorUint(vector) => PyList::new(py, vector.items.iter())?.into_any(),
-            Value::VectorDouble(vector) => PyList::new(py, vector.items.iter())?.into_any(),
+            Value::VectorInt(vector) => {
+                let items = PyList::new(py, vector.items.iter())?;
+                made(classes(py)?.vector_int.bind(py), (items,), "fixed", vector.fixed)?
+            }
+            Value::VectorUint(vector) => {
+                let items = PyList::new(py, vector.items.iter())?;
+                made(classes(py)?.vector_uint.bind(py), (items,), "fixed", vector.fixed)?
+            }
+            Value::VectorDouble(vector) => {
+                let items = PyList::new(py, vector.items.iter())?;
+                made(
+                    classes(py)?.vector_double.bind(py),
+                    (items,),
+                    "fixed",
+                    vector.fixed,
+                )?
+            }
             Value::Dictionary(dictionary) => self.dictionary(dictionary)?,
             Value::Cycle(levels) => {
                 let at = self.enclosing.len().checked_sub(usize::from(*levels) + 1);
@@ -145,8 +141,8 @@ impl<'py> Reader<'py> {
                 if !instance.is_none() {
                     return self.instance(instance, object);
                 }
-                let typed = class(self.py, &TYPED_OBJECT, "TypedObject")?.call1((name,))?;
-                typed.cast_into::<PyDict>()?
+                let typed = classes(self.py)?.typed_object.bind(self.py);
+                typed.call1((name,))?.cast_into::<PyDict>()?
             }
         };
         self.members(object, &dict)?;
@@ -174,8 +170,7 @@ impl<'py> Reader<'py> {
         Ok(instance)
     }
 
-    fn list(&mut self, values: &[Value]) -> PyResult<Bound<'py, PyAny>> {
-        let list = PyList::empty(self.py);
+    fn list(&mut self, list: Bound<'py, PyList>, values: &[Value]) -> PyResult<Bound<'py, PyAny>> {
         self.enclosing.push(list.clone().into_any());
         for value in values {
             list.append(self.value(value)?)?;
@@ -184,26 +179,29 @@ impl<'py> Reader<'py> {
         Ok(list.into_any())
     }
 
-    /// A dict, or a list of pairs when a key is none that Python can look up.
     fn dictionary(&mut self, dictionary: &Dictionary) -> PyResult<Bound<'py, PyAny>> {
-        if dictionary.entries().iter().any(|(key, _)| key.is_container()) {
-            let list = PyList::empty(self.py);
-            self.enclosing.push(list.clone().into_any());
-            for (key, value) in dictionary.entries() {
-                list.append((self.value(key)?, self.value(value)?))?;
-            }
-            self.enclosing.pop();
-            return Ok(list.into_any());
-        }
-        let dict = PyDict::new(self.py);
-        self.enclosing.push(dict.clone().into_any());
+        let class = classes(self.py)?.dictionary.bind(self.py);
+        let made = made(class, (), "weak_keys", dictionary.has_weak_keys())?;
+        let entries = made.getattr("entries")?.cast_into::<PyList>()?;
+        self.enclosing.push(made.clone());
         for (key, value) in dictionary.entries() {
-            let key = self.value(key)?;
-            dict.set_item(key, self.value(value)?)?;
+            entries.append((self.value(key)?, self.value(value)?))?;
         }
         self.enclosing.pop();
-        Ok(dict.into_any())
+        Ok(made)
     }
+}
+
+/// An instance of a class of `rtmpkit.amf` that has a flag.
+fn made<'py>(
+    class: &Bound<'py, PyType>,
+    args: impl PyCallArgs<'py>,
+    flag: &str,
+    set: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let flags = PyDict::new(class.py());
+    flags.set_item(flag, set)?;
+    class.call(args, Some(&flags))
 }
 
 /// An int where the number is a whole one, else a float.
@@ -248,7 +246,7 @@ impl<'py> Writer<'py> {
             return Ok(value.is_true().into());
         }
         if let Ok(text) = object.cast::<PyString>() {
-            return Ok(Value::String(Str::from(text.to_cow()?.as_ref())));
+            return text_from_py(text);
         }
         if object.is_instance_of::<PyFloat>() {
             return Ok(Value::Number(object.extract()?));
@@ -264,10 +262,10 @@ impl<'py> Writer<'py> {
             return self.dict(dict);
         }
         if let Ok(list) = object.cast::<PyList>() {
-            return self.sequence(object, list.iter());
+            return self.list(list);
         }
         if let Ok(tuple) = object.cast::<PyTuple>() {
-            return self.sequence(object, tuple.iter());
+            return Ok(self.sequence(object, tuple.iter())?.into());
         }
         if is_buffer(object) {
             let bytes: Bytes = bytes_from_py(object)?;
@@ -280,6 +278,9 @@ impl<'py> Writer<'py> {
                 time_zone: 0,
             }
             .into());
+        }
+        if object.is_instance(classes(object.py())?.dictionary.bind(object.py()))? {
+            return self.dictionary(object);
         }
         if let Some(instance) = self.instance(object)? {
             return Ok(instance);
@@ -303,12 +304,15 @@ impl<'py> Writer<'py> {
     }
 
     fn dict(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<Value> {
-        let py = dict.py();
+        let (py, classes) = (dict.py(), classes(dict.py())?);
         let object = self.object(dict)?;
-        if dict.is_instance(class(py, &ECMA_ARRAY, "EcmaArray")?.as_any())? {
+        if dict.is_exact_instance_of::<PyDict>() {
+            return Ok(object.into());
+        }
+        if dict.is_instance(classes.ecma_array.bind(py))? {
             return Ok(Value::EcmaArray(object));
         }
-        if dict.is_instance(class(py, &TYPED_OBJECT, "TypedObject")?.as_any())? {
+        if dict.is_instance(classes.typed_object.bind(py))? {
             let name: String = dict.getattr("class_name")?.extract()?;
             return Ok(object.with_class(name).into());
         }
@@ -334,17 +338,52 @@ impl<'py> Writer<'py> {
         Ok(object)
     }
 
+    fn list(&mut self, list: &Bound<'py, PyList>) -> PyResult<Value> {
+        let (py, classes) = (list.py(), classes(list.py())?);
+        let fixed = || list.getattr("fixed")?.is_truthy();
+        if list.is_exact_instance_of::<PyList>() {
+            return Ok(self.sequence(list, list.iter())?.into());
+        }
+        if list.is_instance(classes.vector_int.bind(py))? {
+            return Ok(numbers::<i32>(list, fixed()?)?.into());
+        }
+        if list.is_instance(classes.vector_uint.bind(py))? {
+            return Ok(numbers::<u32>(list, fixed()?)?.into());
+        }
+        if list.is_instance(classes.vector_double.bind(py))? {
+            return Ok(numbers::<f64>(list, fixed()?)?.into());
+        }
+        let items = self.sequence(list, list.iter())?;
+        if list.is_instance(classes.vector_object.bind(py))? {
+            let class: String = list.getattr("class_name")?.extract()?;
+            return Ok(ObjectVector::new(class, fixed()?, items).into());
+        }
+        Ok(items.into())
+    }
+
+    fn dictionary(&mut self, object: &Bound<'py, PyAny>) -> PyResult<Value> {
+        let weak_keys = object.getattr("weak_keys")?.is_truthy()?;
+        self.enter(object)?;
+        let mut entries = Vec::new();
+        for entry in object.getattr("entries")?.try_iter()? {
+            let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = entry?.extract()?;
+            entries.push((self.value(&key)?, self.value(&value)?));
+        }
+        self.enclosing.pop();
+        Ok(Dictionary::new(weak_keys, entries).into())
+    }
+
     fn sequence(
         &mut self,
         owner: &Bound<'py, PyAny>,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
-    ) -> PyResult<Value> {
+    ) -> PyResult<Vec<Value>> {
         self.enter(owner)?;
         let values = items
             .map(|item| self.value(&item))
             .collect::<PyResult<Vec<_>>>()?;
         self.enclosing.pop();
-        Ok(values.into())
+        Ok(values)
     }
 
     fn enter(&mut self, container: &Bound<'py, PyAny>) -> PyResult<()> {
@@ -357,6 +396,36 @@ impl<'py> Writer<'py> {
         self.enclosing.push(container.clone());
         Ok(())
     }
+}
+
+/// A string, or XML.
+fn text_from_py(text: &Bound<'_, PyString>) -> PyResult<Value> {
+    let value = Str::from(text.to_cow()?.as_ref());
+    if text.is_exact_instance_of::<PyString>() {
+        return Ok(Value::String(value));
+    }
+    let (py, classes) = (text.py(), classes(text.py())?);
+    Ok(if text.is_instance(classes.xml.bind(py))? {
+        Value::Xml(value)
+    } else if text.is_instance(classes.xml_document.bind(py))? {
+        Value::XmlDocument(value)
+    } else {
+        Value::String(value)
+    })
+}
+
+/// A vector of numbers, or `AmfError` if one of them does not fit.
+fn numbers<'py, T>(list: &Bound<'py, PyList>, fixed: bool) -> PyResult<Vector<T>>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error: Into<PyErr>>,
+{
+    let kind = list.get_type().name()?;
+    let item = |item: Bound<'py, PyAny>| {
+        item.extract()
+            .map_err(|_| amf_error(format!("a {kind} cannot hold {item}")))
+    };
+    let items = list.iter().map(item).collect::<PyResult<_>>()?;
+    Ok(Vector { fixed, items })
 }
 
 fn int_from_py(object: &Bound<'_, PyAny>) -> PyResult<Value> {
@@ -376,15 +445,36 @@ fn is_buffer(object: &Bound<'_, PyAny>) -> bool {
         || object.is_instance_of::<crate::buffer::Payload>()
 }
 
-static ECMA_ARRAY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-static TYPED_OBJECT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+/// What `rtmpkit.amf` has for values that Python has no type for.
+struct Classes {
+    ecma_array: Py<PyType>,
+    typed_object: Py<PyType>,
+    vector_int: Py<PyType>,
+    vector_uint: Py<PyType>,
+    vector_double: Py<PyType>,
+    vector_object: Py<PyType>,
+    dictionary: Py<PyType>,
+    xml: Py<PyType>,
+    xml_document: Py<PyType>,
+}
 
-fn class<'py>(
-    py: Python<'py>,
-    cell: &'static PyOnceLock<Py<PyType>>,
-    name: &str,
-) -> PyResult<Bound<'py, PyType>> {
-    cell.import(py, "rtmpkit.amf", name).cloned()
+fn classes(py: Python<'_>) -> PyResult<&'static Classes> {
+    static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+    CLASSES.get_or_try_init(py, || {
+        let module = py.import("rtmpkit.amf")?;
+        let class = |name| PyResult::Ok(module.getattr(name)?.cast_into::<PyType>()?.unbind());
+        Ok(Classes {
+            ecma_array: class("EcmaArray")?,
+            typed_object: class("TypedObject")?,
+            vector_int: class("VectorInt")?,
+            vector_uint: class("VectorUint")?,
+            vector_double: class("VectorDouble")?,
+            vector_object: class("VectorObject")?,
+            dictionary: class("Dictionary")?,
+            xml: class("Xml")?,
+            xml_document: class("XmlDocument")?,
+        })
+    })
 }
 
 static NEW_INSTANCE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

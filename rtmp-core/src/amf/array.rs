@@ -111,6 +111,11 @@ impl ObjectVector {
         &self.0.items.0
     }
 
+    /// Adds a value at the end; a fixed length is only the receiving side's.
+    pub fn push(&mut self, value: impl Into<Value>) {
+        Arc::make_mut(&mut self.0).items.0.push(value.into());
+    }
+
     pub(super) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -138,6 +143,32 @@ impl Dictionary {
         &self.0.entries
     }
 
+    /// The position of the first entry with this key, found by looking at one after the other. A key that is a
+    /// container is itself only, as in Flash (a clone that nobody has written to is the same instance); integers and
+    /// doubles of one value are one key.
+    pub fn position(&self, key: &Value) -> Option<usize> {
+        self.entries().iter().position(|(known, _)| same_key(known, key))
+    }
+
+    /// The value of the first entry with this key (see [`position`](Self::position)).
+    pub fn get(&self, key: &Value) -> Option<&Value> {
+        let at = self.position(key)?;
+        self.entries().get(at).map(|(_, value)| value)
+    }
+
+    /// Sets the value of the first entry with this key and returns the one it replaces; without such an entry, adds one at
+    /// the end.
+    pub fn insert(&mut self, key: impl Into<Value>, value: impl Into<Value>) -> Option<Value> {
+        let (key, value) = (key.into(), value.into());
+        let at = self.position(&key);
+        let entries = &mut Arc::make_mut(&mut self.0).entries;
+        if let Some((_, known)) = at.and_then(|at| entries.get_mut(at)) {
+            return Some(std::mem::replace(known, value));
+        }
+        entries.push((key, value));
+        None
+    }
+
     pub(super) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -150,6 +181,14 @@ impl Dictionary {
                     .flat_map(|(key, value)| [key, value]),
             );
         }
+    }
+}
+
+fn same_key(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Integer(a), Value::Number(b)) | (Value::Number(b), Value::Integer(a)) => f64::from(*a) == *b,
+        (a, b) if a.is_container() || b.is_container() => a.address() == b.address(),
+        (a, b) => a == b,
     }
 }
 
@@ -246,6 +285,7 @@ impl fmt::Debug for Dictionary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amf::Object;
 
     #[test]
     fn writing_to_a_clone_leaves_the_original_alone() {
@@ -256,6 +296,21 @@ mod tests {
         assert!(!copy.set(9, "x"));
         assert_eq!(original.as_slice(), [Value::Number(1.0), Value::Number(2.0)]);
         assert_eq!(copy.len(), 3);
+    }
+
+    #[test]
+    fn entries_are_found_by_what_flash_takes_for_the_same_key() {
+        let object = Value::from(Object::new().with("x", 1));
+        let mut dictionary = Dictionary::new(false, vec![(Value::Integer(1), "one".into())]);
+        assert_eq!(dictionary.insert(object.clone(), "object"), None);
+        assert_eq!(
+            dictionary.insert(object.clone(), "changed"),
+            Some("object".into())
+        );
+        assert_eq!(dictionary.get(&Value::Number(1.0)), Some(&"one".into()));
+        assert_eq!(dictionary.get(&object), Some(&"changed".into()));
+        assert_eq!(dictionary.get(&Object::new().with("x", 1).into()), None);
+        assert_eq!(dictionary.get(&"1".into()), None);
     }
 
     #[test]

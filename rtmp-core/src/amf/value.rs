@@ -287,6 +287,9 @@ impl_from! {
     Bytes, bytes => Self::ByteArray(bytes);
     Dictionary, dictionary => Self::Dictionary(dictionary);
     ObjectVector, vector => Self::VectorObject(vector);
+    Vector<i32>, vector => Self::VectorInt(vector);
+    Vector<u32>, vector => Self::VectorUint(vector);
+    Vector<f64>, vector => Self::VectorDouble(vector);
 }
 
 #[cfg(test)]

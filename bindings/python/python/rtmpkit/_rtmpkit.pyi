@@ -51,6 +51,8 @@ __all__ = [
     "__version__",
     "amf0_decode",
     "amf0_encode",
+    "amf3_decode",
+    "amf3_encode",
 ]
 
 __version__: str
@@ -60,6 +62,12 @@ def amf0_encode(*values: Any) -> bytes:
 
 def amf0_decode(data: Buffer) -> list[Any]:
     """Every value in AMF0 data."""
+
+def amf3_encode(*values: Any) -> bytes:
+    """Values as AMF3, one after the other, with common tables of what was written before."""
+
+def amf3_decode(data: Buffer) -> list[Any]:
+    """Every value in AMF3 data. Raises `AmfError`."""
 
 @final
 class Payload:
