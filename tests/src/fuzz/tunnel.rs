@@ -125,7 +125,7 @@ impl Server {
                 if matches!(ask, Ask::Send { .. }) {
                     self.received.extend_from_slice(&body);
                 }
-                self.reply();
+                self.reply(ask);
                 true
             }
             Turn::Again((), reply) => {
@@ -145,9 +145,9 @@ impl Server {
         }
     }
 
-    fn reply(&mut self) {
+    fn reply(&mut self, ask: Ask) {
         let Some(session) = &mut self.session else { return };
-        let reply = session.reply(&self.plain, usize::MAX);
+        let reply = session.reply(ask, &self.plain, usize::MAX);
         self.plain.consume(reply.len() - 1);
         self.connection.answer(&Response::Ok(reply));
     }

@@ -128,12 +128,13 @@ impl Connection {
             asker.answer(Response::Ok(Bytes::from_static(b"\0")));
             return Err(End::Closed);
         }
-        let heard = match asker.ask {
+        let ask = asker.ask;
+        let heard = match ask {
             Ask::Send { .. } => self.input(body, context),
             _ => Ok(()),
         };
         // What was said last goes out whatever comes of it.
-        asker.answer(Response::Ok(self.reply(context.now)));
+        asker.answer(Response::Ok(self.reply(ask, context.now)));
         heard?;
         let is_over = matches!(&self.peer, Peer::Server(peer) if peer.session.is_closed());
         match is_over && self.peer.pending_output().is_empty() {
@@ -143,12 +144,12 @@ impl Connection {
     }
 
     /// What waits to be sent, as the body of an answer.
-    fn reply(&mut self, now: u64) -> Bytes {
+    fn reply(&mut self, ask: Ask, now: u64) -> Bytes {
         self.room = self.peer.send_room(now);
         let Transport::Tunnelled(tunnelled) = &mut self.transport else {
             return Bytes::new();
         };
-        let body = tunnelled.turns.reply(self.peer.pending_output(), self.room);
+        let body = tunnelled.turns.reply(ask, self.peer.pending_output(), self.room);
         let count = body.len().saturating_sub(1);
         self.peer.output().consume(count);
         self.peer.sent(count);

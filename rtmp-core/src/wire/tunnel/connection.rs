@@ -189,18 +189,22 @@ impl TunnelConnection {
     }
 
     fn say(&mut self, status: &str, keep_alive: bool, body: Bytes) {
-        let connection = if keep_alive { "Keep-Alive" } else { "close" };
-        let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/x-fcs\r\nContent-Length: {length}\r\n\
-             Cache-Control: no-cache\r\nConnection: {connection}\r\n\r\n"
-        );
+        let head = answer_head(status, keep_alive, body.len());
         self.output.push_slice(head.as_bytes());
         self.output.push_bytes(body);
         if !keep_alive {
             self.close();
         }
     }
+}
+
+/// The head of an answer with a body of `length` bytes.
+pub(super) fn answer_head(status: &str, keep_alive: bool, length: usize) -> String {
+    let connection = if keep_alive { "Keep-Alive" } else { "close" };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/x-fcs\r\nContent-Length: {length}\r\n\
+         Cache-Control: no-cache\r\nConnection: {connection}\r\n\r\n"
+    )
 }
 
 /// What a path asks for; `None` if nothing is there. `/fcs/ident2`, by which Flash asks whether to go elsewhere, is not
