@@ -1,5 +1,6 @@
 //! Recorded streams in FLV files: where decoding can start, found by the index in the metadata where it is right and by
-//! looking through the tags where not.
+//! looking through the tags where not. The index is followed without looking at what lies between only where the metadata
+//! also says where the codec headers are, as that of our recordings does: they may change in the middle of a file.
 
 mod headers;
 mod index;
@@ -12,7 +13,7 @@ use crate::app::vod::flv::headers::HeaderLog;
 use crate::app::vod::flv::index::{Index, SyncPoint};
 use crate::app::vod::source::{Place, Source, SourceError, Start};
 use crate::media::flv::tag::{FILE_HEADER, PREVIOUS_TAG_SIZE, TAG_HEADER, TagHeader};
-use crate::media::flv::{FlvError, FlvReader};
+use crate::media::flv::{FlvError, FlvReader, header_places};
 use crate::media::{FrameFlags, MediaKind, MediaMessage, Metadata, inspect};
 
 /// An FLV file that is being played.
@@ -23,6 +24,7 @@ pub(crate) struct FlvSource {
     index: Index,
     /// What the metadata says, in milliseconds.
     declared_ms: Option<u64>,
+    metadata: Option<Metadata>,
     /// The time of the last tag.
     last_ms: u64,
     has_video: bool,
@@ -30,6 +32,10 @@ pub(crate) struct FlvSource {
     passing_over: Option<u32>,
     /// Tags of unknown kinds that were passed over up to the last message.
     skipped: u64,
+    /// Up to here every tag was looked at: the headers are known.
+    looked_to: u64,
+    /// The metadata says where all headers are.
+    headers_told: bool,
 }
 
 /// What is read ahead of a seek.
@@ -49,6 +55,7 @@ impl FlvSource {
     pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
         let mut file = File::open(path)?;
         let tail = last_timestamp(&mut file)?;
+        let length = file.seek(SeekFrom::End(0))?;
         file.seek(SeekFrom::Start(0))?;
         let reader = FlvReader::new(BufReader::with_capacity(BUFFER, file)).map_err(damaged)?;
         let beginning = u64::from(reader.header().data_offset) + PREVIOUS_TAG_SIZE as u64;
@@ -57,12 +64,16 @@ impl FlvSource {
             headers: HeaderLog::default(),
             index: Index::new(beginning),
             declared_ms: None,
+            metadata: None,
             last_ms: tail.map_or(0, u64::from),
             has_video: false,
             passing_over: None,
             skipped: 0,
+            looked_to: beginning,
+            headers_told: false,
         };
         source.read_head()?;
+        source.read_told_headers(length)?;
         source.reader.seek_to_tag(beginning).map_err(damaged)?;
         if tail.is_none() && source.declared_ms.is_none() {
             source.find(Place::AtOrBefore(u32::MAX))?;
@@ -108,6 +119,29 @@ impl FlvSource {
         let duration = metadata.duration().filter(|seconds| *seconds > 0.0);
         self.declared_ms = duration.map(|seconds| (seconds * 1000.0).min(f64::from(u32::MAX)) as u64);
         self.index.offer(&metadata.keyframes());
+        self.metadata = Some(metadata);
+    }
+
+    /// Reads the headers whose places the metadata tells, unless it is wrong about one of them.
+    fn read_told_headers(&mut self, length: u64) -> Result<(), SourceError> {
+        let metadata = self.metadata.take();
+        let told = metadata.and_then(|metadata| header_places(&metadata, length));
+        let mut first = [0; FIRST];
+        for position in told.iter().flatten() {
+            self.reader.seek_to_tag(*position).map_err(damaged)?;
+            let Some((tag, have)) = self.reader.skim(&mut first).map_err(damaged)? else {
+                return Ok(());
+            };
+            let kind = MediaKind::from_type_id(tag.tag_type).filter(|_| !tag.filtered);
+            let flags = kind.map(|kind| inspect(kind, first.get(..have).unwrap_or_default()));
+            let is_there = self.reader.last_tag_position() == *position;
+            if !flags.is_some_and(HeaderLog::takes) || !is_there {
+                return Ok(());
+            }
+            self.log_header(*position, tag)?;
+        }
+        self.headers_told = told.is_some();
+        Ok(())
     }
 
     /// Where decoding can start for `place`, looking through tags from the nearest place known before.
@@ -124,7 +158,11 @@ impl FlvSource {
             self.index.distrust();
             known = self.index.before(time);
         }
-        let from = known.map_or(self.index.beginning(), |point| point.position);
+        let mut from = known.map_or(self.index.beginning(), |point| point.position);
+        if !self.headers_told {
+            // A header that changes on the way there is not to be missed.
+            from = from.min(self.looked_to);
+        }
         let mut best = known;
         self.reader.seek_to_tag(from).map_err(damaged)?;
         let mut skipped = 0;
@@ -139,6 +177,9 @@ impl FlvSource {
             };
             skipped = 0;
             let position = self.reader.last_tag_position();
+            if from <= self.looked_to {
+                self.looked_to = self.looked_to.max(position);
+            }
             let flags = inspect(kind, first.get(..have).unwrap_or_default());
             self.has_video |= kind == MediaKind::Video;
             if HeaderLog::takes(flags) {

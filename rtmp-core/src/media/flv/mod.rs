@@ -1,10 +1,12 @@
 //! The FLV container (FLV 10.1 Annex E): a header, then tags whose bodies are RTMP message payloads.
 
+mod header_places;
 mod index;
 pub mod reader;
 pub mod tag;
 pub mod writer;
 
+pub use header_places::header_places;
 pub use reader::FlvReader;
 pub use tag::{FileHeader, TagHeader};
 pub use writer::FlvWriter;

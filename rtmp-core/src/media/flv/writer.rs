@@ -2,6 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
+use super::header_places::{self, HeaderPlaces};
 use super::index::{END_OF_OBJECT, KeyframeIndex, seconds};
 use super::tag::{FILE_HEADER, FileHeader, MAX_BODY, PREVIOUS_TAG_SIZE, TAG_HEADER, TagHeader};
 use super::{FlvError, FlvReader};
@@ -20,7 +21,13 @@ const ARRAY_COUNT: usize = 13 + 1;
 /// Where the flags stand in the file header.
 const FLAGS: usize = 4;
 /// Properties that only the writer knows.
-const OWN: [&str; 4] = ["duration", "filesize", "keyframes", "custdef"];
+const OWN: [&str; 5] = [
+    "duration",
+    "filesize",
+    "keyframes",
+    "custdef",
+    header_places::PROPERTY,
+];
 /// More index entries than this and readers that hold to the AMF limits of this crate refuse the metadata.
 const MAX_KEYFRAMES: usize = 30_000;
 
@@ -47,6 +54,7 @@ struct Tally {
     seen: (bool, bool),
     metadata: Option<Reserved>,
     index: KeyframeIndex,
+    headers: HeaderPlaces,
 }
 
 #[derive(Debug)]
@@ -55,6 +63,8 @@ struct Reserved {
     body: u64,
     /// Offset of the keyframe index within the body.
     index: Option<usize>,
+    /// Offset of the places of headers within the body.
+    headers: Option<usize>,
 }
 
 impl<W: Write> FlvWriter<W> {
@@ -73,7 +83,8 @@ impl<W: Write> FlvWriter<W> {
 
     /// Writes `onMetaData` at timestamp 0 with room for duration and file size, which [`FlvWriter::finish`] fills in.
     /// With `keyframes` above 0 there is room for that many entries of a keyframe index too, 18 bytes each; longer
-    /// recordings keep every second, fourth, ... key frame. Call it once, before the first message.
+    /// recordings keep every second, fourth, ... key frame. Beside it, `headerplaces` says where codec configuration changes,
+    /// so that who follows the index need not look for that. Call it once, before the first message.
     pub fn write_metadata(&mut self, properties: &Object, keyframes: usize) -> Result<(), FlvError> {
         let mut object = Object::new().with("duration", 0.0).with("filesize", 0.0);
         for (key, value) in properties.iter().filter(|(key, _)| !OWN.contains(key)) {
@@ -85,13 +96,15 @@ impl<W: Write> FlvWriter<W> {
         let count = u32::try_from(object.len()).unwrap_or(u32::MAX);
         let mut body = Vec::from(Metadata { properties: object }.to_body());
         let index = KeyframeIndex::new(keyframes.min(MAX_KEYFRAMES));
-        let mut index_at = None;
+        let (mut index_at, mut headers_at) = (None, None);
         if keyframes > 0 {
             body.truncate(body.len().saturating_sub(END_OF_OBJECT.len()));
+            headers_at = Some(body.len());
+            HeaderPlaces::encode_unknown(&mut body);
             index_at = Some(body.len());
             index.encode(&mut body);
             body.extend_from_slice(END_OF_OBJECT);
-            let count = count.saturating_add(2).to_be_bytes();
+            let count = count.saturating_add(3).to_be_bytes();
             body.splice(ARRAY_COUNT..ARRAY_COUNT + count.len(), count);
         }
         let at = self.written + TAG_HEADER as u64;
@@ -99,6 +112,7 @@ impl<W: Write> FlvWriter<W> {
         self.tally.metadata = Some(Reserved {
             body: at,
             index: index_at,
+            headers: headers_at,
         });
         self.tally.index = index;
         Ok(())
@@ -162,7 +176,7 @@ impl<W: Write + Seek> FlvWriter<W> {
     pub fn finish(mut self) -> Result<W, FlvError> {
         let end = self.output.stream_position()?;
         let start = end.saturating_sub(self.written);
-        if let Some(Reserved { body, index }) = self.tally.metadata.take() {
+        if let Some(Reserved { body, index, headers }) = self.tally.metadata.take() {
             let body = start.saturating_add(body);
             let duration = seconds(self.tally.last_time);
             self.patch(body + DURATION as u64, &duration.to_be_bytes())?;
@@ -171,6 +185,11 @@ impl<W: Write + Seek> FlvWriter<W> {
                 let mut bytes = Vec::new();
                 self.tally.index.encode(&mut bytes);
                 self.patch(body + index as u64, &bytes)?;
+            }
+            if let Some(headers) = headers {
+                let mut bytes = Vec::new();
+                self.tally.headers.encode(&mut bytes);
+                self.patch(body + headers as u64, &bytes)?;
             }
             self.output.seek(SeekFrom::Start(end))?;
         }
@@ -210,7 +229,8 @@ impl<W: Read + Write + Seek> FlvWriter<W> {
             if position == first && has_room(&message) {
                 let (index, room) = KeyframeIndex::find(&message.body).unzip();
                 let body = first + TAG_HEADER as u64;
-                tally.metadata = Some(Reserved { body, index });
+                let headers = HeaderPlaces::find(&message.body);
+                tally.metadata = Some(Reserved { body, index, headers });
                 tally.index = room.unwrap_or(tally.index);
             }
             tally.note(position, &message);
@@ -238,6 +258,7 @@ impl Tally {
             seen: (false, false),
             metadata: None,
             index: KeyframeIndex::new(0),
+            headers: HeaderPlaces::default(),
         }
     }
 
@@ -250,9 +271,11 @@ impl Tally {
             MediaKind::Video => self.seen.1 = true,
             MediaKind::Data => {}
         }
-        if inspect(message.kind, &message.body).contains(FrameFlags::KEYFRAME) {
+        let flags = inspect(message.kind, &message.body);
+        if flags.contains(FrameFlags::KEYFRAME) {
             self.index.push(position, time);
         }
+        self.headers.note(position, message, flags);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::media::flv::FlvWriter;
 const AVC_CONFIG: &[u8] = &[0x17, 0, 0, 0, 0, 1, 100, 0, 10, 0xFF];
 const OTHER_CONFIG: &[u8] = &[0x17, 0, 0, 0, 0, 1, 77, 0, 31, 0xFF];
 const AAC_CONFIG: &[u8] = &[0xAF, 0, 0x12, 0x10];
+const OTHER_AAC_CONFIG: &[u8] = &[0xAF, 0, 0x11, 0x90];
 
 /// A file that is deleted in the end.
 struct Temporary(PathBuf);
@@ -172,33 +173,110 @@ fn headers_are_those_that_hold_at_the_place() {
     }
 }
 
-#[test]
-fn an_index_is_used_where_it_is_right_and_else_the_tags() {
-    let film = film(5);
-    // Where the keyframes really are, by an index of the same size.
-    let index = |positions: &[f64]| {
-        let list = |numbers: &[f64]| {
-            numbers
-                .iter()
-                .map(|number| Value::from(*number))
-                .collect::<Vec<_>>()
-        };
-        let keyframes = Object::new()
-            .with("times", list(&[0.0, 1.0, 2.0, 3.0, 4.0]))
-            .with("filepositions", list(positions));
-        Object::new().with("keyframes", keyframes)
+/// A film with an index, of keyframes at these places.
+fn indexed(positions: &[f64]) -> Object {
+    let list = |numbers: &[f64]| {
+        numbers
+            .iter()
+            .map(|number| Value::from(*number))
+            .collect::<Vec<_>>()
     };
-    let blank = Temporary::new(
-        "index-blank",
-        &file(&film, Some(&index(&[1.0, 2.0, 3.0, 4.0, 5.0]))),
-    );
-    let mut reader = FlvReader::new(fs::File::open(&blank.0).unwrap()).unwrap();
+    let keyframes = Object::new()
+        .with("times", list(&[0.0, 1.0, 2.0, 3.0, 4.0]))
+        .with("filepositions", list(positions));
+    Object::new().with("keyframes", keyframes)
+}
+
+fn keyframe_positions(path: &std::path::Path) -> Vec<f64> {
+    let mut reader = FlvReader::new(fs::File::open(path).unwrap()).unwrap();
     let mut positions = Vec::new();
     while let Some(message) = reader.next() {
         if inspect(MediaKind::Video, &message.unwrap().body).contains(FrameFlags::KEYFRAME) {
             positions.push(reader.last_tag_position() as f64);
         }
     }
+    positions
+}
+
+/// Five seconds whose headers change at the third: that of pictures before its keyframe, that of sound a while after it.
+fn changing_film() -> Vec<MediaMessage> {
+    let mut film = film(5);
+    for (before, kind, body) in [
+        (video(2_000, true), MediaKind::Video, OTHER_CONFIG),
+        (audio(2_300), MediaKind::Audio, OTHER_AAC_CONFIG),
+    ] {
+        let at = film.iter().position(|message| *message == before).unwrap();
+        film.insert(at, MediaMessage::new(kind, before.timestamp, body));
+    }
+    film
+}
+
+fn assert_headers_in_force(source: &mut FlvSource) {
+    for (to, pictures, sound) in [
+        (4_500, OTHER_CONFIG, OTHER_AAC_CONFIG),
+        (1_500, AVC_CONFIG, AAC_CONFIG),
+        (2_200, OTHER_CONFIG, AAC_CONFIG),
+        (3_000, OTHER_CONFIG, OTHER_AAC_CONFIG),
+    ] {
+        let start = source.seek(Place::AtOrBefore(to)).unwrap();
+        assert_eq!(start.at, to / 1_000 * 1_000);
+        let of_codecs = start
+            .headers
+            .iter()
+            .filter(|header| header.kind != MediaKind::Data);
+        let headers: Vec<&[u8]> = of_codecs.map(|header| &header.body[..]).collect();
+        assert_eq!(headers, [sound, pictures], "{to}");
+        assert_eq!(next(source), (MediaKind::Video, start.at));
+    }
+}
+
+#[test]
+fn a_seek_by_an_index_misses_no_header_that_changes_on_the_way() {
+    let film = changing_film();
+    let blank = Temporary::new(
+        "changing-blank",
+        &file(&film, Some(&indexed(&[1.0, 2.0, 3.0, 4.0, 5.0]))),
+    );
+    let positions = keyframe_positions(&blank.0);
+    let temporary = Temporary::new("changing", &file(&film, Some(&indexed(&positions))));
+    let mut source = FlvSource::open(&temporary.0).unwrap();
+    assert!(!source.headers_told);
+    assert_headers_in_force(&mut source);
+}
+
+#[test]
+fn the_headers_of_a_recording_are_known_without_looking_through_it() {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = FlvWriter::new(&mut bytes, true, true).unwrap();
+    writer.write_metadata(&Object::new(), 16).unwrap();
+    changing_film()
+        .iter()
+        .for_each(|message| writer.write(message).unwrap());
+    writer.finish().unwrap();
+    let bytes = bytes.into_inner();
+    let temporary = Temporary::new("told", &bytes);
+    let mut source = FlvSource::open(&temporary.0).unwrap();
+    assert!(source.headers_told);
+    let looked_to = source.looked_to;
+    assert_headers_in_force(&mut source);
+    assert_eq!(source.looked_to, looked_to, "what lies between was not looked at");
+
+    // One that was changed by somebody else is looked through.
+    let temporary = Temporary::new("told-longer", &[&bytes[..], &[0]].concat());
+    let mut source = FlvSource::open(&temporary.0).unwrap();
+    assert!(!source.headers_told);
+    assert_headers_in_force(&mut source);
+}
+
+#[test]
+fn an_index_is_used_where_it_is_right_and_else_the_tags() {
+    let film = film(5);
+    // Where the keyframes really are, by an index of the same size.
+    let blank = Temporary::new(
+        "index-blank",
+        &file(&film, Some(&indexed(&[1.0, 2.0, 3.0, 4.0, 5.0]))),
+    );
+    let positions = keyframe_positions(&blank.0);
     assert_eq!(positions.len(), 5);
     let shifted: Vec<f64> = positions.iter().map(|position| position + 3.0).collect();
     let beyond = [1e3, 1e6, 1e9, 1e12, 1e15];
@@ -207,7 +285,7 @@ fn an_index_is_used_where_it_is_right_and_else_the_tags() {
         ("shifted", &shifted),
         ("beyond", &beyond),
     ] {
-        let temporary = Temporary::new(&format!("index-{name}"), &file(&film, Some(&index(positions))));
+        let temporary = Temporary::new(&format!("index-{name}"), &file(&film, Some(&indexed(positions))));
         let mut source = FlvSource::open(&temporary.0).unwrap();
         assert_eq!(source.seek(Place::AtOrBefore(3_500)).unwrap().at, 3_000, "{name}");
         assert_eq!(next(&mut source), (MediaKind::Video, 3_000), "{name}");
