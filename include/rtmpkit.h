@@ -659,6 +659,13 @@ typedef struct rtmpkit_application_config {
    * get Stream Dry, and again after each further such time; looked at once a second. 0, the default, is never.
    */
   uint32_t stream_dry_ms;
+  /**
+   * Milliseconds after which what was recorded survives a power cut: so often the file is synchronised with the disk
+   * (`fdatasync`) while it is written, and once more when it is complete, before NetStream.Record.Stop. It is done on the
+   * threads that write, and keeps them, and the disk, busy. 0, the default: what the system has not written yet may be lost
+   * with the machine; it survives the end of the process anyway.
+   */
+  uint64_t record_sync_ms;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -874,6 +881,8 @@ typedef struct rtmpkit_recording_counters {
   int32_t recording;
   /** 1 if the recording is over: stopped, failed or at its limit. */
   int32_t ended;
+  /** Bytes of the file that survive the end of the machine, by `rtmpkit_application_config.record_sync_ms`. */
+  uint64_t durable_bytes;
 } rtmpkit_recording_counters;
 
 /** Settings of a subscription; `rtmpkit_subscribe_options_init` fills in the defaults. Since 0.1. */

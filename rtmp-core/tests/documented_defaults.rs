@@ -84,6 +84,7 @@ fn real() -> BTreeMap<String, u64> {
         ApplicationConfig::record_queue_bytes = application;
         ApplicationConfig::record_max_duration_ms = application;
         ApplicationConfig::record_max_bytes = application;
+        ApplicationConfig::record_sync_ms = application;
     }
     real
 }

@@ -86,6 +86,11 @@ pub struct rtmpkit_application_config {
     /// Milliseconds in which a stream that is published, or held for its publisher, carries nothing after which its players
     /// get Stream Dry, and again after each further such time; looked at once a second. 0, the default, is never.
     pub stream_dry_ms: u32,
+    /// Milliseconds after which what was recorded survives a power cut: so often the file is synchronised with the disk
+    /// (`fdatasync`) while it is written, and once more when it is complete, before NetStream.Record.Stop. It is done on the
+    /// threads that write, and keeps them, and the disk, busy. 0, the default: what the system has not written yet may be lost
+    /// with the machine; it survives the end of the process anyway.
+    pub record_sync_ms: u64,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -118,6 +123,7 @@ unsafe impl Growing for rtmpkit_application_config {
             record_queue_bytes: 32 << 20,
             login: 0,
             stream_dry_ms: 0,
+            record_sync_ms: 0,
         }
     }
 }
@@ -161,6 +167,7 @@ pub(crate) fn settings(
     settings.record_max_duration_ms = config.record_max_duration_ms;
     settings.record_max_bytes = config.record_max_bytes;
     settings.record_queue_bytes = usize::try_from(config.record_queue_bytes).unwrap_or(usize::MAX);
+    settings.record_sync_ms = config.record_sync_ms;
     settings.login = to_method(config.login)?;
     let objects = &mut settings.shared_objects;
     objects.directory = path(config.shared_object_directory, "shared_object_directory")?;

@@ -84,6 +84,8 @@ pub struct rtmpkit_recording_counters {
     pub recording: i32,
     /// 1 if the recording is over: stopped, failed or at its limit.
     pub ended: i32,
+    /// Bytes of the file that survive the end of the machine, by `rtmpkit_application_config.record_sync_ms`.
+    pub durable_bytes: u64,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers.
@@ -96,6 +98,7 @@ unsafe impl Growing for rtmpkit_recording_counters {
             dropped: 0,
             recording: 0,
             ended: 0,
+            durable_bytes: 0,
         }
     }
 }
@@ -172,6 +175,7 @@ pub unsafe extern "C" fn rtmpkit_recording_stats(
             dropped: stats.dropped,
             recording: stats.recording.into(),
             ended: stats.ended.into(),
+            durable_bytes: stats.durable_bytes,
         };
         host.fill(counters, value, "counters")
     })

@@ -43,7 +43,7 @@ static void on_studio_release(void *user_data) {
   on_release(&studio->seen);
 }
 
-static void open_studio(struct studio *studio, uint64_t max_duration_ms) {
+static void open_studio_with(struct studio *studio, uint64_t max_duration_ms, uint64_t sync_ms) {
   rtmpkit_application_config config;
   rtmpkit_application_events events;
   memset(studio, 0, sizeof *studio);
@@ -52,15 +52,21 @@ static void open_studio(struct studio *studio, uint64_t max_duration_ms) {
   serve(&studio->served, NULL, NULL);
   seen_init(&studio->seen);
   rtmpkit_application_config_init(&config, sizeof config);
+  CHECK(config.record_sync_ms == 0);
   CHECK(config.record_max_duration_ms == 0 && config.record_max_bytes == 0 && config.record_queue_bytes == 32 << 20);
   config.directory = studio->folder;
   config.record_max_duration_ms = max_duration_ms;
+  config.record_sync_ms = sync_ms;
   rtmpkit_application_events_init(&events, sizeof events);
   events.on_record = on_record;
   events.on_publish = on_studio_publish;
   events.on_release = on_studio_release;
   OK(rtmpkit_application_create(studio->served.server, "studio", &config, &events, studio, &studio->application));
   snprintf(studio->url, sizeof studio->url, "%.*sstudio", (int)strlen(studio->served.url) - 4, studio->served.url);
+}
+
+static void open_studio(struct studio *studio, uint64_t max_duration_ms) {
+  open_studio_with(studio, max_duration_ms, 0);
 }
 
 static void path_in(const struct studio *studio, const char *name, char *path, size_t size) {
@@ -133,13 +139,13 @@ static long size_of(const char *path) {
   return stat(path, &found) == 0 ? (long)found.st_size : -1;
 }
 
-static void record_start_and_stop(void) {
+static void records_and_stops(uint64_t sync_ms) {
   const uint64_t times[] = {500, 540, 2000};
   struct studio studio;
   struct seen client, out;
   char path[128];
   rtmpkit_recording_counters counters;
-  open_studio(&studio, 0);
+  open_studio_with(&studio, 0, sync_ms);
   rtmpkit_net_connection *connection = enter(&studio, &client);
   rtmpkit_net_stream *stream = publish(connection, &out, "cam", RTMPKIT_PUBLISH_RECORD);
   CHECK(nth(&out, 2, "NetStream.Record.Start") && strcmp(out.text, "Recording cam.") == 0);
@@ -152,11 +158,16 @@ static void record_start_and_stop(void) {
   path_in(&studio, "cam.flv", path, sizeof path);
   CHECK(counters.ended && !counters.recording && counters.duration_ms == 1500 && counters.dropped == 0);
   CHECK(counters.bytes == (uint64_t)size_of(path));
+  CHECK(counters.durable_bytes == (sync_ms == 0 ? 0 : counters.bytes));
   CHECK(strcmp(rtmpkit_recording_path(studio.recording), path) == 0);
   CHECK(strcmp(rtmpkit_recording_stream_name(studio.recording), "cam") == 0);
   disconnect(connection, &client);
   close_studio(&studio);
 }
+
+static void record_start_and_stop(void) { records_and_stops(0); }
+
+static void m3_what_is_recorded_survives_the_machine_if_it_is_to(void) { records_and_stops(60000); }
 
 static void record_diskquotaexceeded(void) {
   const uint64_t times[] = {0, 90, 700, 1300};
@@ -252,6 +263,7 @@ static void the_host_records(void) {
 
 int main(void) {
   record_start_and_stop();
+  m3_what_is_recorded_survives_the_machine_if_it_is_to();
   record_diskquotaexceeded();
   record_failed_noaccess_and_alreadyexists();
   the_host_records();

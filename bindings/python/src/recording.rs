@@ -27,6 +27,8 @@ pub(crate) struct RecordStats {
     ended: bool,
     /// Bytes in the file, those it was appended to included.
     bytes: u64,
+    /// Bytes of the file that survive the end of the machine, by `Application(record_sync=...)`.
+    durable_bytes: u64,
     /// Seconds in the file, those it was appended to included.
     duration: f64,
     /// Messages dropped because the disk did not keep up.
@@ -62,6 +64,7 @@ impl Recording {
             recording: stats.recording,
             ended: stats.ended,
             bytes: stats.bytes,
+            durable_bytes: stats.durable_bytes,
             duration,
             dropped: stats.dropped,
         }

@@ -37,6 +37,7 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         "record_max_duration" => config.record_max_duration_ms = millis(name, value.extract()?)?,
         "record_max_bytes" => config.record_max_bytes = value.extract()?,
         "record_queue_bytes" => config.record_queue_bytes = value.extract()?,
+        "record_sync" => config.record_sync_ms = millis(name, value.extract()?)?,
         "takeover" => config.takeover = value.cast::<Takeover>()?.get().core(),
         "latency" => config.latency = latency_named(value.extract()?)?,
         "shared_objects_directory" => objects.directory = Some(value.extract::<PathBuf>()?),

@@ -143,6 +143,21 @@ def test_the_host_records_a_stream_of_its_own(tmp_path: Path) -> None:
         server.instance("live").stream("cam").record()
 
 
+@pytest.mark.parametrize("sync", [None, 60])
+def test_m3_what_is_recorded_survives_the_machine_if_it_is_to(tmp_path: Path, sync: float | None) -> None:
+    app = Recorded(tmp_path, record_sync=sync)
+    with serve(app) as server:
+        stream = server.instance("live").stream("cam")
+        with stream.record() as recording, stream.publish() as publication:
+            for frame in frames(10):
+                publication.write(frame)
+        app.wait("NetStream.Record.Stop")
+        assert recording.path is not None
+        length = recording.path.stat().st_size
+        stats = recording.stats()
+        assert (stats.bytes, stats.durable_bytes) == (length, 0 if sync is None else length)
+
+
 def test_recordings_are_events_in_a_loop(tmp_path: Path) -> None:
     async def record() -> None:
         app = aio.Application("live", directory=tmp_path)

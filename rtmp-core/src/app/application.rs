@@ -150,6 +150,11 @@ pub struct ApplicationConfig {
     pub record_max_bytes: u64,
     /// Bytes of a recording that may wait for the disk: then messages are dropped to the next keyframe. Default: 32 MiB.
     pub record_queue_bytes: usize,
+    /// Milliseconds after which what was recorded survives a power cut: so often the file is synchronised with the disk
+    /// (`fdatasync`) while it is written, and once more when it is complete, before NetStream.Record.Stop. It is done on the
+    /// threads that write, and keeps them, and the disk, busy. 0, the default: what the system has not written yet may be lost
+    /// with the machine; it survives the end of the process anyway.
+    pub record_sync_ms: u64,
     /// Shared objects of clients and host.
     pub shared_objects: SharedObjectConfig,
 }
@@ -174,6 +179,7 @@ impl Default for ApplicationConfig {
             record_max_duration_ms: 0,
             record_max_bytes: 0,
             record_queue_bytes: 32 << 20,
+            record_sync_ms: 0,
             shared_objects: SharedObjectConfig::default(),
         }
     }

@@ -52,6 +52,31 @@ impl BlockingPool {
             TrySendError::Disconnected(_) => Error::Closed("engine"),
         })
     }
+
+    /// Queues a job that must not be dropped. When too many wait it gets a thread of its own.
+    fn run_surely(&self, job: Job) {
+        let (TrySendError::Full(job) | TrySendError::Disconnected(job)) = match self.jobs.try_send(job) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        let slot = Arc::new(Mutex::new(Some(job)));
+        let its = Arc::clone(&slot);
+        let work = move || {
+            enter_library_thread();
+            let job = its.lock().take();
+            if catch_unwind(AssertUnwindSafe(|| job.map(|job| job()))).is_err() {
+                log::error!("a job on a thread that may block panicked");
+            }
+        };
+        let started = thread::Builder::new()
+            .name("rtmpkit-disk-more".to_owned())
+            .spawn(work);
+        if let Err(error) = started {
+            log::warn!("no thread for what has to be written: {error}");
+            let job = slot.lock().take();
+            job.map(|job| job());
+        }
+    }
 }
 
 impl EngineDisk {
@@ -72,6 +97,16 @@ impl Disk for EngineDisk {
             let _ending = ending;
             job();
         })
+    }
+
+    fn run_surely(&self, job: Box<dyn FnOnce() + Send>) {
+        let pool = self.0.blocking.lock().clone();
+        let Some(pool) = pool else { return job() };
+        let ending = self.0.begin();
+        pool.run_surely(Box::new(move || {
+            let _ending = ending;
+            job();
+        }));
     }
 
     fn engine(&self) -> Option<Box<dyn Any>> {
@@ -98,5 +133,30 @@ fn serve(source: &Mutex<Receiver<Job>>) {
             }
             Err(_) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn what_must_be_done_waits_for_no_room_and_not_on_the_calling_thread() {
+        let pool = BlockingPool::start("test", &ThreadStart::default()).unwrap();
+        let (release, blocked) = channel::<()>();
+        let blocked = Arc::new(Mutex::new(blocked));
+        // Both threads wait, and so does as much as fits.
+        loop {
+            let blocked = Arc::clone(&blocked);
+            if pool.run(move || assert!(blocked.lock().recv().is_err())).is_err() {
+                break;
+            }
+        }
+        let (done, ran) = channel();
+        pool.run_surely(Box::new(move || done.send(thread::current().id()).unwrap()));
+        assert_ne!(ran.recv().unwrap(), thread::current().id());
+        drop(release);
     }
 }

@@ -1,11 +1,12 @@
 //! Recordings of the host: over publishers that come and go, with limits of their own, and complete when the server ends.
 
+use std::cell::Cell;
 use std::fs;
 
 use rtmp_core::{Error, MediaKind, MediaMessage, Publication, RecordMode, RecordOptions};
 
 use crate::record::{AVC, Folder, INTER, KEY, read, serve, tags, wait_told};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, wait_until};
 
 fn write(publication: &Publication, messages: &[(u32, &'static [u8])]) {
     for (time, body) in messages {
@@ -120,5 +121,34 @@ fn unloading_and_closing_complete_recordings() {
         let (metadata, found) = read(&folder.file("cam.flv"));
         assert_eq!(found, tags(&[(0, KEY), (40, INTER)]), "{how}");
         assert_eq!(metadata.duration(), Some(0.04), "{how}");
+    }
+}
+
+#[test]
+fn m3_what_is_recorded_survives_the_machine_if_it_is_to() {
+    let folder = Folder::new("durable");
+    let mut config = folder.config();
+    config.record_sync_ms = 1;
+    for (config, is_durable) in [(config, true), (folder.config(), false)] {
+        let (served, told) = serve(config);
+        let stream = served.server.instance("live").unwrap().stream("cam").unwrap();
+        let recording = stream.record(RecordOptions::default()).unwrap();
+        let publication = stream.publish().unwrap();
+        let mut picture = KEY.to_vec();
+        picture.resize(100_000, 1);
+        let time = Cell::new(0);
+        wait_until("nothing is written, or synchronised", || {
+            let message =
+                MediaMessage::new(MediaKind::Video, time.replace(time.get() + 500), picture.clone());
+            publication.write_message(&message).unwrap();
+            let stats = recording.stats();
+            stats.bytes > 0 && (stats.durable_bytes > 0 || !is_durable) && stats.recording
+        });
+        recording.stop();
+        wait_told(&told, "NetStream.Record.Stop");
+        let length = std::fs::metadata(folder.file("cam.flv")).unwrap().len();
+        let stats = recording.stats();
+        let expected = if is_durable { length } else { 0 };
+        assert_eq!((stats.bytes, stats.durable_bytes), (length, expected));
     }
 }

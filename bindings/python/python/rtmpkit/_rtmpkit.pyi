@@ -306,6 +306,10 @@ class RecordStats:
     @property
     def bytes(self) -> int: ...
     @property
+    def durable_bytes(self) -> int:
+        """Bytes of the file that survive the end of the machine, by `Application(record_sync=...)`."""
+
+    @property
     def duration(self) -> float: ...
     @property
     def dropped(self) -> int: ...

@@ -97,6 +97,7 @@ class Application:
         record_max_duration: float | None = None,
         record_max_bytes: int | None = None,
         record_queue_bytes: int | None = None,
+        record_sync: float | None = None,
         config: str | os.PathLike[str] | None = None,
     ) -> None:
         """An application.
@@ -124,6 +125,10 @@ class Application:
             NetStream.Record.DiskQuotaExceeded and .Stop, and goes on live.
         record_max_bytes: bytes that a recorded file may have; no limit by default.
         record_queue_bytes: bytes of a recording that may wait for the disk, 32 MiB by default.
+        record_sync: seconds after which what was recorded survives a power cut: so often the file is synchronised with the
+            disk while it is written, and once more when it is complete, before NetStream.Record.Stop. It keeps the threads
+            that write, and the disk, busy. Never by default: what the system has not written yet may be lost with the
+            machine; it survives the end of the process anyway.
         config: a configuration file in TOML, see `config`.
         """
         self.name = name
@@ -141,6 +146,7 @@ class Application:
             "record_max_duration": record_max_duration,
             "record_max_bytes": record_max_bytes,
             "record_queue_bytes": record_queue_bytes,
+            "record_sync": record_sync,
             "takeover": takeover,
             "latency": latency,
             "shared_objects_directory": shared_objects_directory,

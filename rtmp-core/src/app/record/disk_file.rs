@@ -16,6 +16,11 @@ impl DiskFile {
     pub(super) fn new(file: File) -> Self {
         Self(BufWriter::with_capacity(BUFFER, Reader(BufReader::new(file))))
     }
+
+    /// Has what was flushed survive the machine.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.get_ref().0.get_ref().sync_data()
+    }
 }
 
 impl Read for DiskFile {

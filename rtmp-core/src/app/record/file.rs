@@ -149,6 +149,18 @@ impl RecordingFile {
         }
     }
 
+    /// Has what was written survive the machine: the file's contents, and that there is such a file.
+    pub(super) fn sync(&mut self) -> Result<(), Full> {
+        if let Stage::Writing(writer) = &mut self.stage {
+            writer.flush().map_err(full)?;
+            writer.get_ref().sync().map_err(|error| full(error.into()))?;
+            if std::mem::take(&mut self.is_new) {
+                sync_folder(&self.path).map_err(|error| full(error.into()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes in the file, and milliseconds.
     pub(super) fn size(&self) -> (u64, u64) {
         match &self.stage {
@@ -157,10 +169,20 @@ impl RecordingFile {
         }
     }
 
-    /// Completes the file: duration, size and keyframe index. One that was made for nothing is removed.
-    pub(super) fn finish(mut self) -> Result<(), FlvError> {
+    /// Completes the file: duration, size and keyframe index. One that was made for nothing is removed. `durable`: all of it
+    /// survives the machine then.
+    pub(super) fn finish(mut self, durable: bool) -> Result<(), FlvError> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Writing(writer) => writer.finish().map(drop),
+            Stage::Writing(writer) => {
+                let file = writer.finish()?;
+                if durable {
+                    file.sync()?;
+                }
+                if durable && self.is_new {
+                    sync_folder(&self.path)?;
+                }
+                Ok(())
+            }
             Stage::Untouched(_) if self.is_new => Ok(fs::remove_file(&self.path)?),
             _ => Ok(()),
         }
@@ -281,6 +303,14 @@ fn full(error: FlvError) -> Full {
     match &error {
         FlvError::Io(io) if io.kind() == io::ErrorKind::QuotaExceeded => Full::Limit,
         _ => Full::Failed(error),
+    }
+}
+
+/// Has a file's name survive the machine. Where folders cannot be opened the system sees to it.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    match file.parent().map(File::open) {
+        Some(Ok(folder)) if cfg!(unix) => folder.sync_all(),
+        _ => Ok(()),
     }
 }
 

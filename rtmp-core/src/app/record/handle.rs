@@ -76,6 +76,7 @@ pub(crate) fn begin(
         mode: options.mode,
         limits,
         queue_bytes: config.record_queue_bytes,
+        sync_ms: config.record_sync_ms,
         files: application.stream_files(stream.instance().name()),
         in_use: application.files_in_use().clone(),
         disk: Arc::clone(application.disk()),

@@ -100,6 +100,8 @@ pub struct RecordStats {
     pub ended: bool,
     /// Bytes in the file, those it was appended to included.
     pub bytes: u64,
+    /// Bytes of the file that survive the end of the machine, by [`record_sync_ms`](crate::ApplicationConfig::record_sync_ms).
+    pub durable_bytes: u64,
     /// Milliseconds in the file, those it was appended to included.
     pub duration_ms: u64,
     /// Messages dropped, up to the next keyframe each time, because the disk did not keep up.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) mode: RecordMode,
     pub(crate) limits: Limits,
     pub(crate) queue_bytes: usize,
+    /// How often what is written is to survive the machine, in milliseconds, and whether the end is; 0 is never.
+    pub(crate) sync_ms: u64,
     pub(crate) files: Option<StreamFiles>,
     pub(crate) in_use: FilesInUse,
     pub(crate) disk: Arc<dyn Disk>,
@@ -43,12 +46,15 @@ pub(crate) struct Recorder {
     path: OnceLock<PathBuf>,
     recording: AtomicBool,
     bytes: AtomicU64,
+    durable_bytes: AtomicU64,
     duration_ms: AtomicU64,
     dropped: AtomicU64,
 }
 
 struct Sink {
     file: Option<Box<RecordingFile>>,
+    /// When what was written was made to survive the machine.
+    synced_at: Instant,
     tell: Option<Teller>,
 }
 
@@ -65,6 +71,7 @@ impl Recorder {
         let queue = Queue::new(plan.queue_bytes);
         let sink = Sink {
             file: None,
+            synced_at: Instant::now(),
             tell: Some(tell),
         };
         Arc::new(Self {
@@ -74,6 +81,7 @@ impl Recorder {
             path: OnceLock::new(),
             recording: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
+            durable_bytes: AtomicU64::new(0),
             duration_ms: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         })
@@ -148,6 +156,7 @@ impl Recorder {
             recording: self.recording.load(Relaxed),
             ended: self.queue.lock().ended,
             bytes: self.bytes.load(Relaxed),
+            durable_bytes: self.durable_bytes.load(Relaxed),
             duration_ms: self.duration_ms.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
         }
@@ -158,11 +167,10 @@ impl Recorder {
         self.plan.disk.run(Box::new(move || recorder.work()))
     }
 
-    /// Like [`run`](Self::run), for what must happen: here, if the pool takes nothing more.
+    /// Like [`run`](Self::run), for what must happen.
     fn run_surely(self: &Arc<Self>) {
-        if self.run().is_err() {
-            self.work();
-        }
+        let recorder = Arc::clone(self);
+        self.plan.disk.run_surely(Box::new(move || recorder.work()));
     }
 
     /// Opens the file, writes what waits, completes the file: whatever is due. Runs once at a time.
@@ -186,11 +194,16 @@ impl Recorder {
         }
         loop {
             let items = self.queue.lock().take();
-            let Some(file) = &mut sink.file else { return };
-            let result = items
+            let Sink { file, synced_at, .. } = &mut *sink;
+            let Some(file) = file else { return };
+            let mut result = items
                 .iter()
                 .try_for_each(|item| write(file, item))
                 .and_then(|()| file.flush());
+            if result.is_ok() && self.is_to_be_synced(*synced_at) {
+                result = self.sync(file);
+                *synced_at = Instant::now();
+            }
             let (bytes, duration_ms) = file.size();
             self.bytes.store(bytes, Relaxed);
             self.duration_ms.store(duration_ms, Relaxed);
@@ -217,6 +230,17 @@ impl Recorder {
                 return;
             }
         }
+    }
+
+    fn is_to_be_synced(&self, synced_at: Instant) -> bool {
+        self.plan.sync_ms > 0 && synced_at.elapsed() >= Duration::from_millis(self.plan.sync_ms)
+    }
+
+    /// Makes what was written survive the machine.
+    fn sync(&self, file: &mut RecordingFile) -> Result<(), Full> {
+        file.sync()?;
+        self.durable_bytes.store(file.size().0, Relaxed);
+        Ok(())
     }
 
     fn open(&self) -> Opened {
@@ -261,8 +285,16 @@ impl Recorder {
         if let Some(guard) = &self.queue.lock().guard {
             guard.set_ending();
         }
+        let durable = self.plan.sync_ms > 0;
         let result = match sink.file.take() {
-            Some(file) if complete => file.finish(),
+            Some(file) if complete => {
+                let (bytes, _) = file.size();
+                let finished = file.finish(durable);
+                if durable && finished.is_ok() {
+                    self.durable_bytes.store(bytes, Relaxed);
+                }
+                finished
+            }
             _ => Ok(()),
         };
         let status = match result {
@@ -310,7 +342,7 @@ impl Drop for Recorder {
         };
         let items = self.queue.get_mut().take();
         if items.into_iter().all(|item| write(&mut file, &item).is_ok())
-            && let Err(error) = file.finish()
+            && let Err(error) = file.finish(self.plan.sync_ms > 0)
         {
             log::warn!("recording of {}: {error}", self.plan.stream);
         }

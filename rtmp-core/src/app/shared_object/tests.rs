@@ -35,6 +35,10 @@ impl Disk for TestDisk {
         job();
         Ok(())
     }
+
+    fn run_surely(&self, job: Box<dyn FnOnce() + Send>) {
+        job();
+    }
 }
 
 impl std::fmt::Debug for TestDisk {

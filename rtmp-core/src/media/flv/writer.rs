@@ -163,6 +163,11 @@ impl<W: Write> FlvWriter<W> {
         Ok(self.output.flush()?)
     }
 
+    /// The output. What is buffered there is not in it before [`FlvWriter::flush`].
+    pub const fn get_ref(&self) -> &W {
+        &self.output
+    }
+
     /// Flushes and gives the output back, leaving the metadata as it is: for outputs that cannot seek.
     pub fn into_inner(mut self) -> Result<W, FlvError> {
         self.output.flush()?;

@@ -101,7 +101,7 @@ fn a_recording_begins_at_zero_with_metadata_and_headers() {
     );
     // Whole so far, whatever happens to the process.
     assert_eq!(folder.read().1.len(), 6);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let (metadata, found) = folder.read();
     let expected = [(0, AAC), (0, AVC), (0, KEY), (0, SOUND), (40, INTER), (60, SOUND)];
     assert_eq!(found, tags(&expected));
@@ -117,12 +117,12 @@ fn an_older_recording_is_replaced_when_the_first_frame_comes() {
     let folder = Folder::new("replace");
     let mut file = folder.open(RecordMode::Record);
     put(&mut file, &[(0, KEY), (40, INTER), (80, INTER)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let mut file = folder.open(RecordMode::Record);
     put(&mut file, &[(0, AVC)]);
     assert_eq!(folder.read().1.len(), 3);
     put(&mut file, &[(7, KEY)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     assert_eq!(folder.read().1, tags(&[(0, AVC), (0, KEY)]));
 }
 
@@ -132,7 +132,7 @@ fn a_recording_of_nothing_leaves_nothing() {
     let mut file = folder.open(RecordMode::Append);
     put(&mut file, &[(0, AVC)]);
     assert!(folder.file().exists());
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     assert!(!folder.file().exists());
 }
 
@@ -142,18 +142,18 @@ fn appending_goes_on_after_the_last_tag_with_the_headers_that_changed() {
     let mut file = folder.open(RecordMode::Append);
     file.write(&metadata(640.0)).unwrap();
     put(&mut file, &[(0, AVC), (0, AAC), (0, KEY), (40, INTER)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let mut file = folder.open(RecordMode::Append);
     file.write(&metadata(640.0)).unwrap();
     put(&mut file, &[(900, AVC), (900, AAC), (900, KEY), (940, INTER)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let mut expected = vec![(0, AVC), (0, AAC), (0, KEY), (40, INTER), (60, KEY), (100, INTER)];
     assert_eq!(folder.read().1, tags(&expected));
     let mut file = folder.open(RecordMode::Append);
     put(&mut file, &[(0, AVC_SMALL), (0, AAC), (3, KEY)]);
     // The picture changes once more while it is recorded.
     put(&mut file, &[(43, AVC), (43, KEY)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     expected.extend([(120, AVC_SMALL), (120, KEY), (160, AVC), (160, KEY)]);
     let (metadata, found) = folder.read();
     assert_eq!(found, tags(&expected));
@@ -170,7 +170,7 @@ fn metadata_that_says_something_new_is_kept_when_appending() {
         let mut file = folder.open(RecordMode::Append);
         file.write(&metadata(width)).unwrap();
         put(&mut file, &[(0, KEY)]);
-        file.finish().unwrap();
+        file.finish(false).unwrap();
     }
     let (first, found) = folder.read();
     assert_eq!(number(&first, "width"), Some(640.0));
@@ -184,13 +184,13 @@ fn appending_with_gap_leaves_out_the_time_between() {
     let folder = Folder::new("gap");
     let mut file = folder.open(RecordMode::AppendWithGap);
     put(&mut file, &[(0, KEY), (1000, INTER)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let written = SystemTime::now() - Duration::from_secs(3600);
     let handle = File::options().write(true).open(folder.file()).unwrap();
     handle.set_modified(written).unwrap();
     let mut file = folder.open(RecordMode::AppendWithGap);
     put(&mut file, &[(7, KEY)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let at = folder.read().1[2].1;
     assert!((3_601_000..3_700_000).contains(&at), "{at}");
 }
@@ -211,7 +211,7 @@ fn a_file_cut_off_in_its_last_tag_is_appended_to_where_it_is_whole() {
         .unwrap();
     let mut file = folder.open(RecordMode::Append);
     put(&mut file, &[(0, KEY)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let (metadata, found) = folder.read();
     assert_eq!(found, tags(&[(0, KEY), (40, INTER), (60, KEY)]));
     assert_eq!(number(&metadata, "duration"), Some(0.06));
@@ -226,7 +226,7 @@ fn appending_to_a_file_without_frames_is_recording() {
         fs::write(folder.file(), before).unwrap();
         let mut file = folder.open(RecordMode::Append);
         put(&mut file, &[(500, KEY)]);
-        file.finish().unwrap();
+        file.finish(false).unwrap();
         assert_eq!(folder.read().1, tags(&[(0, KEY)]));
     }
 }
@@ -252,7 +252,7 @@ fn times_count_on_where_timestamps_wrap() {
         &[(0xffff_ff00, KEY), (0xffff_fff0, INTER), (0x20, INTER)],
     );
     assert_eq!(file.size().1, 0x120);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     assert_eq!(folder.read().1, tags(&[(0, KEY), (0xf0, INTER), (0x120, INTER)]));
 }
 
@@ -263,7 +263,7 @@ fn another_publisher_goes_on_where_the_one_before_stopped() {
     put(&mut file, &[(100, AVC), (100, KEY), (140, INTER)]);
     file.restart();
     put(&mut file, &[(9000, AVC), (9000, KEY), (9040, INTER)]);
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let expected = [(0, AVC), (0, KEY), (40, INTER), (60, KEY), (100, INTER)];
     assert_eq!(folder.read().1, tags(&expected));
 }
@@ -279,7 +279,7 @@ fn a_file_is_full_at_its_limits() {
     put(&mut file, &[(1000, KEY), (1040, INTER), (1099, INTER)]);
     let full = file.write(&message(1100, INTER)).unwrap_err();
     assert!(matches!(full, Full::Limit));
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     assert_eq!(folder.read().1.len(), 3);
 
     let limits = Limits {
@@ -291,7 +291,7 @@ fn a_file_is_full_at_its_limits() {
     while file.write(&message(taken * 40, KEY)).is_ok() {
         taken += 1;
     }
-    file.finish().unwrap();
+    file.finish(false).unwrap();
     let length = fs::metadata(folder.file()).unwrap().len();
     assert!((1900..=2000).contains(&length), "{length}");
     assert_eq!(folder.read().1.len(), taken as usize);
