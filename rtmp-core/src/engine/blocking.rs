@@ -64,7 +64,9 @@ impl BlockingPool {
         let work = move || {
             enter_library_thread();
             let job = its.lock().take();
-            if catch_unwind(AssertUnwindSafe(|| job.map(|job| job()))).is_err() {
+            if let Some(job) = job
+                && catch_unwind(AssertUnwindSafe(job)).is_err()
+            {
                 log::error!("a job on a thread that may block panicked");
             }
         };
@@ -74,7 +76,9 @@ impl BlockingPool {
         if let Err(error) = started {
             log::warn!("no thread for what has to be written: {error}");
             let job = slot.lock().take();
-            job.map(|job| job());
+            if let Some(job) = job {
+                job();
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) struct RecordingFile {
 enum Stage {
     /// Open, and as it was.
     Untouched(File),
-    Writing(FlvWriter<DiskFile>),
+    Writing(Box<FlvWriter<DiskFile>>),
     Over,
 }
 
@@ -214,7 +214,7 @@ impl RecordingFile {
         writer.flush()?;
         file.set_len(writer.bytes_written())?;
         self.clock.go_on(writer.last_time(), gap.min(MAX_GAP_MS));
-        self.stage = Stage::Writing(writer);
+        self.stage = Stage::Writing(Box::new(writer));
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl RecordingFile {
                 let metadata = metadata.unwrap_or_default();
                 let writer = self.overwrite(file, &metadata).map_err(full)?;
                 self.metadata = Some(metadata);
-                self.stage = Stage::Writing(writer);
+                self.stage = Stage::Writing(Box::new(writer));
             }
             stage => self.stage = stage,
         }
