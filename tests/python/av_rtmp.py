@@ -1,6 +1,7 @@
 """A newer FFmpeg than the machine's, by PyAV: what the tests need it for is Enhanced RTMP (FourCCs and tracks).
 
-av_rtmp.py make SECONDS OUT ENCODER...   FLV or MP4 by its ending: a moving picture or a tone per encoder; several of a kind are tracks
+av_rtmp.py make SECONDS OUT ENCODER...   FLV or MP4 by its ending: a moving picture or a tone per encoder; several of a kind are tracks;
+                                  ENCODER+pq says that the colours of its picture are BT.2020 with PQ
 av_rtmp.py remux FILE OUT.flv     the packets of FILE in FLV
 av_rtmp.py publish FILE URL       the packets of FILE to URL, in real time
 av_rtmp.py list FILE_OR_URL       packets and streams as `ffprobe -of compact` prints them, until the end
@@ -48,16 +49,22 @@ OPTIONS = {
 }
 
 
-def picture(out: OutputContainer, encoder: str, track: int, seconds: str) -> Iterator[Packet]:
+def picture(out: OutputContainer, name: str, track: int, seconds: str) -> Iterator[Packet]:
+    encoder, _, colours = name.partition("+")
     width, height = 320 - 64 * track, 180
     stream = out.add_stream(encoder, rate=25, options=OPTIONS.get(encoder, {}))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.codec_context.gop_size = 25
+    context = stream.codec_context
+    context.gop_size = 25
+    if colours == "pq":
+        context.color_primaries, context.color_trc, context.colorspace = 9, 16, 9
     source = av.open(f"testsrc2=size={width}x{height}:rate=25:duration={seconds}", format="lavfi")
     for frame in source.decode():
         part = frame.reformat(format="yuv420p")
         # Or every picture would become a key frame, as it is in the source.
         part.pict_type = PictureType.NONE
+        if colours == "pq":
+            part.color_primaries, part.color_trc, part.colorspace = 9, 16, 9
         yield from stream.encode(part)
     yield from stream.encode(None)
 
@@ -79,7 +86,7 @@ def make(seconds: str, target: str, encoders: list[str]) -> None:
     with av.open(target, "w", format="mp4" if target.endswith(".mp4") else "flv") as out:
         packets: list[Packet] = []
         for track, encoder in enumerate(encoders):
-            kind = av.codec.Codec(encoder, "w").type
+            kind = av.codec.Codec(encoder.partition("+")[0], "w").type
             packets += (picture if kind == "video" else tone)(out, encoder, track, seconds)
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             out.mux(packet)

@@ -1,7 +1,10 @@
-//! Codecs and tracks of Enhanced RTMP, from and to an FFmpeg that knows them.
+//! Codecs, tracks and colours of Enhanced RTMP, from and to an FFmpeg that knows them.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use rtmp_core::media::flv::FlvReader;
+use rtmp_core::media::{Frame, MediaKind, PacketType, VideoMetadata};
 use rtmp_tests::media;
 use rtmp_tests::packets::{Packets, assert_tail};
 use rtmp_tests::players::{limit, newer_ffmpeg};
@@ -36,9 +39,8 @@ fn codecs(packets: &Packets) -> Vec<&str> {
 }
 
 /// Publishes a sample; players join while it runs: FFmpeg, and ours, which stores what it gets.
-fn relayed(test: &str, encoders: &[&str]) -> (Packets, Packets, Packets) {
-    let dir = media::scratch(test);
-    let sample = sample(&dir, encoders);
+fn relayed(dir: &Path, encoders: &[&str]) -> (Packets, Packets, Packets) {
+    let sample = sample(dir, encoders);
     let stored = dir.join("stored.flv");
     let server = Server::start();
     let url = server.url("enhanced");
@@ -53,11 +55,14 @@ fn relayed(test: &str, encoders: &[&str]) -> (Packets, Packets, Packets) {
     (list(&sample), Packets::parse(&player.log()), list(&stored))
 }
 
-fn pass_unchanged(test: &str, encoders: &[&str], expected: &[&str]) {
-    let (published, played, stored) = relayed(test, encoders);
+/// Returns where `sample.flv`, which was published, and `stored.flv` are.
+fn pass_unchanged(test: &str, encoders: &[&str], expected: &[&str]) -> PathBuf {
+    let dir = media::scratch(test);
+    let (published, played, stored) = relayed(&dir, encoders);
     assert_eq!(codecs(&published), expected);
     assert_tail(&published, &played);
     assert_tail(&published, &stored);
+    dir
 }
 
 #[test]
@@ -83,7 +88,7 @@ fn avc_and_eac3_pass_unchanged() {
 #[test]
 fn two_tracks_of_each_kind_reach_players_that_know_them() {
     let encoders = ["libx264", "libx265", "aac", "libopus"];
-    let (published, played, stored) = relayed("enhanced_tracks", &encoders);
+    let (published, played, stored) = relayed(&media::scratch("enhanced_tracks"), &encoders);
     assert_eq!(codecs(&published), ["aac", "opus", "h264", "hevc"]);
     assert_tail(&published, &stored);
     // This FFmpeg knows tracks, but does not announce it.
@@ -94,4 +99,43 @@ fn two_tracks_of_each_kind_reach_players_that_know_them() {
             .of_kind("video")
             .all(|packet| first.contains(&&*packet.hash))
     );
+}
+
+/// What an FLV file tells of the colours of its pictures.
+fn colours(file: &Path) -> Vec<VideoMetadata> {
+    let reader = FlvReader::new(File::open(file).expect("a file that was written"));
+    let frames = reader
+        .expect("FLV")
+        .map(|tag| Frame::from_message(&tag.expect("a whole tag")));
+    frames
+        .filter(|frame| frame.packet_type == PacketType::Metadata && frame.kind == MediaKind::Video)
+        .map(|frame| VideoMetadata::parse(&frame.payload))
+        .collect()
+}
+
+#[test]
+fn p16_ffmpeg_tells_colours_and_every_player_is_told() {
+    let dir = pass_unchanged("enhanced_pq", &["libx265+pq", "libopus"], &["opus", "hevc"]);
+    let sent = colours(&dir.join("sample.flv"));
+    let config = sent[0]
+        .color_info()
+        .and_then(|info| info.config)
+        .expect("colorConfig");
+    assert_eq!(
+        (config.primaries, config.transfer, config.matrix),
+        (Some(9.0), Some(16.0), Some(9.0))
+    );
+    assert_eq!(colours(&dir.join("stored.flv")), sent);
+}
+
+#[test]
+fn p16_mp3_by_its_fourcc_passes_unchanged() {
+    let encoders = ["libx264", "aac", "libmp3lame"];
+    let dir = media::scratch("enhanced_mp3");
+    let (published, _, stored) = relayed(&dir, &encoders);
+    assert_eq!(codecs(&published), ["aac", "mp3float", "h264"]);
+    assert_tail(&published, &stored);
+    let stored = fs::read(dir.join("stored.flv")).expect("what our player stored");
+    // E-RTMP v2: audio of format 9, multitrack with one track, coded frames: FFmpeg names MP3 like this on a second track.
+    assert!(stored.windows(6).any(|bytes| bytes == b"\x95\x01.mp3"));
 }

@@ -3,12 +3,15 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMemoryView, PyTuple};
 use rtmp_core as core;
-use rtmp_core::media::{MediaKind, PacketType};
+use rtmp_core::media::{MediaKind, PacketType, VideoMetadata};
 use rtmp_core::{FourCc, FrameFlags};
 
 use crate::buffer::{bytes_from_py, view};
 use crate::errors::config_error;
 use crate::value;
+
+/// The name that colours have in video metadata (E-RTMP v1 "Metadata Frame").
+const COLOR_INFO: &str = "colorInfo";
 
 /// One audio, video or data frame. Immutable; its bytes are the library's own and are never copied.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
@@ -34,7 +37,9 @@ impl Frame {
 
     /// Coded video: `codec` is a FourCC such as `avc1`, `composition` the presentation time less the decoding time.
     #[staticmethod]
-    #[pyo3(signature = (payload, timestamp, *, codec = "avc1", keyframe = false, composition = 0, track = 0))]
+    #[pyo3(signature = (
+        payload, timestamp, *, codec = "avc1", keyframe = false, composition = 0, track = 0, timestamp_ns = 0
+    ))]
     fn video(
         payload: &Bound<'_, PyAny>,
         timestamp: u64,
@@ -42,10 +47,11 @@ impl Frame {
         keyframe: bool,
         composition: i32,
         track: u8,
+        timestamp_ns: u32,
     ) -> PyResult<Self> {
         let payload = bytes_from_py(payload)?;
         let frame = core::Frame::video(fourcc(codec)?, timestamp, keyframe, composition, &payload);
-        Ok(on_track(frame, track).into())
+        Ok(with_nanos(on_track(frame, track), timestamp_ns)?.into())
     }
 
     /// A video configuration record (avcC, hvcC, av1C, ...), which players need before any coded frame.
@@ -58,10 +64,16 @@ impl Frame {
 
     /// Coded audio: `codec` is a FourCC such as `mp4a`.
     #[staticmethod]
-    #[pyo3(signature = (payload, timestamp, *, codec = "mp4a", track = 0))]
-    fn audio(payload: &Bound<'_, PyAny>, timestamp: u64, codec: &str, track: u8) -> PyResult<Self> {
+    #[pyo3(signature = (payload, timestamp, *, codec = "mp4a", track = 0, timestamp_ns = 0))]
+    fn audio(
+        payload: &Bound<'_, PyAny>,
+        timestamp: u64,
+        codec: &str,
+        track: u8,
+        timestamp_ns: u32,
+    ) -> PyResult<Self> {
         let frame = core::Frame::audio(fourcc(codec)?, timestamp, &bytes_from_py(payload)?);
-        Ok(on_track(frame, track).into())
+        Ok(with_nanos(on_track(frame, track), timestamp_ns)?.into())
     }
 
     /// An audio configuration (AudioSpecificConfig, OpusHead, ...).
@@ -70,6 +82,21 @@ impl Frame {
     fn audio_config(payload: &Bound<'_, PyAny>, timestamp: u64, codec: &str, track: u8) -> PyResult<Self> {
         let frame = core::Frame::audio_config(fourcc(codec)?, &bytes_from_py(payload)?);
         Ok(on_track(frame.at(timestamp), track).into())
+    }
+
+    /// Colour information for the pictures that follow: `colorConfig`, `hdrCll` and `hdrMdcv` as Enhanced RTMP names
+    /// them; an empty dict takes back what was told before.
+    #[staticmethod]
+    #[pyo3(signature = (info, timestamp = 0, *, codec = "hvc1"))]
+    fn color_info(info: &Bound<'_, PyDict>, timestamp: u64, codec: &str) -> PyResult<Self> {
+        let info = match info.is_empty() {
+            true => core::Value::Undefined,
+            false => value::object_from_py(info)?.into(),
+        };
+        let metadata = VideoMetadata {
+            entries: vec![(COLOR_INFO.to_owned(), info)],
+        };
+        Ok(core::Frame::video_metadata(fourcc(codec)?, timestamp, &metadata).into())
     }
 
     /// A data message: a handler's name, for example `onMetaData`, and its arguments.
@@ -175,6 +202,21 @@ impl Frame {
         }
     }
 
+    /// What a frame of colour information tells, an empty dict where it takes back what was told; `None` for all else.
+    fn colors<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if self.core.kind != MediaKind::Video || self.core.packet_type != PacketType::Metadata {
+            return Ok(None);
+        }
+        let metadata = VideoMetadata::parse(&self.core.payload);
+        let found = metadata.entries.iter().rfind(|(name, _)| name == COLOR_INFO);
+        found
+            .map(|(_, info)| match info.as_object() {
+                Some(info) => value::object_to_py(py, info),
+                None => Ok(PyDict::new(py)),
+            })
+            .transpose()
+    }
+
     /// What a configuration tells: `width`, `height`, `rate`, `channels`, each where it is known. Empty for all else.
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = PyDict::new(py);
@@ -255,7 +297,7 @@ impl Frame {
     ) -> PyResult<Self> {
         match config {
             true => Self::video_config(payload, timestamp, codec, 0),
-            false => Self::video(payload, timestamp, codec, keyframe, composition, 0),
+            false => Self::video(payload, timestamp, codec, keyframe, composition, 0, 0),
         }
     }
 
@@ -267,7 +309,7 @@ impl Frame {
     ) -> PyResult<Self> {
         match config {
             true => Self::audio_config(payload, timestamp, codec, 0),
-            false => Self::audio(payload, timestamp, codec, 0),
+            false => Self::audio(payload, timestamp, codec, 0, 0),
         }
     }
 
@@ -301,6 +343,16 @@ fn fourcc(name: &str) -> PyResult<FourCc> {
         Ok(code) => Ok(FourCc(code)),
         Err(_) => Err(config_error(format!(
             "codec {name:?}: use a FourCC of four characters, such as avc1"
+        ))),
+    }
+}
+
+fn with_nanos(frame: core::Frame, nanos: u32) -> PyResult<core::Frame> {
+    match nanos {
+        0 => Ok(frame),
+        1..1_000_000 => Ok(frame.with_nanos(nanos)),
+        _ => Err(config_error(format!(
+            "timestamp_ns is {nanos}: 999999 is the most, what is above belongs to the timestamp"
         ))),
     }
 }

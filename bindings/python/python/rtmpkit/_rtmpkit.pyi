@@ -89,20 +89,29 @@ class Frame:
         keyframe: bool = False,
         composition: int = 0,
         track: int = 0,
+        timestamp_ns: int = 0,
     ) -> Frame:
-        """Coded video: `codec` is a FourCC, `composition` the presentation time less the decoding time."""
+        """Coded video: `codec` is a FourCC, `composition` the presentation time less the decoding time, `timestamp_ns`
+        nanoseconds to add to the presentation time (Enhanced RTMP, below a million)."""
 
     @staticmethod
     def video_config(payload: Buffer, timestamp: int = 0, *, codec: str = "avc1", track: int = 0) -> Frame:
         """A video configuration record (avcC, hvcC, av1C, ...), which players need before any coded frame."""
 
     @staticmethod
-    def audio(payload: Buffer, timestamp: int, *, codec: str = "mp4a", track: int = 0) -> Frame:
-        """Coded audio: `codec` is a FourCC such as `mp4a`."""
+    def audio(
+        payload: Buffer, timestamp: int, *, codec: str = "mp4a", track: int = 0, timestamp_ns: int = 0
+    ) -> Frame:
+        """Coded audio: `codec` is a FourCC such as `mp4a`, `timestamp_ns` as for video."""
 
     @staticmethod
     def audio_config(payload: Buffer, timestamp: int = 0, *, codec: str = "mp4a", track: int = 0) -> Frame:
         """An audio configuration (AudioSpecificConfig, OpusHead, ...)."""
+
+    @staticmethod
+    def color_info(info: dict[str, Any], timestamp: int = 0, *, codec: str = "hvc1") -> Frame:
+        """Colour information for the pictures that follow: `colorConfig`, `hdrCll` and `hdrMdcv` as Enhanced RTMP names
+        them; an empty dict takes back what was told before."""
 
     @staticmethod
     def script(name: str, *args: Any, timestamp: int = 0) -> Frame:
@@ -166,6 +175,9 @@ class Frame:
 
     def values(self) -> list[Any]:
         """The values of a data frame: a handler's name and its arguments. Empty for audio and video."""
+
+    def colors(self) -> dict[str, Any] | None:
+        """What a frame of colour information tells, an empty dict where it takes back what was told; `None` for all else."""
 
     def parameters(self) -> dict[str, int]:
         """What a configuration tells: `width`, `height`, `rate`, `channels`, each where it is known."""
