@@ -1,6 +1,7 @@
 //! Media samples, made once per machine with FFmpeg into `target/media`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -132,8 +133,8 @@ fn flv(name: &str, seconds: u32, audio: &[&str]) -> PathBuf {
     })
 }
 
-/// Renders a moving picture and a changing tone, so that no two packets are alike. Written beside its final name and
-/// renamed, so that tests that run at the same time never see half a file.
+/// Renders a moving picture and a changing tone, so that no two packets are alike. Written beside its final name,
+/// which it gets when it is whole, so that tests that run at the same time never see half a file.
 fn sample(name: &str, seconds: u32, codecs: impl FnOnce(&mut Command)) -> PathBuf {
     let dir = target_dir().join("media");
     let path = dir.join(name);
@@ -162,7 +163,7 @@ fn sample(name: &str, seconds: u32, codecs: impl FnOnce(&mut Command)) -> PathBu
     ]);
     codecs(&mut command);
     run(command.arg(&part));
-    rename(&part, &path);
+    give_name(&part, &path);
     path
 }
 
@@ -177,7 +178,30 @@ fn run(command: &mut Command) {
     );
 }
 
-fn rename(from: &Path, to: &Path) {
-    fs::rename(from, to)
-        .unwrap_or_else(|e| panic!("cannot rename {} to {}: {e}", from.display(), to.display()));
+/// The first to be ready stays: no two renderings are alike, and others may be using it.
+fn give_name(part: &Path, path: &Path) {
+    match fs::hard_link(part, path) {
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+            panic!("cannot name {} {}: {e}", part.display(), path.display())
+        }
+        _ => fs::remove_file(part).unwrap_or_else(|e| panic!("cannot remove {}: {e}", part.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rendering_that_is_ready_first_stays() {
+        let dir = scratch("the_rendering_that_is_ready_first_stays");
+        let path = dir.join("film.flv");
+        for text in ["first", "second"] {
+            let part = dir.join(format!("{text}.part"));
+            fs::write(&part, text).expect("a file can be written");
+            give_name(&part, &path);
+            assert!(!part.exists());
+        }
+        assert_eq!(fs::read_to_string(path).expect("it has its name"), "first");
+    }
 }
