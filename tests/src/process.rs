@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// Ports for servers of tests: Linux takes others for outgoing connections (`ip_local_port_range`).
+const PORTS: Range<u32> = 12_000..32_000;
+const PORTS_OF_A_PROCESS: u32 = 61;
 /// How often a condition without an event of its own (a port, an exit) is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -182,10 +187,20 @@ impl Drop for Process {
     }
 }
 
-/// An address on 127.0.0.1 that was free a moment ago.
+/// An address on 127.0.0.1 that was free a moment ago, and that nobody is given but who asks for it by number: below the ports
+/// of outgoing connections, each once in a process, and each process from a place of its own.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
-    listener.local_addr().expect("a bound listener has an address")
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let place = std::process::id().wrapping_mul(PORTS_OF_A_PROCESS);
+    for _ in PORTS {
+        let taken = TAKEN.fetch_add(1, Relaxed);
+        let port = PORTS.start + place.wrapping_add(taken) % (PORTS.end - PORTS.start);
+        let port = u16::try_from(port).expect("the ports are below 65536");
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("a bound listener has an address");
+        }
+    }
+    panic!("no port of {PORTS:?} is free on 127.0.0.1");
 }
 
 fn status_kib(pid: u32, field: &str) -> u64 {
@@ -198,6 +213,7 @@ fn status_kib(pid: u32, field: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn shell(script: &str) -> Process {
         let mut command = Command::new("sh");
@@ -226,5 +242,12 @@ mod tests {
         let mut process = shell("echo up; exec cat /dev/zero > /dev/null");
         process.wait_for_line("up", Duration::from_secs(10));
         assert!(!process.terminate(Duration::from_secs(10)).success());
+    }
+
+    #[test]
+    fn no_address_is_given_twice_or_to_an_outgoing_connection() {
+        let ports: BTreeSet<u16> = (0..100).map(|_| free_address().port()).collect();
+        assert_eq!(ports.len(), 100);
+        assert!(ports.iter().all(|port| PORTS.contains(&u32::from(*port))));
     }
 }
