@@ -11,10 +11,10 @@ use crate::wire::deviation::Counts;
 /// Bytes and messages of a connection, or the sum over an instance or a server. Updated without locks.
 #[derive(Debug, Default)]
 pub struct Traffic {
-    bytes_in: AtomicU64,
     bytes_out: AtomicU64,
-    messages_in: AtomicU64,
     messages_out: AtomicU64,
+    bytes_in: AtomicU64,
+    messages_in: AtomicU64,
     messages_dropped: AtomicU64,
     dropped: [[AtomicU64; 2]; 3],
     queued: AtomicU64,
@@ -130,6 +130,17 @@ impl Traffic {
     /// Counts media messages sent.
     pub fn messages_sent(&self, messages: u64) {
         count(&self.messages_out, messages);
+    }
+
+    /// Counts media messages that went to the socket at once.
+    pub(crate) fn passed(&self, messages: u64, bytes: u64) {
+        count(&self.messages_out, messages);
+        count(&self.bytes_out, bytes);
+    }
+
+    /// Counts bytes back that were not sent after all.
+    pub(crate) fn take_back(&self, bytes: u64) {
+        count(&self.bytes_out, bytes.wrapping_neg());
     }
 
     /// Counts media messages dropped.

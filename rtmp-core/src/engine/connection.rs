@@ -3,6 +3,7 @@
 mod layers;
 mod peer;
 mod read_buffer;
+mod straight;
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) timer_at: u64,
     /// The socket takes bytes.
     writable: bool,
+    /// Messages may go past the queue.
+    straight: bool,
     /// Bytes that the peer allows to be sent now.
     room: usize,
     /// Reading waits until the peer's limit lets more come.
@@ -154,6 +157,7 @@ impl Connection {
             unread: false,
             timer_at: u64::MAX,
             writable: matches!(state, State::Open),
+            straight: false,
             room: usize::MAX,
             held_back: false,
             streams: false,
@@ -297,17 +301,14 @@ impl Connection {
             filled += 1;
             offered += bytes.len();
         }
-        let result = match self.transport.write(slices.get(..filled).unwrap_or_default()) {
-            Ok(0) => -libc::EPIPE,
-            Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
-            Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
-        };
-        Sent { offered, result }
+        let written = self.transport.write(slices.get(..filled).unwrap_or_default());
+        Sent::of(offered, written)
     }
 
     /// Asks the session how much the peer allows to be sent; after queueing, and before [`outgoing`](Self::outgoing).
     pub(crate) fn refresh_room(&mut self, now: u64) {
         self.room = self.peer.send_room(now);
+        self.straight = false;
         if let Transport::Layered(_) = &self.transport {
             self.wrap(now);
         }
@@ -332,19 +333,9 @@ impl Connection {
 
     /// Takes note of what a send did.
     pub(crate) fn sent(&mut self, sent: Sent, now: u64) -> Result<(), End> {
-        let Ok(count) = usize::try_from(sent.result) else {
-            let error = io::Error::from_raw_os_error(-sent.result);
-            return match error.kind() {
-                ErrorKind::WouldBlock => {
-                    self.writable = false;
-                    Ok(())
-                }
-                ErrorKind::Interrupted => Ok(()),
-                _ => Err(End::Io(error)),
-            };
+        let Some(count) = self.outcome(sent)? else {
+            return Ok(());
         };
-        // A send that stops short has filled the socket: it reports when there is room again.
-        self.writable = count == sent.offered;
         match &mut self.transport {
             Transport::Tcp(_) => {
                 self.peer.output().consume(count);
@@ -357,6 +348,24 @@ impl Connection {
         self.stalled_since = None;
         self.refresh_room(now);
         Ok(())
+    }
+
+    /// How much a send has sent, if it could; what that says of the socket.
+    fn outcome(&mut self, sent: Sent) -> Result<Option<usize>, End> {
+        let Ok(count) = usize::try_from(sent.result) else {
+            let error = io::Error::from_raw_os_error(-sent.result);
+            return match error.kind() {
+                ErrorKind::WouldBlock => {
+                    self.writable = false;
+                    Ok(None)
+                }
+                ErrorKind::Interrupted => Ok(None),
+                _ => Err(End::Io(error)),
+            };
+        };
+        // A send that stops short has filled the socket: it reports when there is room again.
+        self.writable = count == sent.offered;
+        Ok(Some(count))
     }
 
     /// What is done after sending: the stall clock, and the end of a session that is over.
@@ -380,6 +389,7 @@ impl Connection {
             }
         }
         self.finish_if_over(now);
+        self.open_straight(now);
     }
 
     /// Bytes written and bytes that wait.

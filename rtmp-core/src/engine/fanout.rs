@@ -1,7 +1,12 @@
 //! From a stream's event to the sockets of all who play it here: kept until due, judged for each player, sent in as few
 //! calls to the kernel as can be.
 
+use std::iter;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+
+use bytes::Bytes;
+use slab::Slab;
 
 use crate::app::stats::Drops;
 use crate::app::stream::{Backlog, Delivery, Item, LiveMessage, LiveStream, Verdict};
@@ -9,10 +14,11 @@ use crate::engine::connection::{Connection, End, Peer};
 use crate::engine::players::{Audience, Batch, Player, Waiting};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::timer::Deadline;
-use crate::engine::transport::Sent;
 use crate::engine::transport::ring::{BATCH, Ring};
+use crate::engine::transport::{Sent, tcp};
 use crate::engine::worker::Worker;
 use crate::media::MediaKind;
+use crate::wire::chunk::Runs;
 
 /// How a worker sends: through a ring where there is one, and what it needs for it.
 #[derive(Default)]
@@ -23,6 +29,15 @@ pub(crate) struct Sender {
     sent_to: Vec<usize>,
     /// Those with nothing for a batch to send.
     rest: Vec<usize>,
+    /// Who is sent what past the queues.
+    straight: Vec<Straight>,
+}
+
+/// A run for a player for whom nothing waits.
+#[derive(Clone, Copy)]
+struct Straight {
+    key: usize,
+    run: usize,
 }
 
 /// Sends below this count go out one by one.
@@ -58,7 +73,7 @@ impl Worker {
     pub(crate) fn distribute(&mut self) {
         let mut due = std::mem::take(&mut self.due);
         self.players.take_due(self.now, &mut due);
-        let mut took_over = Vec::new();
+        let (mut took_over, mut broken) = (Vec::new(), Vec::new());
         for stream in due.drain(..) {
             let Some(audience) = self.players.get_mut(stream) else {
                 continue;
@@ -79,6 +94,12 @@ impl Worker {
                 let Some(connection) = self.connections.get_mut(player.key) else {
                     continue;
                 };
+                if let ([Waiting::Messages(batch)], true) = (&mut pending[..], giving.is_shared)
+                    && let Some(run) = connection.pass(player, batch)
+                {
+                    self.sender.straight.push(Straight { key: player.key, run });
+                    continue;
+                }
                 let start = giving.give(player, connection, pending);
                 took_over.extend(start.map(|timestamp| (player.key, player.stream_id, timestamp)));
                 connection.refresh_room(self.now);
@@ -87,7 +108,29 @@ impl Worker {
                     self.dirty.push(player.key);
                 }
             }
+            if let [Waiting::Messages(batch)] = &pending[..] {
+                let unsent = self.sender.send_straight(&self.connections, &batch.runs);
+                for (straight, sent) in unsent {
+                    let Some(connection) = self.connections.get_mut(straight.key) else {
+                        continue;
+                    };
+                    let Some(run) = batch.runs.bytes(straight.run) else {
+                        continue;
+                    };
+                    match connection.take_back(sent, run, self.now) {
+                        Ok(()) if connection.dirty => {}
+                        Ok(()) => {
+                            connection.dirty = true;
+                            self.dirty.push(straight.key);
+                        }
+                        Err(end) => broken.push((straight.key, end)),
+                    }
+                }
+            }
             pending.clear();
+            for (key, end) in broken.drain(..) {
+                self.remove(key, &end);
+            }
             for (key, stream_id, timestamp) in took_over.drain(..) {
                 self.with(key, |connection, _, context| {
                     if let Peer::Server(peer) = &mut connection.peer {
@@ -135,6 +178,7 @@ impl Worker {
             outcomes,
             sent_to,
             rest,
+            ..
         } = &mut self.sender;
         let Some(open) = ring else { return };
         let mut batch = open.batch();
@@ -193,6 +237,28 @@ impl Worker {
 }
 
 impl Sender {
+    /// Sends runs past the queues; who could not be sent all of it.
+    fn send_straight(&mut self, connections: &Slab<Connection>, runs: &Runs) -> Vec<(Straight, Sent)> {
+        let mut unsent = Vec::new();
+        for straight in self.straight.chunks(BATCH) {
+            let sends = straight.iter().filter_map(|to| {
+                let socket = connections.get(to.key)?.socket()?;
+                Some((socket, runs.bytes(to.run)?))
+            });
+            send_all(&mut self.ring, sends, &mut self.outcomes);
+            // Only what goes to a socket is sent straight.
+            debug_assert_eq!(self.outcomes.len(), straight.len());
+            let outcomes = straight.iter().zip(&self.outcomes);
+            unsent.extend(
+                outcomes
+                    .filter(|(_, sent)| !sent.is_all())
+                    .map(|(to, sent)| (*to, *sent)),
+            );
+        }
+        self.straight.clear();
+        unsent
+    }
+
     /// Opens the ring, unless it is not wanted or the kernel or sandbox does not allow it.
     pub(crate) fn open(wanted: bool) -> Self {
         let ring = wanted.then(Ring::open).and_then(|ring| {
@@ -204,6 +270,26 @@ impl Sender {
             ..Self::default()
         }
     }
+}
+
+/// Sends to each socket once. Through the ring, or one by one with nothing in between that takes the processor's caches.
+fn send_all<'a>(
+    ring: &mut Option<Ring>,
+    sends: impl Iterator<Item = (BorrowedFd<'a>, &'a Bytes)>,
+    outcomes: &mut Vec<Sent>,
+) {
+    if let Some(open) = ring {
+        let mut batch = open.batch();
+        sends.for_each(|(socket, bytes)| batch.add(socket, iter::once(&bytes[..])));
+        if let Err(error) = batch.send(outcomes) {
+            log::warn!("io_uring is given up for plain writes: {error}");
+            *ring = None;
+        }
+        return;
+    }
+    let sends: Vec<_> = sends.collect();
+    outcomes.clear();
+    outcomes.extend(sends.iter().map(|(socket, bytes)| tcp::send(*socket, bytes)));
 }
 
 /// How long a message may wait for others of its stream.
@@ -276,10 +362,11 @@ impl Giving<'_> {
         backlog: Backlog,
         given: &mut Given,
     ) {
-        let can_run =
-            self.is_shared && player.reduction.is_none() && player.takes_over.is_none() && batch.can_run();
+        let can_run = self.is_shared && player.takes_runs() && batch.can_run();
         let mut whole = can_run && player.flow.takes_all(&batch.span, backlog);
-        if !whole {
+        if whole {
+            player.flow.took_all(&batch.span);
+        } else {
             self.judge(player, &batch.messages, backlog);
             whole = self.verdicts.iter().all(|verdict| *verdict == Verdict::Send);
         }

@@ -21,6 +21,14 @@ pub(crate) struct Player {
     pub(crate) takes_over: Option<u64>,
 }
 
+impl Player {
+    /// Whether its messages are everybody's.
+    #[inline]
+    pub(crate) fn takes_runs(&self) -> bool {
+        self.reduction.is_none() && self.takes_over.is_none()
+    }
+}
+
 /// What waits to be given to the players.
 #[derive(Debug)]
 pub(crate) enum Waiting {

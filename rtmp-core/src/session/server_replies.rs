@@ -5,12 +5,16 @@ use crate::media::{MediaKind, MediaMessage};
 use crate::session::events::ServerEvent;
 use crate::session::server::{Phase, ServerSession};
 use crate::session::streams::{Role, Stream};
+#[cfg(feature = "engine")]
+use crate::wire::chunk::Runs;
 use crate::wire::chunk::{Message, MessageType, SharedMessage, csid};
 use crate::wire::message::command::Command;
 use crate::wire::message::control::LimitType;
 use crate::wire::message::data::DataMessage;
 use crate::wire::message::user_control::UserControl;
 use crate::wire::status::{Code, Status};
+#[cfg(feature = "engine")]
+use bytes::Bytes;
 use std::sync::Arc;
 
 impl ServerSession {
@@ -219,11 +223,42 @@ impl ServerSession {
     pub(crate) fn send_run<'a>(
         &mut self,
         stream_id: u32,
-        messages: impl Iterator<Item = &'a SharedMessage>,
-        runs: &mut crate::wire::chunk::Runs,
+        messages: impl Iterator<Item = &'a SharedMessage> + Clone,
+        runs: &mut Runs,
     ) {
         let output = &mut self.link.output;
         self.link.writer.write_run(stream_id, messages, runs, output);
+    }
+
+    /// The same for a player for whom nothing waits, past its queue: the number of the run that it is to be sent, and its
+    /// bytes, which count as sent. `None`, with nothing counted, when it needs headers of its own.
+    #[cfg(feature = "engine")]
+    #[inline]
+    pub(crate) fn pass_run<'a>(
+        &mut self,
+        stream_id: u32,
+        messages: impl Iterator<Item = &'a SharedMessage>,
+        runs: &mut Runs,
+    ) -> Option<(usize, usize)> {
+        let number = self.link.writer.take_run(stream_id, messages, runs)?;
+        let bytes = runs.bytes(number)?.len();
+        self.link.output.count_passed(bytes);
+        Some((number, bytes))
+    }
+
+    /// Takes back what could not be sent of a run.
+    #[cfg(feature = "engine")]
+    pub(crate) fn take_back(&mut self, rest: Bytes) {
+        self.link.output.take_back(rest);
+    }
+
+    /// Whether messages may go past the queue: nothing waits in it, no limit holds, bytes go out as they are.
+    #[cfg(feature = "engine")]
+    pub(crate) fn may_pass(&mut self, now: u64) -> bool {
+        !self.is_closed()
+            && !self.link.is_encrypted()
+            && self.link.output.is_empty()
+            && self.link.send_room(now) == usize::MAX
     }
 
     /// Sends a message of a recorded stream. `false`, nothing being sent, when it is longer than RTMP allows.

@@ -201,18 +201,19 @@ impl PlayerFlow {
 
     /// Whether the player gets all of a span, as nearly all do at any time: nothing waits for it, and it wants
     /// everything. Otherwise each message is to be judged.
-    pub(crate) fn takes_all(&mut self, span: &Span, backlog: Backlog) -> bool {
+    #[inline]
+    pub(crate) fn takes_all(&self, span: &Span, backlog: Backlog) -> bool {
         let keeps_up = backlog.waiting == 0 && span.bytes <= self.limits.bytes && !self.behind;
         let wants_all = self.audio && self.video && !self.paused && !self.needs_key;
-        match span.next {
-            Some(next) if keeps_up && wants_all && span.first == self.next_sequence => {
-                self.marks.clear();
-                self.next_sequence = next;
-                self.has_video |= span.has_video;
-                true
-            }
-            _ => false,
-        }
+        keeps_up && wants_all && span.next.is_some() && span.first == self.next_sequence
+    }
+
+    /// The player got all of a span.
+    #[inline]
+    pub(crate) fn took_all(&mut self, span: &Span) {
+        self.marks.clear();
+        self.next_sequence = span.next.unwrap_or(self.next_sequence);
+        self.has_video |= span.has_video;
     }
 
     fn wanted(&self, kind: MediaKind) -> bool {

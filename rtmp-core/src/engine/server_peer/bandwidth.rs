@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::amf::Value;
 use crate::app::bandwidth::{Bandwidth, BandwidthCheck, BandwidthReply, Direction};
+use crate::engine::players::Batch;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::shaper::Shaper;
 use crate::wire::message::control::LimitType;
@@ -138,6 +141,26 @@ impl ServerPeer {
             Some(shaper) if !self.session.is_closed() => room.min(shaper.room(now)),
             _ => room,
         }
+    }
+
+    /// Whether messages may go past the queue.
+    pub(crate) fn may_pass(&mut self, now: u64) -> bool {
+        self.shaper_out.is_none() && self.session.may_pass(now)
+    }
+
+    /// Counts a batch as sent past the queue: the number of the run that is to be sent, and its bytes.
+    #[inline]
+    pub(crate) fn pass_run(&mut self, stream_id: u32, batch: &mut Batch) -> Option<(usize, usize)> {
+        let messages = batch.messages.iter().map(|message| &message.shared);
+        let (number, bytes) = self.session.pass_run(stream_id, messages, &mut batch.runs)?;
+        self.traffic.passed(batch.messages.len() as u64, bytes as u64);
+        Some((number, bytes))
+    }
+
+    /// Queues what could not be sent past the queue.
+    pub(crate) fn take_back(&mut self, rest: Bytes) {
+        self.traffic.take_back(rest.len() as u64);
+        self.session.take_back(rest);
     }
 
     /// When more may be sent, if anything waits.

@@ -132,3 +132,21 @@ pub(crate) struct Sent {
     /// Bytes that were sent, or a negative error number.
     pub(crate) result: i32,
 }
+
+impl Sent {
+    /// Of a send that returned.
+    pub(crate) fn of(offered: usize, result: io::Result<usize>) -> Self {
+        let result = match result {
+            Ok(0) => -libc::EPIPE,
+            Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
+            Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
+        };
+        Self { offered, result }
+    }
+
+    /// Whether everything was sent.
+    #[inline]
+    pub(crate) fn is_all(&self) -> bool {
+        usize::try_from(self.result) == Ok(self.offered)
+    }
+}

@@ -8,6 +8,8 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use crate::engine::transport::Sent;
+
 /// A socket that its peer has closed is an error, not the end of a host that leaves SIGPIPE at its default.
 #[cfg(target_os = "linux")]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
@@ -75,4 +77,13 @@ impl Tcp {
             log::debug!("shut a socket down: {error}");
         }
     }
+}
+
+/// Sends what a socket takes.
+#[inline]
+pub(crate) fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> Sent {
+    Sent::of(
+        bytes.len(),
+        SockRef::from(&socket).send_with_flags(bytes, NO_SIGNAL),
+    )
 }

@@ -57,6 +57,20 @@ impl Output {
         self.consumed
     }
 
+    /// Counts bytes as sent that went past the queue while nothing waited in it.
+    #[cfg(feature = "engine")]
+    #[inline]
+    pub(crate) fn count_passed(&mut self, count: usize) {
+        self.consumed += count as u64;
+    }
+
+    /// Queues what could not be sent of bytes that were counted with [`count_passed`](Self::count_passed).
+    #[cfg(feature = "engine")]
+    pub(crate) fn take_back(&mut self, rest: Bytes) {
+        self.consumed -= rest.len() as u64;
+        self.push_bytes(rest);
+    }
+
     /// Appends a copy of `bytes`. Neighbouring small pieces become one segment.
     pub fn push_slice(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {

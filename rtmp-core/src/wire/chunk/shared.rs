@@ -82,6 +82,12 @@ pub(super) struct Step {
 const MOST_RUNS: usize = 4;
 
 impl Runs {
+    /// The bytes of a run.
+    #[cfg(feature = "engine")]
+    pub(crate) fn bytes(&self, number: usize) -> Option<&Bytes> {
+        self.0.get(number).map(|run| &run.bytes)
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MOST_RUNS
     }

@@ -132,25 +132,41 @@ impl ChunkWriter {
     pub fn write_run<'a>(
         &mut self,
         stream_id: u32,
-        messages: impl Iterator<Item = &'a SharedMessage>,
+        messages: impl Iterator<Item = &'a SharedMessage> + Clone,
         runs: &mut Runs,
         out: &mut Output,
     ) {
-        if let Some(run) = runs.0.iter().find(|run| self.stands_before(run, stream_id)) {
-            for step in &run.steps {
+        match self.take_run(stream_id, messages.clone(), runs) {
+            Some(number) => out.push_shared(&runs.0[number].bytes),
+            None => {
+                for message in messages {
+                    self.write_shared(message.csid, stream_id, message, out);
+                }
+            }
+        }
+    }
+
+    /// The number of the run that this receiver shares, which counts as written then. `None`, and nothing written, when there
+    /// are too many different ones.
+    pub(crate) fn take_run<'a>(
+        &mut self,
+        stream_id: u32,
+        messages: impl Iterator<Item = &'a SharedMessage>,
+        runs: &mut Runs,
+    ) -> Option<usize> {
+        let stands_before = |run: &Run| self.stands_before(run, stream_id);
+        if let Some(number) = runs.0.iter().position(stands_before) {
+            for step in &runs.0[number].steps {
                 self.set_previous(step.after);
             }
-            return out.push_shared(&run.bytes);
+            return Some(number);
         }
         if runs.is_full() {
-            for message in messages {
-                self.write_shared(message.csid, stream_id, message, out);
-            }
-            return;
+            return None;
         }
         let run = self.new_run(stream_id, messages);
-        out.push_shared(&run.bytes);
         runs.0.push(run);
+        Some(runs.0.len() - 1)
     }
 
     fn stands_before(&self, run: &Run, stream_id: u32) -> bool {
