@@ -1,6 +1,7 @@
 //! Messages to chunks.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::header::{EXTENDED, HeaderBytes};
 use super::output::Output;
@@ -10,11 +11,15 @@ use super::{DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE, Message, MessageType};
 /// Chunks up to this length are copied into the output; longer ones are referenced.
 const COPIED_CHUNK: usize = 1024;
 
+/// Chunk streams that a connection usually sends on.
+const USUAL: usize = 6;
+
 /// The sending side of a chunk stream connection: picks the most compact header every receiver understands.
 #[derive(Debug)]
 pub struct ChunkWriter {
     chunk_size: u32,
-    streams: Vec<Previous>,
+    /// What is sent most comes first.
+    streams: SmallVec<[Previous; USUAL]>,
 }
 
 /// The last message sent on a chunk stream.
@@ -49,7 +54,7 @@ impl ChunkWriter {
     pub fn new() -> Self {
         Self {
             chunk_size: DEFAULT_CHUNK_SIZE,
-            streams: Vec::new(),
+            streams: SmallVec::new(),
         }
     }
 
@@ -205,12 +210,15 @@ impl ChunkWriter {
     }
 
     fn set_previous(&mut self, previous: Previous) {
-        match self
-            .streams
-            .iter_mut()
-            .find(|stream| stream.csid == previous.csid)
-        {
-            Some(stream) => *stream = previous,
+        let is_it = |stream: &Previous| stream.csid == previous.csid;
+        match self.streams.iter().position(is_it) {
+            Some(place) => {
+                self.streams[place] = previous;
+                // A step forward each time: sound and picture are found at the front soon.
+                if place > 1 {
+                    self.streams.swap(place, place - 1);
+                }
+            }
             None => {
                 self.streams.reserve_exact(1);
                 self.streams.push(previous);
@@ -495,7 +503,10 @@ mod tests {
         for message in messages {
             twin.write_shared(message.csid, stream_id, message, &mut plain);
         }
-        assert_eq!(writer.streams, twin.streams);
+        for stream in &twin.streams {
+            assert_eq!(writer.previous(stream.csid), Some(stream));
+        }
+        assert_eq!(writer.streams.len(), twin.streams.len());
         let mut slices = [std::io::IoSlice::new(&[]); 8];
         let (pieces, place) = (out.io_slices(&mut slices), slices[0].as_ptr());
         let bytes = out.take_bytes();
