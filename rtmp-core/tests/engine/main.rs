@@ -3,6 +3,7 @@
 
 mod application;
 mod auth;
+mod backlog;
 mod classes;
 mod client;
 mod codes;

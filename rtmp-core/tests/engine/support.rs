@@ -53,7 +53,8 @@ pub fn serve_on(engine: Engine, handler: impl ApplicationHandler) -> Served {
     )
 }
 
-fn listen(
+/// A server with all of its settings.
+pub fn listen(
     engine: Engine,
     handler: impl ApplicationHandler,
     config: ServerConfig,

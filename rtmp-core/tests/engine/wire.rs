@@ -21,6 +21,7 @@ pub struct Wire {
     writer: ChunkWriter,
     input: Bytes,
     sent: usize,
+    received: usize,
 }
 
 /// Bytes of the handshake in each direction.
@@ -48,6 +49,7 @@ impl Wire {
             writer: ChunkWriter::new(),
             input: Bytes::new(),
             sent: HANDSHAKE,
+            received: HANDSHAKE,
         }
     }
 
@@ -103,7 +105,10 @@ impl Wire {
             let mut buffer = vec![0; 65_536];
             match self.socket.read(&mut buffer).unwrap() {
                 0 => return None,
-                count => self.input = Bytes::copy_from_slice(&buffer[..count]),
+                count => {
+                    self.received += count;
+                    self.input = Bytes::copy_from_slice(&buffer[..count]);
+                }
             }
         }
     }
@@ -174,6 +179,11 @@ impl Wire {
     /// How many bytes have been sent, handshake included.
     pub fn sent(&self) -> u32 {
         u32::try_from(self.sent).unwrap()
+    }
+
+    /// How many bytes have come, handshake included.
+    pub fn received(&self) -> u64 {
+        self.received as u64
     }
 
     fn send(&mut self, message: &Message) {

@@ -426,6 +426,7 @@ mod tests {
         let mut flow = flow();
         let next = [message(0, 0, KEY), message(1, 5, AUDIO), message(2, 40, INTER)];
         assert!(flow.takes_all(&span(&next), waiting(0)));
+        flow.took_all(&span(&next));
         assert_eq!(
             flow.judge(&message(2, 40, INTER), waiting(0)),
             Verdict::Skip,
