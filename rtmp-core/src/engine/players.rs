@@ -22,10 +22,10 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    /// Whether its messages are everybody's.
+    /// Whether it gets messages as everybody does.
     #[inline]
-    pub(crate) fn takes_runs(&self) -> bool {
-        self.reduction.is_none() && self.takes_over.is_none()
+    pub(crate) fn shares(&self, span: &Span) -> bool {
+        self.takes_over.is_none() && span.is_for(self.reduction)
     }
 }
 

@@ -38,6 +38,11 @@ fn nothing_is_lost(io_uring: bool) {
     for number in 0..FRAMES {
         let frame = Frame::video(FourCc::AVC1, number * 20, number % 50 == 0, 0, &picture(number));
         publication.write(&frame).unwrap();
+        // One by one: what comes together is queued.
+        wait_until("it is sent or queued", || {
+            let clients = instance.clients();
+            clients.iter().all(|client| client.stats().messages_out > number)
+        });
     }
     // Somebody waits now: the sockets are full.
     wait_until("media waits", || {

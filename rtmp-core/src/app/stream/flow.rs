@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use crate::app::stream::LiveMessage;
-use crate::media::MediaKind;
+use crate::media::{MediaKind, Reduction};
 
 /// How far behind a player may fall before frames are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(crate) struct Span {
     next: Option<u64>,
     has_video: bool,
     pub(crate) bytes: usize,
+    /// By [`Reduction`]: something of it may be another for a player that needs it.
+    reducible: [bool; 3],
 }
 
 impl Span {
@@ -63,7 +65,14 @@ impl Span {
             next: Some(message.sequence + 1),
             has_video: message.kind == MediaKind::Video,
             bytes: message.shared.payload.len(),
+            reducible: REDUCTIONS.map(|reduction| message.is_reducible(reduction)),
         }
+    }
+
+    /// Whether a player gets the messages as everybody does.
+    #[inline]
+    pub(crate) fn is_for(&self, reduction: Option<Reduction>) -> bool {
+        reduction.is_none_or(|reduction| !self.reducible[reduction as usize])
     }
 
     pub(crate) fn add(&mut self, message: &LiveMessage) {
@@ -73,8 +82,14 @@ impl Span {
             .map(|next| next + 1);
         self.has_video |= message.kind == MediaKind::Video;
         self.bytes += message.shared.payload.len();
+        for (known, reduction) in self.reducible.iter_mut().zip(REDUCTIONS) {
+            *known |= message.is_reducible(reduction);
+        }
     }
 }
+
+/// In the order of their numbers.
+const REDUCTIONS: [Reduction; 3] = [Reduction::Modifiers, Reduction::Multitrack, Reduction::Enhanced];
 
 /// The state of one player of one stream.
 #[derive(Debug)]

@@ -70,11 +70,16 @@ impl LiveMessage {
         self.flags.intersects(headers)
     }
 
+    /// Whether a player that needs `reduction` may get another message.
+    #[inline]
+    pub(crate) fn is_reducible(&self, reduction: Reduction) -> bool {
+        media::is_reducible(self.kind, &self.shared.payload, reduction)
+    }
+
     /// The message for a player that does not understand what `reduction` says; `None` when nothing of it is left.
     /// Built once for all players, and never for messages that every player understands.
     pub fn form(&self, reduction: Option<Reduction>) -> Option<&SharedMessage> {
-        let reducible = |reduction| media::is_reducible(self.kind, &self.shared.payload, reduction);
-        let Some(reduction) = reduction.filter(|reduction| reducible(*reduction)) else {
+        let Some(reduction) = reduction.filter(|reduction| self.is_reducible(*reduction)) else {
             return Some(&self.shared);
         };
         let forms = self.forms.get_or_init(Box::default);

@@ -32,7 +32,7 @@ impl Connection {
             written: self.written,
             waiting: 0,
         };
-        let may = self.straight && batch.span.bytes <= MUCH && player.takes_runs();
+        let may = self.straight && batch.span.bytes <= MUCH && player.shares(&batch.span);
         if !may || !player.flow.takes_all(&batch.span, backlog) {
             return None;
         }

@@ -81,7 +81,7 @@ impl<'a> Giving<'a> {
         backlog: Backlog,
         given: &mut Given,
     ) {
-        let can_run = self.is_shared && player.takes_runs() && batch.can_run();
+        let can_run = self.is_shared && player.shares(&batch.span) && batch.can_run();
         let mut whole = can_run && player.flow.takes_all(&batch.span, backlog);
         if whole {
             player.flow.took_all(&batch.span);
