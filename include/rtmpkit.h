@@ -928,7 +928,8 @@ typedef struct rtmpkit_net_connection_config {
   /** 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0. */
   int32_t strict;
   /**
-   * How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
+   * How many of the server's requests to reconnect are followed in a row, and of refusals that say where to connect instead
+   * (`ex.redirect` of `NetConnection.Connect.Rejected`), of which the host then hears nothing; 0, the default, only reports them as
    * `NetConnection.Connect.ReconnectRequest`: see `rtmpkit_net_connection_reconnect_to`. Spec: E-RTMP v2 "Reconnect Request".
    */
   uint32_t reconnect_max_hops;
@@ -1121,7 +1122,8 @@ typedef struct rtmpkit_relay_config {
   /** Push: milliseconds of media that may wait. Default: 5,000. */
   uint32_t queue_ms;
   /**
-   * How many of the other server's requests to reconnect are followed in a row; 0 follows none. Default: 5.
+   * How many of the other server's requests to reconnect, and of its refusals that say where to connect instead, are followed
+   * in a row; 0 follows none. Default: 5.
    * Spec: E-RTMP v2 "Reconnect Request".
    */
   uint32_t reconnect_max_hops;

@@ -70,7 +70,8 @@ pub struct rtmpkit_net_connection_config {
     pub chunk_size: u32,
     /// 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0.
     pub strict: i32,
-    /// How many of the server's requests to reconnect are followed in a row; 0, the default, only reports them as
+    /// How many of the server's requests to reconnect are followed in a row, and of refusals that say where to connect instead
+    /// (`ex.redirect` of `NetConnection.Connect.Rejected`), of which the host then hears nothing; 0, the default, only reports them as
     /// `NetConnection.Connect.ReconnectRequest`: see `rtmpkit_net_connection_reconnect_to`. Spec: E-RTMP v2 "Reconnect Request".
     pub reconnect_max_hops: u32,
     /// 1 follows them to any host, not only to the one connected to. Default: 0.

@@ -106,7 +106,8 @@ pub struct rtmpkit_relay_config {
     pub queue_bytes: u64,
     /// Push: milliseconds of media that may wait. Default: 5,000.
     pub queue_ms: u32,
-    /// How many of the other server's requests to reconnect are followed in a row; 0 follows none. Default: 5.
+    /// How many of the other server's requests to reconnect, and of its refusals that say where to connect instead, are followed
+    /// in a row; 0 follows none. Default: 5.
     /// Spec: E-RTMP v2 "Reconnect Request".
     pub reconnect_max_hops: u32,
     /// 1 follows them to any host, not only to the one connected to. Default: 0.

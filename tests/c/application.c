@@ -558,6 +558,45 @@ static void m10_a_client_follows_a_request_to_reconnect(void) {
   close_room(&room);
 }
 
+static void on_door(void *user_data, rtmpkit_request *request, rtmpkit_client *client) {
+  struct room *room = user_data;
+  CHECK(client != NULL);
+  OK(rtmpkit_request_redirect(request, room->url));
+}
+
+static void m6_a_client_follows_a_redirection(void) {
+  struct room room;
+  struct seen client, told_only;
+  char url[128];
+  rtmpkit_application_config config = room_config();
+  rtmpkit_net_connection_config following;
+  rtmpkit_net_connection_events events;
+  rtmpkit_application_events door_events;
+  rtmpkit_application *door = NULL;
+  rtmpkit_net_connection *connection = NULL, *refused = NULL;
+  open_room(&room, &config);
+  seen_init(&client), seen_init(&told_only);
+  rtmpkit_application_events_init(&door_events, sizeof door_events);
+  door_events.on_connect = on_door;
+  OK(rtmpkit_application_create(room.served.server, "door", &config, &door_events, &room, &door));
+  snprintf(url, sizeof url, "%.*sdoor", (int)strlen(room.url) - 4, room.url);
+  rtmpkit_net_connection_config_init(&following, sizeof following);
+  rtmpkit_net_connection_events_init(&events, sizeof events);
+  events.on_status = on_status;
+  events.on_release = on_release;
+  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &told_only, &refused));
+  OK(rtmpkit_net_connection_connect(refused, url, NULL, 0));
+  CHECK(told(&told_only, "NetConnection.Connect.Rejected") && room.accepted == 0);
+  following.reconnect_max_hops = 1;
+  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &client, &connection));
+  OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+  CHECK(told(&client, "NetConnection.Connect.Success") && wait_for(&room.seen, &room.accepted, 1));
+  CHECK(strstr(client.codes, "Rejected") == NULL && rtmpkit_net_connection_is_connected(connection));
+  disconnect(refused, &told_only), disconnect(connection, &client);
+  rtmpkit_application_unref(door);
+  close_room(&room);
+}
+
 int main(void) {
   a16_a17_the_server_knows_itself();
   a8_a9_a10_s6_streams_are_cleared_and_spoken_to();
@@ -573,6 +612,7 @@ int main(void) {
   m7_a_second_publisher_takes_the_stream();
   m10_clients_are_sent_away_and_the_server_drains();
   m10_a_client_follows_a_request_to_reconnect();
+  m6_a_client_follows_a_redirection();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

@@ -414,6 +414,25 @@ def test_m10_drain_and_reconnect_requests(server: rtmpkit.Server, url: str) -> N
         rtmpkit.NetConnection(url)
 
 
+def test_m6_clients_and_relays_follow_redirections(server: rtmpkit.Server, url: str) -> None:
+    class Door(rtmpkit.Application):
+        def on_connect(self, request: rtmpkit.ConnectRequest) -> None:
+            request.redirect(url, "next door")
+
+    with serve(Door("live")) as door:
+        with pytest.raises(rtmpkit.Rejected) as refused:
+            rtmpkit.NetConnection(url_of(door))
+        assert refused.value.redirect == url
+        with rtmpkit.NetConnection(url_of(door), follow_reconnects=True) as nc:
+            assert nc.connected and nc.uri == url
+            with nc.publish("cam"):
+                with serve(rtmpkit.Application("live")) as edge:
+                    relay = edge.instance("live").pull(url_of(door) + "/cam", "cam")
+                    while relay.stats().state != "connected":
+                        assert relay.stats().failures == 0
+                    relay.close()
+
+
 def test_m10_clients_follow_a_server_that_drains(server: rtmpkit.Server, url: str) -> None:
     arrived: Got = queue.Queue()
     app = rtmpkit.Application("live")

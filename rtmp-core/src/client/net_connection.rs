@@ -52,7 +52,8 @@ pub struct NetConnectionConfig {
     pub classes: Option<Arc<ClassRegistry>>,
     /// Settings of the protocol; application and URL in it are set by [`NetConnection::connect`].
     pub session: Option<ClientSessionConfig>,
-    /// What is done when the server asks to reconnect elsewhere. Default: it is reported.
+    /// What is done when the server asks to reconnect elsewhere, or refuses the connection and says where else. Default: it is
+    /// reported.
     pub reconnect: Reconnect,
     /// Which certificates are accepted of servers that are connected to by TLS. Default: those that the system trusts.
     pub tls_trust: TlsTrust,

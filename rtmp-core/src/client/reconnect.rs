@@ -1,4 +1,5 @@
-//! Requests of a server to reconnect elsewhere (E-RTMP v2 "Reconnect Request"): which are followed, and to where.
+//! Requests of a server to reconnect elsewhere (E-RTMP v2 "Reconnect Request"), and refusals that say where: which are followed,
+//! and to where.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -11,7 +12,12 @@ use crate::session::ClientSessionConfig;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
 
-/// What is done when the server asks to reconnect.
+/// What is done when the server asks to reconnect, or refuses the connection and says where to connect instead
+/// (`ex.redirect` of NetConnection.Connect.Rejected, as Flash Media Server does).
+///
+/// A refusal that is followed is not told: the connection is made there, with all that was asked of it so far, and
+/// [`NetConnection::uri`] says where it is. One that is not, or that leads to nothing, is told as any other. It counts as a
+/// request.
 ///
 /// Following opens a second connection while the first goes on. Once it is accepted, commands go to it and every stream
 /// is opened there again with its last publish or play. A player gets frames of the old connection until the first video
@@ -26,11 +32,11 @@ use crate::wire::url::{RtmpUrl, Scheme, resolve as resolve_reference};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reconnect {
-    /// It is reported and the connection stays; the host may call [`NetConnection::reconnect_to`]. The default, because
+    /// It is reported and the connection stays, or is refused; the host may call [`NetConnection::reconnect_to`]. The default, because
     /// the server chooses the target.
     #[default]
     Report,
-    /// It is reported and followed.
+    /// It is followed; a request is reported.
     Follow {
         /// How many requests in a row are followed; a connection that stood for a minute begins a new row.
         max_hops: u32,
@@ -89,10 +95,7 @@ pub(crate) fn permit(policy: Reconnect, current: &str, target: &str, hops: u32) 
     }
     let (from, to) = (RtmpUrl::parse(current)?, RtmpUrl::parse(target)?);
     if !other_hosts && !is_same_host(&from, &to) {
-        let text = format!(
-            "{}: a request to reconnect to another host needs `other_hosts`",
-            to.host
-        );
+        let text = format!("{}: to be sent to another host needs `other_hosts`", to.host);
         return Err(Error::InvalidArgument(text));
     }
     Ok(())
@@ -162,8 +165,8 @@ fn addresses(url: &RtmpUrl) -> Result<Vec<SocketAddr>> {
     Ok(found.collect())
 }
 
-/// Resolves the target of a request to reconnect; an error if it protects less than the present URL.
-fn redirected(current: &str, reference: &str) -> Result<String> {
+/// Resolves where a server wants its client to connect instead; an error if it protects less than the present URL.
+pub(crate) fn redirected(current: &str, reference: &str) -> Result<String> {
     let target = resolve_reference(current, reference);
     let (from, to) = (RtmpUrl::parse(current)?.scheme, RtmpUrl::parse(&target)?.scheme);
     if protection(to) < protection(from) {

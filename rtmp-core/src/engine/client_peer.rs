@@ -3,6 +3,7 @@
 mod follow;
 mod login;
 mod memory;
+mod redirect;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -30,6 +31,7 @@ use crate::wire::status::{Code, Status};
 pub(crate) use follow::{Follow, Replaces, Step};
 use login::Rounds;
 use memory::{Moving, StreamMemory};
+use redirect::Redirection;
 
 /// An outgoing connection to open.
 pub(crate) struct ClientStart {
@@ -111,6 +113,7 @@ pub(crate) struct ClientPeer {
     follow: Follow,
     /// How to log in, with whom.
     rounds: Option<Box<Rounds>>,
+    redirection: Redirection,
 }
 
 struct ClientStream {
@@ -171,6 +174,7 @@ impl ClientPeer {
             output: 0,
             follow,
             rounds,
+            redirection: Redirection::default(),
         }
     }
 
@@ -305,7 +309,7 @@ impl ClientPeer {
                 self.media(stream_id, message);
             }
             ClientEvent::Connected { status, enhanced, .. } => {
-                self.follow.accepted_at = self.follow.now;
+                self.follow.accepted_at = Some(self.follow.now);
                 if self.follow.is_candidate() {
                     return self.candidate_accepted(status, enhanced);
                 }
@@ -321,6 +325,7 @@ impl ClientPeer {
             ClientEvent::Rejected(status) if self.follow.is_candidate() => {
                 self.follow.refused = Some(status);
             }
+            ClientEvent::Rejected(status) if self.follows_refusal(&status) => {}
             ClientEvent::Rejected(status) => {
                 self.answered = true;
                 self.core.status(status);

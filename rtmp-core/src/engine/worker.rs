@@ -495,6 +495,12 @@ impl Worker {
     }
 
     pub(crate) fn remove(&mut self, key: usize, why: &End) {
+        if self.stays_as_shell(key) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.transport.deregister(self.poll.registry());
+            }
+            return;
+        }
         let Some(mut connection) = self.connections.try_remove(key) else {
             return;
         };

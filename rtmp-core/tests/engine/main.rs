@@ -22,12 +22,14 @@ mod protocol;
 mod proxy;
 mod reconnect;
 mod reconnect_follow;
+
 mod record;
 mod record_crash;
 mod record_host;
 mod recorded;
 mod recorded_containers;
 mod recorded_host;
+mod redirect;
 mod relay;
 mod remoting;
 #[cfg(feature = "rtmpe")]

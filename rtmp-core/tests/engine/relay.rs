@@ -1,7 +1,11 @@
 //! Relays between servers of ours: pulls and pushes, what they survive, and what they refuse.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use rtmp_core::{
@@ -495,4 +499,70 @@ fn m6_a_pull_follows_a_request_to_reconnect_and_time_does_not_jump_back() {
     assert_eq!(times, [60_020, 60_060]);
     let stats = relay.stats();
     assert_eq!((stats.attempts, stats.failures_total), (1, 0));
+}
+
+/// Stands between a relay and its origin; what the origin sends over the first connection is lost once it is `frozen`.
+fn wire_that_freezes(origin: &str, frozen: &Arc<AtomicBool>) -> String {
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rtmp://{}/live", door.local_addr().unwrap());
+    let origin = origin
+        .trim_start_matches("rtmp://")
+        .trim_end_matches("/live")
+        .to_owned();
+    let frozen = Arc::clone(frozen);
+    thread::spawn(move || {
+        for (number, client) in door.incoming().map_while(Result::ok).enumerate() {
+            let Ok(server) = TcpStream::connect(&origin) else {
+                return;
+            };
+            let mut up = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut up.0, &mut up.1));
+            let (mut from, mut to, frozen) = (server, client, Arc::clone(&frozen));
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count) = from.read(&mut buffer) {
+                    let is_lost = number == 0 && frozen.load(Relaxed);
+                    if count == 0 || (!is_lost && to.write_all(&buffer[..count]).is_err()) {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[test]
+fn m6_a_pull_whose_server_falls_silent_is_made_again() {
+    let (origin, edge) = (serve(AcceptAll, 2), serve(AcceptAll, 2));
+    let source = live(&origin, "cam").publish().unwrap();
+    source.write(&config()).unwrap();
+    source.write(&picture(0, true)).unwrap();
+    let frozen = Arc::new(AtomicBool::new(false));
+    let url = wire_that_freezes(&origin.url, &frozen);
+    let (_watching, seen) = watch(&edge, "cam");
+    let mut settings = hasty();
+    settings.silence_ms = 300;
+    let (relay, heard) = pull(&edge, &format!("{url}/cam"), "cam", settings);
+    wait_for(&heard, &RelayEvent::Streaming);
+    while is_header(&frame(&seen)) {}
+
+    frozen.store(true, Relaxed);
+    source.write(&picture(40, true)).unwrap();
+    let RelayEvent::Retrying { reason, failures, .. } = next(&heard) else {
+        panic!("silence is a failure");
+    };
+    assert_eq!((&*reason.code, failures), ("NetConnection.Connect.Closed", 1));
+    assert_eq!(reason.description, "Nothing has come for 300 ms.");
+    wait_for(&heard, &RelayEvent::Streaming);
+    // What was lost on the way is the newest keyframe now; the players were held meanwhile.
+    let told: Vec<Seen> = std::iter::from_fn(|| Some(seen.recv_timeout(PATIENCE).unwrap()))
+        .take_while(|seen| !matches!(seen, Seen::Frame(frame) if !is_header(frame) && frame.is_keyframe()))
+        .collect();
+    assert!(
+        !told.iter().any(|seen| matches!(seen, Seen::Unpublished)),
+        "{told:?}"
+    );
+    let stats = relay.stats();
+    assert_eq!((stats.attempts, stats.failures_total), (2, 1));
 }

@@ -235,7 +235,9 @@ class NetConnection:
         on_status: `on_status(status)` is told of every status of the connection.
         engine: the threads to live on; by default those that all outgoing connections share.
         follow_reconnects: when the server asks to connect elsewhere on the same host, do: streams and shared objects go
-            on there. By default `on_status` hears NetConnection.Connect.ReconnectRequest and nothing else happens.
+            on there. When it refuses the connection and says where on the same host to connect instead, do that. By default
+            `on_status` hears NetConnection.Connect.ReconnectRequest and nothing else happens, and a refusal raises
+            `Rejected` with `redirect`.
         options: what it announces, and who it logs in as.
         """
         self._timeout = timeout

@@ -47,7 +47,7 @@ pub struct RelayConfig {
     pub session: Option<ClientSessionConfig>,
     /// Arguments of `connect`. Default: none.
     pub connect_args: Vec<Value>,
-    /// What is done when the other server asks to reconnect elsewhere. Default: [`Reconnect::FOLLOW`].
+    /// What is done when the other server asks to reconnect elsewhere, or refuses and says where else. Default: [`Reconnect::FOLLOW`].
     pub reconnect: Reconnect,
     /// How long to wait after a failure, and how often to try.
     pub back_off: BackOff,

@@ -31,7 +31,7 @@ pub(crate) struct Follow {
     accepted: Option<(Status, Capabilities)>,
     pub(super) refused: Option<Status>,
     pub(super) now: u64,
-    pub(super) accepted_at: u64,
+    pub(super) accepted_at: Option<u64>,
     /// The host, or a connection that follows, wants it to end.
     quitting: bool,
 }
@@ -90,6 +90,12 @@ struct Estate {
 /// A connection that stood for so long begins a new row of requests.
 const SETTLED_MS: u64 = 60_000;
 
+impl Replaces {
+    pub(super) fn old(&self) -> &Link {
+        &self.old
+    }
+}
+
 impl Follow {
     pub(crate) fn new(own: Link, replaces: Option<Replaces>) -> Self {
         let (generation, hops) = replaces
@@ -104,7 +110,7 @@ impl Follow {
             accepted: None,
             refused: None,
             now: 0,
-            accepted_at: 0,
+            accepted_at: None,
             quitting: false,
         }
     }
@@ -126,7 +132,8 @@ impl Follow {
     }
 
     fn hops_in_row(&self) -> u32 {
-        let settled = self.now.saturating_sub(self.accepted_at) >= SETTLED_MS;
+        let stood = self.accepted_at.map_or(0, |at| self.now.saturating_sub(at));
+        let settled = stood >= SETTLED_MS;
         if settled { 0 } else { self.hops }
     }
 
@@ -164,13 +171,27 @@ impl ClientPeer {
 
     /// Begins to connect elsewhere.
     pub(super) fn reconnect(&mut self, target: &str) {
-        if !matches!(self.follow.stage, Stage::Current) || self.follow.quitting {
-            return;
+        if matches!(self.follow.stage, Stage::Current)
+            && !self.follow.quitting
+            && let Err(error) = self.look_elsewhere(target)
+        {
+            self.warn(&error.to_string());
         }
+    }
+
+    /// Begins to look for the way elsewhere.
+    pub(super) fn look_elsewhere(&mut self, target: &str) -> Result<()> {
+        self.look_up(target)?;
         self.follow.stage = Stage::Looking;
-        if let Err(error) = self.look_up(target) {
-            self.stay(&error.to_string());
-        }
+        Ok(())
+    }
+
+    pub(super) fn is_looking_elsewhere(&self) -> bool {
+        matches!(self.follow.stage, Stage::Looking) && !self.follow.quitting
+    }
+
+    pub(super) fn hops_in_row(&self) -> u32 {
+        self.follow.hops_in_row()
     }
 
     fn look_up(&self, target: &str) -> Result<()> {
@@ -200,7 +221,9 @@ impl ClientPeer {
         if matches!(self.follow.stage, Stage::Looking | Stage::Leaving(_)) {
             self.follow.stage = Stage::Current;
         }
-        self.warn(why);
+        if !self.redirection_failed(why) {
+            self.warn(why);
+        }
     }
 
     fn warn(&self, why: &str) {
@@ -509,15 +532,14 @@ impl Worker {
             }
             step => {
                 self.with_client(to, |peer, context| peer.step(step, context));
+                self.remove_shell(to);
             }
         }
     }
 
     /// Whether a connection still waits for its candidate.
     pub(crate) fn awaits_candidate(&mut self, replaces: &Replaces) -> bool {
-        let looking = self.with_client(&replaces.old, |peer, _| {
-            matches!(peer.follow.stage, Stage::Looking) && !peer.follow.quitting
-        });
+        let looking = self.with_client(&replaces.old, |peer, _| peer.is_looking_elsewhere());
         looking == Some(true)
     }
 
@@ -526,11 +548,7 @@ impl Worker {
         self.with_client(&replaces.old, |peer, _| {
             peer.follow.stage = Stage::Leaving(candidate);
         });
-    }
-
-    /// A candidate could not even begin.
-    pub(crate) fn candidate_fails(&mut self, replaces: &Replaces, why: String) {
-        self.follow(&replaces.old, Step::Failed(why));
+        self.remove_shell(&replaces.old);
     }
 
     /// A connection is over: if its candidate is on the way, that takes its place early.
