@@ -350,12 +350,16 @@ impl Worker {
         while let Some(next) = self.forwards.get(&link.id) {
             link = next.clone();
         }
+        let closes = matches!(command, ClientCommand::Close);
         let mut command = Some(command);
         self.with_client(&link, |peer, context| {
             if let Some(command) = command.take() {
                 peer.command(command, context);
             }
         });
+        if closes {
+            self.remove_shell(&link);
+        }
         if let Some(command) = command {
             command.fail();
         }

@@ -31,7 +31,7 @@ impl ApplicationHandler for Door {
     fn on_connect(&self, request: ConnectRequest) {
         self.refused.fetch_add(1, Relaxed);
         let here = request.client().uri();
-        request.redirect(self.to.as_deref().unwrap_or(&here), "Elsewhere.");
+        request.redirect(self.to.as_deref().unwrap_or(here), "Elsewhere.");
     }
 }
 

@@ -64,7 +64,7 @@ impl Worker {
     }
 
     /// Removes what is left of a refused connection, once nobody looks for another any more.
-    pub(super) fn remove_shell(&mut self, link: &Link) {
+    pub(crate) fn remove_shell(&mut self, link: &Link) {
         let is_shell = self.with_client(link, |peer, _| {
             peer.redirection.is_shell && !peer.is_looking_elsewhere()
         });
