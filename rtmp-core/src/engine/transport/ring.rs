@@ -14,7 +14,7 @@ use io_uring::{IoUring, opcode, types};
 use crate::engine::transport::Sent;
 
 /// Sends in one batch.
-pub(crate) const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 1024;
 /// Slices of one send.
 const SLICES: usize = 64;
 
