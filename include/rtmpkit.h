@@ -2733,7 +2733,7 @@ rtmpkit_result rtmpkit_relay_push(struct rtmpkit_stream *stream,
                                   void *user_data,
                                   struct rtmpkit_relay **out);
 
-/** The other server's URL, without user, password and the query of the stream. Ownership: the handle's. Errors: NULL. Since 0.1. */
+/** The other server's URL, without user, password and queries. Ownership: the handle's. Errors: NULL. Since 0.1. */
 const char *rtmpkit_relay_url(struct rtmpkit_relay *relay);
 
 /** Reads counters. Since 0.1. */

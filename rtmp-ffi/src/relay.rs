@@ -297,7 +297,7 @@ pub unsafe extern "C" fn rtmpkit_relay_push(
     })
 }
 
-/// The other server's URL, without user, password and the query of the stream. Ownership: the handle's. Errors: NULL. Since 0.1.
+/// The other server's URL, without user, password and queries. Ownership: the handle's. Errors: NULL. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_relay_url(relay: *mut rtmpkit_relay) -> *const c_char {
     entry!(|host| Ok(host.handle(relay)?.url.as_ptr()))

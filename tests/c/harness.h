@@ -293,6 +293,9 @@ static inline rtmpkit_application_events application_events(void) {
   return events;
 }
 
+/* Hears the log of the engines that `serve` makes, all of it. */
+static rtmpkit_log_fn log_to;
+
 static inline void serve(struct served *served, rtmpkit_queue *(*make_queue)(rtmpkit_engine *), rtmpkit_queue **queue) {
   rtmpkit_engine_config config;
   rtmpkit_application_config application;
@@ -303,6 +306,7 @@ static inline void serve(struct served *served, rtmpkit_queue *(*make_queue)(rtm
   seen_init(&served->server_seen);
   rtmpkit_engine_config_init(&config, sizeof config);
   config.workers = 2;
+  if (log_to) config.log_fn = log_to, config.log_level = RTMPKIT_LOG_TRACE;
   OK(rtmpkit_engine_create(&config, &served->engine));
   rtmpkit_server_events_init(&server_events, sizeof server_events);
   server_events.on_release = on_release;

@@ -325,12 +325,84 @@ static void n1_n2_n3_calls_to_a_gateway(void) {
   }
 }
 
+static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
+static char logged[1 << 16];
+
+static void on_log(void *user_data, int32_t level, const char *target, const char *message) {
+  (void)user_data, (void)level, (void)target;
+  pthread_mutex_lock(&logged_lock);
+  size_t used = strlen(logged);
+  snprintf(logged + used, sizeof logged - used, "%s\n", message);
+  pthread_mutex_unlock(&logged_lock);
+}
+
+/* Passwords and tokens of these tests all have this in them. */
+static int tells(const char *text) { return strstr(text, "s3cret") != NULL; }
+
+/* A server and a client that log everything: what goes well, is refused, fails and is malformed. */
+static void p19_passwords_and_tokens_are_not_told(void) {
+  const char *malformed[] = {"rtmp://me:s3cret/x@host/live", "rtmp://me:s3cret@ho st/live?key=s3cret",
+                             "rtmp://me:s3cret@host:0/live",  "rtmpx://me:s3cret@host/live", "http://me:s3cret@/x"};
+  struct served served;
+  struct guard guard;
+  struct seen client, stream;
+  rtmpkit_net_stream_events events;
+  rtmpkit_net_stream *out = NULL;
+  char url[160];
+  log_to = on_log;
+  serve(&served, NULL, NULL);
+  rtmpkit_application *application = open_guarded(&served, &guard, RTMPKIT_LOGIN_ADOBE);
+  OK(rtmpkit_application_set_user(application, "me", "s3cret"));
+  rtmpkit_net_connection *connection = reach(&served, "me:s3cret@", NULL, &client);
+  comes(&client, "NetConnection.Connect.Success");
+  seen_init(&stream);
+  rtmpkit_net_stream_events_init(&events, sizeof events);
+  events.on_status = on_stream_status;
+  events.on_release = on_release;
+  OK(rtmpkit_net_stream_create(connection, &events, &stream, &out));
+  OK(rtmpkit_net_stream_publish(out, "cam?key=s3cret", RTMPKIT_PUBLISH_LIVE));
+  comes(&stream, "NetStream.Publish.Start");
+  CHECK(!tells(client.codes) && !tells(client.text) && !tells(stream.text));
+  rtmpkit_net_stream_unref(out);
+  disconnect(connection, &client);
+  connection = reach(&served, "me:s3cret-no@", NULL, &client);
+  comes(&client, "NetConnection.Connect.Rejected");
+  CHECK(!tells(client.text));
+  disconnect(connection, &client);
+  for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+    OK(rtmpkit_net_connection_create(served.engine, NULL, NULL, NULL, &connection));
+    CHECK(rtmpkit_net_connection_connect(connection, malformed[i], NULL, 0) < 0);
+    CHECK(rtmpkit_last_error()[0] != '\0' && !tells(rtmpkit_last_error()));
+    rtmpkit_net_connection_unref(connection);
+  }
+  /* Nobody listens there, or by TLS: the failure is told, the URL is not. */
+  const char *failing[] = {"rtmp://me:s3cret@127.0.0.1:1/live?key=s3cret", "rtmps://me:s3cret@127.0.0.1:%.*s/live?key=s3cret"};
+  for (size_t i = 0; i < 2; i++) {
+    snprintf(url, sizeof url, failing[i], (int)strcspn(served.url + 17, "/"), served.url + 17);
+    seen_init(&client);
+    rtmpkit_net_connection_events told_events;
+    rtmpkit_net_connection_events_init(&told_events, sizeof told_events);
+    told_events.on_status = on_status, told_events.on_release = on_release;
+    OK(rtmpkit_net_connection_create(served.engine, NULL, &told_events, &client, &connection));
+    OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+    comes(&client, "NetConnection.Connect.Failed");
+    CHECK(client.text[0] != '\0' && !tells(client.text));
+    disconnect(connection, &client);
+  }
+  close_guarded(application, &guard);
+  stop(&served);
+  CHECK(strlen(logged) > 0);
+  CHECK(!tells(logged));
+  log_to = NULL;
+}
+
 int main(void) {
   p18_users_of_an_application_log_in();
   p18_the_host_checks_a_login();
   n6_p2_p12_what_a_connection_announces();
   s3_s6_s7_a_publisher_knows_what_it_sends();
   n1_n2_n3_calls_to_a_gateway();
+  p19_passwords_and_tokens_are_not_told();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

@@ -66,7 +66,7 @@ mod _rtmpkit {
         stream::RawStream,
         subscription::Subscription,
         takeover::Takeover,
-        url::Url,
+        url::{Url, masked},
     };
 
     use pyo3::prelude::*;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use rtmp_core as core;
+use rtmp_core::wire::url::masked;
 
 use crate::application::{PythonHandler, Target};
 use crate::errors::{
@@ -307,7 +308,7 @@ impl Peer {
             "<Peer {} from {} in {}>",
             self.core.id(),
             self.core.address(),
-            self.core.app()
+            masked(self.core.app())
         )
     }
 }

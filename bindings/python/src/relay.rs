@@ -193,7 +193,7 @@ impl Relay {
 
 #[pymethods]
 impl Relay {
-    /// The other server's URL, without user, password and query.
+    /// The other server's URL, without user, password and queries.
     #[getter]
     fn url(&self) -> &str {
         self.core.url()

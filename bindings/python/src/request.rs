@@ -4,6 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList};
 use rtmp_core as core;
+use rtmp_core::wire::url::masked;
 
 use crate::errors::OrRaise;
 use crate::instance::{Instance, Stream};
@@ -247,7 +248,7 @@ impl ConnectRequest {
     fn __repr__(&self) -> String {
         format!(
             "<ConnectRequest for {} of peer {}>",
-            self.core.app(),
+            masked(self.core.app()),
             self.core.client().id()
         )
     }

@@ -1,11 +1,12 @@
 //! RTMP URLs taken apart.
 
 use pyo3::prelude::*;
+use rtmp_core::wire::url::masked as core_masked;
 use rtmp_core::{Error, RtmpUrl};
 
 use crate::errors::OrRaise;
 
-/// An RTMP URL taken apart: `rtmp://host[:port]/app[/instance]/stream`.
+/// An RTMP URL taken apart. `str` and `repr` show no password and no query.
 #[pyclass(frozen, module = "rtmpkit._rtmpkit")]
 pub(crate) struct Url {
     url: RtmpUrl,
@@ -50,11 +51,23 @@ impl Url {
         self.url.connection_url()
     }
 
-    fn __str__(&self) -> String {
+    /// The whole URL, with password and queries; `str` masks these.
+    #[getter]
+    fn text(&self) -> String {
         self.url.to_string()
     }
 
-    fn __repr__(&self) -> String {
-        format!("<Url {}>", self.url)
+    fn __str__(&self) -> String {
+        self.url.masked()
     }
+
+    fn __repr__(&self) -> String {
+        format!("<Url {}>", self.url.masked())
+    }
+}
+
+/// A URL or a stream's name as logs may show it.
+#[pyfunction]
+pub(crate) fn masked(url: &str) -> String {
+    core_masked(url)
 }

@@ -220,7 +220,46 @@ def test_names_resolve_off_the_calling_thread() -> None:
 def test_urls_are_taken_apart() -> None:
     url = rtmpkit.Url("rtmp://host/live/room/cam?key=1")
     assert (url.host, url.port, url.app, url.stream) == ("host", 1935, "live/room", "cam?key=1")
-    assert url.connection.startswith("rtmp://host") and str(url).endswith("cam?key=1")
+    assert url.connection.startswith("rtmp://host") and url.text.endswith("cam?key=1")
+
+
+def test_p19_passwords_and_tokens_are_not_shown(app: rtmpkit.Application, server: rtmpkit.Server) -> None:
+    url = rtmpkit.Url("rtmp://me:s3cret@host/live/cam?key=s3cret")
+    assert rtmpkit.masked(url.text) == str(url) == f"{url}" == "rtmp://me:***@host/live/cam?***" and repr(url) == f"<Url {url}>"
+    assert url.text == "rtmp://me:s3cret@host/live/cam?key=s3cret" and url.connection == "rtmp://me:s3cret@host/live"
+    shown: list[str] = [repr(rtmpkit.ConnectOptions(password="s3cret"))]
+
+    @app.on_connect
+    def connecting(request: rtmpkit.ConnectRequest) -> None:
+        assert request.query == "token=s3cret"
+        shown.extend([repr(request), repr(request.peer)])
+        request.accept()
+
+    @app.on_publish
+    def publishing(request: rtmpkit.PublishRequest) -> None:
+        assert request.query == "key=s3cret"
+        shown.append(repr(request))
+        request.accept()
+
+    there = f"rtmp://me:s3cret@127.0.0.1:{server.port}/live?token=s3cret"
+    with rtmpkit.NetConnection(there) as connection, connection.publish("cam?key=s3cret") as stream:
+        shown.extend([repr(connection), repr(stream)])
+        assert repr(stream) == "<NetStream 'cam?***'>" and repr(connection).endswith("/live?***>")
+    relay = server.instance("live").push("cam", "rtmp://me:s3cret@127.0.0.1:1/live?token=s3cret/cam?key=s3cret")
+    shown.extend([repr(relay), relay.url])
+    relay.close()
+    for wrong in (
+        "rtmp://me:s3cret/x@host/live",
+        "rtmp://me:s3cret@ho st/live",
+        "rtmp://me:s3cret@127.0.0.1:1/live?token=s3cret",
+    ):
+        with pytest.raises(rtmpkit.Error) as caught:
+            rtmpkit.NetConnection(wrong, timeout=20)
+        shown.append(str(caught.value))
+    with pytest.raises(rtmpkit.ConfigError) as nameless:
+        rtmpkit.play(there)
+    shown.append(str(nameless.value))
+    assert len(shown) == 14 and not [text for text in shown if "s3cret" in text]
 
 
 def test_the_package_is_typed() -> None:

@@ -59,7 +59,7 @@ impl From<ConnectCommand> for Connect {
     fn from(command: ConnectCommand) -> Self {
         let enhanced = command.enhanced;
         Self {
-            query: command.query.into(),
+            query: command.query.as_str().into(),
             tc_url: command.tc_url,
             flash_ver: command.flash_ver,
             swf_url: command.swf_url,

@@ -23,7 +23,7 @@ use crate::session::auth::Credentials;
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
 use crate::wire::message::data::DataMessage;
 use crate::wire::status::{Code, Status};
-use crate::wire::url::RtmpUrl;
+use crate::wire::url::{RtmpUrl, masked};
 
 /// What happens on a connection. Functions come one at a time and in order, on a worker or where the configuration's
 /// [`Dispatch`] says; they must not block. The handle they are given may be cloned; clones do not keep the connection
@@ -519,6 +519,6 @@ impl ConnectionCore {
 
 impl fmt::Debug for NetConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NetConnection({})", self.uri())
+        write!(f, "NetConnection({})", masked(&self.uri()))
     }
 }

@@ -14,6 +14,7 @@ use crate::engine::{ClientCommand, TlsTrust};
 use crate::error::{Error, Result};
 use crate::session::ClientSessionConfig;
 use crate::wire::status::{Code, Status};
+use crate::wire::url::masked;
 
 /// Calls that wait for the request under way.
 const MOST_WAITING: usize = 4096;
@@ -272,14 +273,14 @@ impl Gateway {
         packet.encode(&mut body);
         core.traffic.sent(body.len());
         let request = self.agent.post(url).content_type(CONTENT_TYPE);
-        let mut answer = request
-            .send(&body[..])
-            .map_err(|error| failed(&error.to_string()))?;
+        // Some errors quote the URL, in which there may be a password or a session's key.
+        let told = |error: ureq::Error| failed(&error.to_string().replace(url, &masked(url)));
+        let mut answer = request.send(&body[..]).map_err(told)?;
         if answer.status() != 200 {
             return Err(failed(&format!("The gateway answered HTTP {}.", answer.status())));
         }
         let body = answer.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
-        let body = body.map_err(|error| failed(&error.to_string()))?;
+        let body = body.map_err(told)?;
         core.traffic.received(body.len());
         Packet::decode_with(&body, &Limits::default(), &core.classes()).map_err(|error| {
             let text = format!("The gateway's answer is no AMF: {error}");

@@ -1,5 +1,7 @@
 //! What a session announces, tolerates and waits for.
 
+use std::fmt;
+
 use crate::amf::{Object, Value};
 use crate::session::auth::Credentials;
 use crate::session::capabilities::{Capabilities, CodecUse};
@@ -7,6 +9,7 @@ use crate::wire::chunk::ReaderLimits;
 use crate::wire::deviation::Tolerance;
 use crate::wire::handshake::Swf;
 use crate::wire::message::control::LimitType;
+use crate::wire::url::masked;
 
 /// Largest message accepted before `connect` was accepted, in bytes.
 pub(crate) const MAX_MESSAGE_BEFORE_CONNECT: usize = 64 * 1024;
@@ -163,7 +166,9 @@ impl Default for ServerSessionConfig {
 }
 
 /// Settings of the client's side of one connection.
-#[derive(Debug, Clone)]
+///
+/// `Debug` leaves out what may be secret: queries, and all that only the server understands.
+#[derive(Clone)]
 pub struct ClientSessionConfig {
     /// Application part of the URL, query included: `connect`'s `app`.
     pub app: String,
@@ -229,6 +234,21 @@ impl ClientSessionConfig {
     /// Settings for the application of `url`. Its stream name, user and password are the caller's to use.
     pub fn from_url(url: &crate::wire::url::RtmpUrl) -> Self {
         Self::new(url.app.clone(), url.tc_url())
+    }
+}
+
+impl fmt::Debug for ClientSessionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSessionConfig")
+            .field("app", &masked(&self.app))
+            .field("tc_url", &masked(&self.tc_url))
+            .field("flash_ver", &self.flash_ver)
+            .field("amf3", &self.amf3)
+            .field("enhanced", &self.enhanced)
+            .field("credentials", &self.credentials)
+            .field("limits", &self.limits)
+            .field("timeouts", &self.timeouts)
+            .finish_non_exhaustive()
     }
 }
 

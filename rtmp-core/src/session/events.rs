@@ -1,13 +1,18 @@
 //! What a server session tells its owner.
 
+use std::fmt;
+
 use crate::amf::{Object, Str, Value};
 use crate::media::MediaMessage;
 use crate::session::capabilities::Capabilities;
 use crate::wire::chunk::Message;
 use crate::wire::message::command::CommandError;
+use crate::wire::url::{Query, masked};
 
 /// A client's `connect` (RTMP 1.0 7.2.1.1), taken apart.
-#[derive(Debug, Clone)]
+///
+/// `Debug` leaves out what may be secret: queries, and all that only the host understands.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ConnectRequest {
     /// Application name: the first segment of `app`, without slashes and query.
@@ -15,7 +20,7 @@ pub struct ConnectRequest {
     /// Application instance: the rest of `app`, or `_definst_`.
     pub instance: String,
     /// Query of `app`, without the question mark; tokens and `authmod` authentication live here.
-    pub query: String,
+    pub query: Query,
     /// `tcUrl` as sent.
     pub tc_url: Str,
     /// `flashVer`: the program at the other end.
@@ -32,6 +37,20 @@ pub struct ConnectRequest {
     pub object: Object,
     /// Arguments after the command object.
     pub args: Vec<Value>,
+}
+
+impl fmt::Debug for ConnectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectRequest")
+            .field("app", &self.app)
+            .field("instance", &self.instance)
+            .field("query", &self.query)
+            .field("tc_url", &masked(&self.tc_url))
+            .field("flash_ver", &self.flash_ver)
+            .field("object_encoding", &self.object_encoding)
+            .field("enhanced", &self.enhanced)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the host adds to the answer to `connect`. Properties of the same name replace the session's own.
@@ -106,7 +125,7 @@ pub enum ServerEvent {
         /// Stream name without query.
         name: String,
         /// Query after the name, without the question mark.
-        query: String,
+        query: Query,
         /// Whether to store it.
         mode: PublishMode,
     },
@@ -124,7 +143,7 @@ pub enum ServerEvent {
         /// Stream name without query.
         name: String,
         /// Query after the name, without the question mark.
-        query: String,
+        query: Query,
         /// What to play, and from where.
         start: PlayStart,
         /// At most this many milliseconds; `None` to the end.

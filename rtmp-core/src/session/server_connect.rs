@@ -208,7 +208,7 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
     ConnectRequest {
         app: name.to_owned(),
         instance: instance.to_owned(),
-        query: query.to_owned(),
+        query: query.into(),
         flash_ver: text("flashVer"),
         swf_url: text("swfUrl"),
         page_url: text("pageUrl"),

@@ -7,6 +7,7 @@ use crate::session::streams::{Gathered, Role, Stream};
 use crate::wire::deviation::Deviation;
 use crate::wire::message::command::Command;
 use crate::wire::status::{Code, Status};
+use crate::wire::url::Query;
 
 /// Highest id a stream may have that the client never created.
 const MAX_GUESSED_STREAM: u32 = 64;
@@ -229,7 +230,7 @@ impl ServerSession {
     }
 
     /// A stream's name and query. Names that no application could use are refused here.
-    pub(super) fn stream_name(&self, value: &Value) -> Result<(String, String), BadName> {
+    pub(super) fn stream_name(&self, value: &Value) -> Result<(String, Query), BadName> {
         let full = value.as_str().ok_or(BadName)?.trim_end_matches('\0');
         let (name, query) = full.split_once('?').unwrap_or((full, ""));
         let bad = name.is_empty()
@@ -239,7 +240,7 @@ impl ServerSession {
         if bad {
             return Err(BadName);
         }
-        Ok((name.to_owned(), query.to_owned()))
+        Ok((name.to_owned(), query.into()))
     }
 
     fn note_name(&mut self, name: &Value) {

@@ -5,11 +5,13 @@
 //! begins there. A query before the last `/` belongs to the application, one after it to the stream.
 
 mod reference;
+mod shown;
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
 pub use reference::resolve;
+pub use shown::{Query, masked};
 
 /// Prefixes that begin a stream name, whatever follows them.
 const PREFIXES: [&str; 6] = ["mp4:", "mp3:", "flv:", "f4v:", "id3:", "raw:"];
@@ -102,6 +104,9 @@ pub enum UrlError {
     /// The port is not a number from 1 to 65535.
     #[error("URL port {0:?} is not a number from 1 to 65535")]
     InvalidPort(String),
+    /// What stands before the first `/` is no host, and an `@` comes after it.
+    #[error("URL has no host where one belongs: percent-encode /, ? and # in user and password")]
+    Unclear,
     /// The URL contains a control character.
     #[error("URL has a control character at byte {0}: remove or percent-encode it")]
     ControlCharacter(usize),
@@ -145,7 +150,10 @@ impl RtmpUrl {
             Some((user_info, host_port)) => (Some(user_info), host_port),
             None => (None, authority),
         };
-        let (host, port) = parse_host_port(host_port, scheme)?;
+        // Behind a slash in a password what looks like host and port is the beginning of it.
+        let unclear = user_info.is_none() && rest.contains('@');
+        let (host, port) = parse_host_port(host_port, scheme)
+            .map_err(|error| if unclear { UrlError::Unclear } else { error })?;
         let (user, password) = match user_info.map(|info| info.split_once(':').unwrap_or((info, ""))) {
             Some((user, password)) => (
                 Some(percent_decode(user)),
@@ -188,6 +196,11 @@ impl RtmpUrl {
     pub fn tc_url(&self) -> String {
         let app = self.app.split('#').next().unwrap_or_default();
         format!("{}://{}/{app}", self.scheme, Authority(self))
+    }
+
+    /// The URL as it may be shown: with `***` for the password and for everything behind the first `?`.
+    pub fn masked(&self) -> String {
+        masked(&self.to_string())
     }
 
     /// The URL of the application, to connect to: as [`tc_url`](Self::tc_url), with user and password.
@@ -275,12 +288,17 @@ impl fmt::Display for RtmpUrl {
 
 impl fmt::Debug for RtmpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Behind a query this may be the rest of it.
+        let stream_name = match self.app.contains('?') {
+            true => "***".to_owned(),
+            false => masked(&self.stream_name),
+        };
         f.debug_struct("RtmpUrl")
             .field("scheme", &self.scheme)
             .field("host", &self.host)
             .field("port", &self.port)
-            .field("app", &without_query(&self.app))
-            .field("stream_name", &without_query(&self.stream_name))
+            .field("app", &masked(&self.app))
+            .field("stream_name", &stream_name)
             .field("user", &self.user)
             .field("password", &self.password.as_ref().map(|_| "***"))
             .finish()
@@ -304,13 +322,6 @@ impl fmt::Display for Authority<'_> {
             write!(f, ":{port}")?;
         }
         Ok(())
-    }
-}
-
-fn without_query(name: &str) -> String {
-    match split_query(name) {
-        (name, Some(_)) => format!("{name}?***"),
-        (name, None) => name.to_owned(),
     }
 }
 
@@ -509,12 +520,25 @@ mod tests {
 
     #[test]
     fn debug_hides_password_and_queries() {
-        let url = RtmpUrl::parse("rtmp://me:secret@h/live?k=secret/key?token=secret").unwrap();
+        let url = RtmpUrl::parse("rtmp://me:secret@h/live?k=secret/sec?token=secret").unwrap();
         let text = format!("{url:?}");
-        assert!(
-            !text.contains("secret") && text.contains("live?***") && text.contains("key?***"),
-            "{text}"
-        );
+        assert!(!text.contains("sec") && text.contains("live?***"), "{text}");
+        let url = RtmpUrl::parse("rtmp://me:secret@h/live/key?token=secret").unwrap();
+        assert_eq!(url.masked(), "rtmp://me:***@h/live/key?***");
+        assert!(format!("{url:?}").contains("key?***"), "{url:?}");
+    }
+
+    #[test]
+    fn errors_do_not_repeat_a_password_that_is_not_encoded() {
+        for text in [
+            "rtmp://me:sec/ret@h/live",
+            "rtmp://me:sec?ret@h/live",
+            "rtmp://me[:sec/ret@h/live",
+        ] {
+            let error = RtmpUrl::parse(text).unwrap_err();
+            assert_eq!(error, UrlError::Unclear);
+            assert!(!error.to_string().contains("sec"), "{error}");
+        }
     }
 
     #[test]

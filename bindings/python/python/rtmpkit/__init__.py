@@ -51,6 +51,7 @@ from rtmpkit._rtmpkit import (
     TrafficStats,
     Url,
     __version__,
+    masked,
 )
 from rtmpkit.application import Application, method
 from rtmpkit.client import Client, NetConnection, NetStream, play, publish
@@ -133,6 +134,7 @@ __all__ = [
     "__version__",
     "amf",
     "flv",
+    "masked",
     "method",
     "play",
     "publish",

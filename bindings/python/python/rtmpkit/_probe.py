@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from rtmpkit._progress import bitrate
-from rtmpkit._rtmpkit import Frame
+from rtmpkit._rtmpkit import Frame, masked
 from rtmpkit.exceptions import Timeout
 
 
@@ -80,7 +80,7 @@ class Report:
             shown: dict[str, Any] = {"track": track.track, "codec": track.codec, **self._parameters(track)}
             shown["bitrate"] = track.bitrate
             tracks[track.type].append(shown)
-        return {"url": self.url, **tracks, "metadata": self.metadata}
+        return {"url": masked(self.url), **tracks, "metadata": self.metadata}
 
     def to_json(self) -> str:
         """The report as JSON."""
@@ -88,7 +88,7 @@ class Report:
 
     def to_text(self) -> str:
         """The report as lines for people."""
-        lines = [self.url]
+        lines = [masked(self.url)]
         for track in self.tracks:
             known = {k: v for k, v in self._parameters(track).items() if v is not None}
             parts = [track.codec or "unknown codec"]

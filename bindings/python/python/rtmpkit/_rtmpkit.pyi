@@ -53,9 +53,13 @@ __all__ = [
     "amf0_encode",
     "amf3_decode",
     "amf3_encode",
+    "masked",
 ]
 
 __version__: str
+
+def masked(url: str) -> str:
+    """A URL or a stream's name as logs may show it: with `***` for the password and for everything behind the first `?`."""
 
 def amf0_encode(*values: Any) -> bytes:
     """Values as AMF0, one after the other."""
@@ -218,7 +222,7 @@ class Status:
 
 @final
 class Url:
-    """An RTMP URL taken apart: `rtmp://host[:port]/app[/instance]/stream`."""
+    """An RTMP URL taken apart: `rtmp://host[:port]/app[/instance]/stream`. `str` and `repr` show no password and no query."""
 
     def __new__(cls, url: str) -> Self: ...
     @property
@@ -239,7 +243,11 @@ class Url:
 
     @property
     def connection(self) -> str:
-        """The URL without the stream's name, to connect to."""
+        """The URL without the stream's name, to connect to, with user and password."""
+
+    @property
+    def text(self) -> str:
+        """The whole URL, with password and queries; `str` masks these."""
 
 @final
 class TrafficStats:
@@ -688,7 +696,7 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """The other server's URL, without user, password and query."""
+        """The other server's URL, without user, password and queries."""
 
     @property
     def stream(self) -> Stream:

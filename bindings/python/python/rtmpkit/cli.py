@@ -13,6 +13,7 @@ import rtmpkit
 from rtmpkit import _files
 from rtmpkit._probe import probe
 from rtmpkit._progress import Reporter
+from rtmpkit._rtmpkit import masked
 
 __all__ = ["main"]
 
@@ -106,7 +107,7 @@ class _Logged(rtmpkit.Application):
 
     def on_connect(self, request: rtmpkit.ConnectRequest) -> bool:
         host, port = request.peer.address
-        self._say(request.peer, f"connected from {host}:{port} to {request.app}: {request.peer.agent}")
+        self._say(request.peer, f"connected from {host}:{port} to {masked(request.app)}: {request.peer.agent}")
         return True
 
     def on_disconnect(self, peer: rtmpkit.Peer, why: rtmpkit.Status) -> None:
@@ -133,7 +134,7 @@ class _Logged(rtmpkit.Application):
 
 def _publish(options: argparse.Namespace) -> int:
     with rtmpkit.publish(options.url, timeout=options.timeout) as stream, Reporter() as reporter:
-        reporter.line(f"publishing {options.file} to {options.url}")
+        reporter.line(f"publishing {options.file} to {masked(options.url)}")
         meter = reporter.stream("publishing", _files.duration(options.file))
         _files.publish(options.file, stream, meter.frame, loop=options.loop)
         meter.finish()
@@ -142,7 +143,7 @@ def _publish(options: argparse.Namespace) -> int:
 
 def _play(options: argparse.Namespace) -> int:
     with rtmpkit.play(options.url, timeout=options.timeout) as stream, Reporter() as reporter:
-        reporter.line(f"playing {options.url}" + (f" to {options.out}" if options.out else ""))
+        reporter.line(f"playing {masked(options.url)}" + (f" to {options.out}" if options.out else ""))
         meter = reporter.stream("playing", options.seconds)
         _files.save(stream, options.out, meter.frame, seconds=options.seconds)
         meter.finish()

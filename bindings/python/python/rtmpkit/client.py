@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, overload
 
 from rtmpkit._calls import OnCall, answering
 from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize, shared_engine
-from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url
+from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, Status, TrafficStats, Url, masked
 from rtmpkit._tasks import LoopThread, unraisable
 from rtmpkit.exceptions import ConfigError, Error, Timeout
 from rtmpkit.options import ConnectOptions
@@ -197,7 +197,7 @@ class NetStream:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<NetStream {self.name!r}>"
+        return f"<NetStream {masked(self.name)!r}>"
 
 
 class NetConnection:
@@ -412,8 +412,7 @@ class NetConnection:
         self.close()
 
     def __repr__(self) -> str:
-        # Not the URL given: that may hold a password.
-        return f"<{type(self).__name__} to {self.uri}>"
+        return f"<{type(self).__name__} to {masked(self.uri)}>"
 
     @property
     def _in_handler(self) -> bool:
@@ -488,7 +487,7 @@ class Client(NetConnection):
     def _named(self, name: str | None) -> str:
         if name or self.stream_name:
             return name or self.stream_name
-        raise ConfigError(f"{self.url} names no stream: use rtmp://host/app/stream")
+        raise ConfigError(f"{masked(self.url)} names no stream: use rtmp://host/app/stream")
 
 
 def publish(url: str, *, timeout: float | None = 10.0, mode: str = "live", engine: Engine | None = None) -> NetStream:

@@ -116,9 +116,9 @@ impl RelayCore {
             return Err(Error::InvalidArgument(text));
         }
         let far_name = parsed.stream_name.clone();
-        let shown_url = format!("{}/{}", parsed.tc_url(), split_query(&far_name).0);
         let mut server = parsed;
         server.stream_name = String::new();
+        let shown_url = format!("{}/{}", split_query(&server.tc_url()).0, split_query(&far_name).0);
         let relay = Arc::new_cyclic(|itself| Self {
             itself: Weak::clone(itself),
             id: NEXT_ID.fetch_add(1, Relaxed),

@@ -213,7 +213,7 @@ impl Relay {
         self.core.stream()
     }
 
-    /// The other server's URL, without user, password and the query of the stream.
+    /// The other server's URL, without user, password and queries.
     pub fn url(&self) -> &str {
         self.core.shown_url()
     }

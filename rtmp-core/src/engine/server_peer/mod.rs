@@ -355,7 +355,7 @@ impl ServerPeer {
                 name,
                 query,
                 mode,
-            } => self.ask_publish(stream_id, name, query, mode, context),
+            } => self.ask_publish(stream_id, name, query.into(), mode, context),
             ServerEvent::Play {
                 stream_id,
                 name,
@@ -368,7 +368,7 @@ impl ServerPeer {
                 let wanted = Wanted {
                     stream_id,
                     name,
-                    query,
+                    query: query.into(),
                     start,
                     duration,
                     reset,

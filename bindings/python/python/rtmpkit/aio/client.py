@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from rtmpkit._calls import OnCall, answering
 from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize, shared_engine
-from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, ServerCall, Status, TrafficStats, Url
+from rtmpkit._rtmpkit import Engine, Frame, RawConnection, RawStream, ServerCall, Status, TrafficStats, Url, masked
 from rtmpkit.aio._pump import Pump
 from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.shared_object import SharedObject
@@ -338,8 +338,7 @@ class NetConnection:
         await self.close()
 
     def __repr__(self) -> str:
-        # Not the URL given: that may hold a password.
-        return f"<{type(self).__name__} to {self._raw.uri if self._raw else 'nothing yet'}>"
+        return f"<{type(self).__name__} to {masked(self._raw.uri) if self._raw else 'nothing yet'}>"
 
     def _connected(self) -> RawConnection:
         if self._raw is None:
@@ -407,7 +406,7 @@ async def _alone(
 ) -> NetStream:
     parsed = Url(url)
     if not parsed.stream:
-        raise ConfigError(f"{url} names no stream: use rtmp://host/app/stream")
+        raise ConfigError(f"{parsed} names no stream: use rtmp://host/app/stream")
     connection = NetConnection(parsed.connection, timeout=timeout)
     await connection.connect()
     try:
