@@ -72,6 +72,9 @@ struct State {
 /// Events that are kept for a program that does not take them; then the oldest go.
 const KEPT: usize = 256;
 
+/// What a wait is for.
+const WAITING: &str = "waiting for an event of the relay";
+
 enum Next {
     Event(core::RelayEvent),
     End,
@@ -248,7 +251,7 @@ impl Relay {
                 Next::Event(core) => return Ok(Some(RelayEvent { core })),
                 Next::End => return Ok(None),
                 Next::Nothing if deadline.has_passed() => {
-                    return Err(timed_out("waiting for an event of the relay"));
+                    return Err(timed_out(WAITING));
                 }
                 Next::Nothing => py.check_signals()?,
             }
@@ -296,7 +299,7 @@ impl Relay {
     }
 
     fn __anext__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        asynchronous(slf.py(), "next_event")?.call1((slf,))
+        asynchronous(slf.py(), "next_item")?.call1((slf, WAITING))
     }
 
     fn __aenter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

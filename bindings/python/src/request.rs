@@ -25,6 +25,17 @@ pub(crate) trait Question {
     fn fail(&self);
 }
 
+/// Refuses with a status of the host's own, or with the one that goes with the request.
+macro_rules! refuse {
+    ($core:expr, $description:expr, $status:expr) => {
+        match $status {
+            Some(status) => $core.reject_with(status.core.clone()),
+            None => $core.reject($description),
+        }
+    };
+}
+pub(crate) use refuse;
+
 macro_rules! question {
     ($name:ident) => {
         impl From<core::$name> for $name {
@@ -326,10 +337,7 @@ impl PublishRequest {
     /// Refuses with NetStream.Publish.BadName, or with a status of your own.
     #[pyo3(signature = (description = "", *, status = None))]
     fn reject(&self, description: &str, status: Option<&Status>) -> bool {
-        match status {
-            Some(status) => self.core.reject_with(status.core.clone()),
-            None => self.core.reject(description),
-        }
+        refuse!(self.core, description, status)
     }
 
     fn __repr__(&self) -> String {
@@ -428,10 +436,7 @@ impl PlayRequest {
     /// Refuses with NetStream.Play.Failed, or with a status of your own.
     #[pyo3(signature = (description = "", *, status = None))]
     fn reject(&self, description: &str, status: Option<&Status>) -> bool {
-        match status {
-            Some(status) => self.core.reject_with(status.core.clone()),
-            None => self.core.reject(description),
-        }
+        refuse!(self.core, description, status)
     }
 
     /// Refuses with NetStream.Play.StreamNotFound.
@@ -496,10 +501,7 @@ impl CallRequest {
     /// Fails the call with NetConnection.Call.Failed, or with a status of your own.
     #[pyo3(signature = (description = "", *, status = None))]
     fn reject(&self, description: &str, status: Option<&Status>) -> bool {
-        match status {
-            Some(status) => self.core.reject_with(status.core.clone()),
-            None => self.core.reject(description),
-        }
+        refuse!(self.core, description, status)
     }
 
     fn __repr__(&self) -> String {

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rtmp_core as core;
 
+use crate::request::refuse;
 use crate::status::Status;
 use crate::value;
 
@@ -49,10 +50,7 @@ impl ServerCall {
     /// Fails the call with NetConnection.Call.Failed, or with a status of your own.
     #[pyo3(signature = (description = "", *, status = None))]
     fn reject(&self, description: &str, status: Option<&Status>) -> bool {
-        match status {
-            Some(status) => self.core.reject_with(status.core.clone()),
-            None => self.core.reject(description),
-        }
+        refuse!(self.core, description, status)
     }
 
     /// Fails the call with NetConnection.Call.Prohibited.

@@ -188,7 +188,7 @@ impl Subscription {
     }
 
     fn __anext__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        asynchronous(slf.py(), "next_frame")?.call1((slf,))
+        asynchronous(slf.py(), "next_item")?.call1((slf, "waiting for a frame"))
     }
 
     fn __aenter__<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

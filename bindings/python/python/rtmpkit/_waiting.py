@@ -1,4 +1,4 @@
-"""Waiting for a subscription in an event loop."""
+"""Waiting in an event loop."""
 
 from __future__ import annotations
 
@@ -29,30 +29,17 @@ async def readable(fd: int) -> None:
         loop.remove_reader(fd)
 
 
-async def next_frame(subscription: Subscription) -> Frame:
-    """The next frame; ends the iteration when there is none, raises `Timeout` when none comes in time."""
+async def next_item(source: Subscription | Relay, what: str) -> Frame | RelayEvent:
+    """The next frame or event; ends the iteration after the last, raises `Timeout` when none comes in time."""
     try:
-        async with asyncio.timeout(subscription.timeout):
-            while (frame := subscription._poll()) is ...:
-                await readable(subscription._fd())
+        async with asyncio.timeout(source.timeout):
+            while (item := source._poll()) is ...:
+                await readable(source._fd())
     except TimeoutError:
-        raise Timeout("waiting for a frame timed out") from None
-    if frame is None:
+        raise Timeout(f"{what} timed out") from None
+    if item is None:
         raise StopAsyncIteration
-    return frame
-
-
-async def next_event(relay: Relay) -> RelayEvent:
-    """The next event of a relay; ends the iteration after the last, raises `Timeout` when none comes in time."""
-    try:
-        async with asyncio.timeout(relay.timeout):
-            while (event := relay._poll()) is ...:
-                await readable(relay._fd())
-    except TimeoutError:
-        raise Timeout("waiting for an event of the relay timed out") from None
-    if event is None:
-        raise StopAsyncIteration
-    return event
+    return item
 
 
 def _wake(ready: asyncio.Future[None]) -> None:
