@@ -60,7 +60,9 @@ def test_m6_a_stream_is_pulled_and_pushed_on_unchanged() -> None:
                 seen.append(came)
             assert media(seen) == media(sent)
             stats = push.stats()
-            assert (stats.state, stats.attempts, stats.dropped_messages) == ("streaming", 1, 0)
+            assert (stats.state, stats.failures_total, stats.dropped_messages) == ("streaming", 0, 0)
+            # One that was begun before the pull heard what its stream has come through is made anew.
+            assert stats.attempts in (1, 2)
             assert stats.messages >= len(media(sent)) and stats.traffic.bytes_out > stats.bytes
         assert [event.kind for event in pull][-1] == "ended" and pull.state == "ended"
 
