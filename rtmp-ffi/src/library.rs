@@ -40,11 +40,11 @@ pub extern "C" fn rtmpkit_version_string() -> *const c_char {
 /// Whether the library was built with a feature: `"rtmp"`, `"rtmpe"`. Unknown names and NULL are no. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_has_feature(name: *const c_char) -> bool {
-    entry!(|host| Ok(match host.text(name, "name")? {
-        "rtmp" => true,
-        "rtmpe" => cfg!(feature = "rtmpe"),
-        _ => false,
-    }))
+    const FEATURES: [(&str, bool); 2] = [("rtmp", true), ("rtmpe", cfg!(feature = "rtmpe"))];
+    entry!(|host| {
+        let name = host.text(name, "name")?;
+        Ok(FEATURES.contains(&(name, true)))
+    })
 }
 
 /// The name of the machine, as far as the system tells it; else `localhost`. Never NULL; static. Since 0.1.

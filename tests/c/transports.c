@@ -53,17 +53,23 @@ static void on_secure_connect(void *user_data, rtmpkit_request *request, rtmpkit
 static void serve_by(struct served *served, const char *scheme, const struct identity *identity) {
   rtmpkit_application_events events = application_events();
   rtmpkit_server_events server_events;
+  rtmpkit_server_config config;
   uint16_t port = 0;
   char url[64];
+  /* rtmpe is rtmp and rtmpte is rtmpt to listen for: the client asks for the encryption. */
+  const int encrypted = strchr(scheme, 'e') != NULL;
   seen_init(&served->seen);
   seen_init(&served->server_seen);
   events.on_connect = on_secure_connect;
   OK(rtmpkit_engine_create(NULL, &served->engine));
   rtmpkit_server_events_init(&server_events, sizeof server_events);
   server_events.on_release = on_release;
-  OK(rtmpkit_server_create(served->engine, NULL, &server_events, &served->server_seen, &served->server));
+  rtmpkit_server_config_init(&config, sizeof config);
+  CHECK(config.accept_rtmpe == 0);
+  config.accept_rtmpe = encrypted;
+  OK(rtmpkit_server_create(served->engine, &config, &server_events, &served->server_seen, &served->server));
   OK(rtmpkit_application_create(served->server, "live", NULL, &events, &served->seen, &served->application));
-  snprintf(url, sizeof url, "%s://127.0.0.1:0", scheme);
+  snprintf(url, sizeof url, "%.*s://127.0.0.1:0", (int)strlen(scheme) - encrypted, scheme);
   if (strchr(scheme, 's')) {
     CHECK(rtmpkit_server_listen(served->server, url, &port) == RTMPKIT_ERR_TLS);
     CHECK(rtmpkit_server_set_tls_files(served->server, identity->folder, identity->key) == RTMPKIT_ERR_IO);
@@ -214,6 +220,9 @@ int main(void) {
   p17_p19_c13_c17_what_is_published_is_played_unchanged("rtmps", &first);
   p17_p19_c13_c17_what_is_published_is_played_unchanged("rtmpt", &first);
   p17_p19_c13_c17_what_is_published_is_played_unchanged("rtmpts", &first);
+  CHECK(rtmpkit_has_feature("rtmpe"));
+  p17_p19_c13_c17_what_is_published_is_played_unchanged("rtmpe", &first);
+  p17_p19_c13_c17_what_is_published_is_played_unchanged("rtmpte", &first);
   p17_certificates_are_verified_and_can_be_renewed(&first, &second);
   remove_identity(&first);
   remove_identity(&second);

@@ -23,6 +23,20 @@ def identity(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("scheme", ["rtmps", "rtmpt", "rtmpts"])
 def test_p17_c13_c17_p19_clients_connect_by_tls_and_in_tunnels(scheme: str, identity: tuple[Path, Path]) -> None:
+    passes_unchanged(scheme, scheme, identity)
+
+
+@pytest.mark.parametrize(("scheme", "listened"), [("rtmpe", "rtmp"), ("rtmpte", "rtmpt")])
+def test_p3_clients_encrypt_by_rtmpe(scheme: str, listened: str, identity: tuple[Path, Path]) -> None:
+    passes_unchanged(scheme, listened, identity)
+
+
+def test_p3_servers_refuse_rtmpe_unless_they_are_told_otherwise() -> None:
+    with rtmpkit.Server("127.0.0.1:0") as server, pytest.raises(rtmpkit.ConnectError):
+        rtmpkit.NetConnection(f"rtmpe://127.0.0.1:{server.port}/live", timeout=20)
+
+
+def passes_unchanged(scheme: str, listened: str, identity: tuple[Path, Path]) -> None:
     seen: list[tuple[str, bool]] = []
 
     class Live(rtmpkit.Application):
@@ -30,12 +44,13 @@ def test_p17_c13_c17_p19_clients_connect_by_tls_and_in_tunnels(scheme: str, iden
             seen.append((request.peer.protocol, request.peer.secure))
 
     options = rtmpkit.ConnectOptions(tls_authorities=identity[0].read_bytes())
-    with rtmpkit.Server(f"{scheme}://127.0.0.1:0", [Live("live")], tls=identity) as server:
+    encrypts = scheme != listened
+    with rtmpkit.Server(f"{listened}://127.0.0.1:0", [Live("live")], tls=identity, accept_rtmpe=encrypts) as server:
         url = f"{scheme}://127.0.0.1:{server.port}/live"
         publisher = rtmpkit.NetConnection(url, options=options)
         player = rtmpkit.NetConnection(url, options=options)
         with publisher, player, publisher.publish("cam") as out, player.play("cam") as back:
-            assert seen == [(scheme, scheme != "rtmpt")] * 2
+            assert seen == [(scheme, "s" in scheme)] * 2
             joined(server.instance("live").stream("cam"), 1)
             sent = media(list(frames(20)))
             for written in frames(20):

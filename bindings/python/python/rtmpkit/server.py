@@ -151,7 +151,7 @@ class Server(BaseServer):
         tolerance: `lenient` counts what clients do against the specifications without harm, `strict` disconnects them.
         tls: certificate chain and key, a pair of paths of PEM files or of PEM as bytes, or several pairs: clients are shown the
             first that is for the name they ask for.
-        accept_rtmpe: let clients encrypt by RTMPE, if this build can.
+        accept_rtmpe: let clients encrypt by RTMPE, Adobe's old and weak encryption, if this build can (it can by default).
         """
         dispatcher = Dispatcher("rtmpkit-server")
         limits: dict[str, Any] = {
