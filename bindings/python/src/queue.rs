@@ -26,6 +26,10 @@ impl core::Executor for Entrance {
     fn try_run(&self, job: Box<dyn FnOnce() + Send>) -> bool {
         self.0.upgrade().is_none_or(|queue| queue.try_run(job))
     }
+
+    fn is_overfull(&self) -> bool {
+        self.0.upgrade().is_some_and(|queue| queue.is_overfull())
+    }
 }
 
 /// Has handlers run where `queue` is served, as long as there is the queue.

@@ -51,6 +51,16 @@ async def test_publish_play_and_subscribe() -> None:
 
 
 @in_loop
+async def test_m10_events_that_nobody_takes_are_counted_and_requests_refused() -> None:
+    async with aio.Server("127.0.0.1:0") as server:
+        events = server.application("live").events(capacity=1)
+        with pytest.raises(rtmpkit.Rejected):
+            # The start of the instance waits already.
+            await aio.NetConnection(live(server)).connect()
+        assert events.dropped >= 1
+
+
+@in_loop
 async def test_events_are_answered_in_the_loop() -> None:
     async with aio.Server("127.0.0.1:0") as server:
         events = server.application("live").events()

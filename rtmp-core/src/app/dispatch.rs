@@ -10,6 +10,11 @@ pub trait Executor: Send + Sync + fmt::Debug {
 
     /// Appends a job that may be refused when the queue is full; says whether it was taken.
     fn try_run(&self, job: Box<dyn FnOnce() + Send>) -> bool;
+
+    /// Whether so much waits that nothing more should be read from those who bring it.
+    fn is_overfull(&self) -> bool {
+        false
+    }
 }
 
 /// The choice between the two places.
@@ -33,6 +38,11 @@ impl Dispatch {
             None => job(),
             Some(executor) => executor.run(Box::new(job)),
         }
+    }
+
+    /// Whether the host is so far behind that nothing more should be read from those it hears of.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.0.as_ref().is_some_and(|executor| executor.is_overfull())
     }
 
     /// Runs or queues a job that may be dropped when the host falls behind; says whether it was taken.

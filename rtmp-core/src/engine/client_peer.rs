@@ -17,6 +17,7 @@ use crate::amf::Value;
 use crate::app::peer::Reply;
 use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
 use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore};
+use crate::engine::held_back::HeldBack;
 use crate::engine::server_peer::failure;
 use crate::engine::tls::TlsStart;
 use crate::engine::transport::layered::TunnelStart;
@@ -114,6 +115,7 @@ pub(crate) struct ClientPeer {
     /// How to log in, with whom.
     rounds: Option<Box<Rounds>>,
     redirection: Redirection,
+    pub(crate) held_back: HeldBack,
 }
 
 struct ClientStream {
@@ -175,6 +177,7 @@ impl ClientPeer {
             follow,
             rounds,
             redirection: Redirection::default(),
+            held_back: HeldBack::default(),
         }
     }
 
@@ -194,6 +197,14 @@ impl ClientPeer {
         }
         self.process();
         result
+    }
+
+    /// How many bytes may be read now.
+    pub(crate) fn read_room(&mut self, now: u64) -> usize {
+        match self.held_back.holds(self.core.config.dispatch.is_overfull(), now) {
+            true => 0,
+            false => usize::MAX,
+        }
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {

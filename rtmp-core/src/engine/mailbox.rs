@@ -11,7 +11,7 @@ use mio::Waker;
 use parking_lot::Mutex;
 
 use crate::app::peer::{PeerCommand, PeerLink};
-use crate::app::stream::{Delivery, Item, StreamPort, SubscriptionPost};
+use crate::app::stream::{Delivery, Item, LiveMessage, StreamPort, SubscriptionPost};
 use crate::client::relay::{RelayCore, RelayInput};
 use crate::engine::admission::Ticket;
 use crate::engine::client_peer::{ClientCommand, ClientStart, Step};
@@ -188,7 +188,7 @@ impl StreamPort for Mailbox {
 
     fn deliver(&self, delivery: Delivery) -> bool {
         if let Item::Media(message) = &delivery.item {
-            let size = message.shared.payload.len();
+            let size = message.shared.payload.len() + LiveMessage::WEIGHT;
             if self.media_waiting.fetch_add(size, Relaxed) > MAX_MEDIA_WAITING {
                 return false;
             }

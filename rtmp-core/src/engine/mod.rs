@@ -6,6 +6,7 @@ mod client_peer;
 mod connection;
 mod drain;
 mod fanout;
+mod held_back;
 mod http_peer;
 mod listener;
 mod mailbox;

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -37,6 +38,9 @@ impl Drop for Closer {
 
 struct Inner {
     capacity: usize,
+    /// Jobs that wait, for those who only want to know how many.
+    waiting: AtomicUsize,
+    held_back: AtomicU64,
     state: Mutex<State>,
     filled: Condvar,
     reader: UnixStream,
@@ -53,6 +57,10 @@ struct State {
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Of what must not be dropped there may be this much more than the capacity, before nothing more is read.
+const OVERFULL: usize = 4;
+const LEAST_OVERFULL: usize = 1024;
+
 impl Queue {
     /// A queue for `capacity` events.
     pub fn new(capacity: usize) -> Result<Self> {
@@ -67,6 +75,8 @@ impl Queue {
         }
         let inner = Inner {
             capacity,
+            waiting: AtomicUsize::new(0),
+            held_back: AtomicU64::new(0),
             state: Mutex::default(),
             filled: Condvar::new(),
             reader,
@@ -92,6 +102,12 @@ impl Queue {
     /// Events waiting now.
     pub fn len(&self) -> usize {
         self.inner.state.lock().jobs.len()
+    }
+
+    /// How often connections were not read because too many events waited: beyond four times the capacity, and 1,024, those
+    /// whose events come here wait until there are fewer. Nothing of what they send is lost.
+    pub fn held_back(&self) -> u64 {
+        self.inner.held_back.load(Relaxed)
     }
 
     /// Whether no event waits.
@@ -153,6 +169,10 @@ impl Executor for Queue {
     fn try_run(&self, job: Job) -> bool {
         self.inner.try_run(job)
     }
+
+    fn is_overfull(&self) -> bool {
+        self.inner.is_overfull()
+    }
 }
 
 impl Inner {
@@ -161,6 +181,7 @@ impl Inner {
             let mut state = self.state.lock();
             state.closed = true;
             state.woken = true;
+            self.waiting.store(0, Relaxed);
             std::mem::take(&mut state.jobs)
         };
         self.filled.notify_all();
@@ -171,6 +192,7 @@ impl Inner {
     fn next(&self) -> Option<Job> {
         let mut state = self.state.lock();
         let job = state.jobs.pop_front();
+        self.waiting.store(state.jobs.len(), Relaxed);
         if state.jobs.is_empty() && state.signalled {
             state.signalled = false;
             let mut sink = [0; 16];
@@ -181,6 +203,7 @@ impl Inner {
 
     fn push(&self, state: &mut State, job: Job) {
         state.jobs.push_back(job);
+        self.waiting.store(state.jobs.len(), Relaxed);
         if !state.signalled {
             state.signalled = true;
             match (&self.writer).write(&[1]) {
@@ -210,6 +233,15 @@ impl Executor for Inner {
             self.push(&mut state, job);
         }
         room
+    }
+
+    fn is_overfull(&self) -> bool {
+        let most = self.capacity.saturating_mul(OVERFULL).max(LEAST_OVERFULL);
+        let overfull = self.waiting.load(Relaxed) > most;
+        if overfull {
+            self.held_back.fetch_add(1, Relaxed);
+        }
+        overfull
     }
 }
 

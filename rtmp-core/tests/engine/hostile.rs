@@ -2,19 +2,21 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, Client, Deviation, FlowLimits, FourCc, Frame,
-    PlayOptions, PublishMode, ServerConfig, Status, SubscribeOptions, Tolerance,
+    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, Deviation, FlowLimits, FourCc,
+    Frame, Object, PlayOptions, PublishMode, Queue, ServerConfig, Status, SubscribeOptions, Tolerance, Value,
 };
 
 use crate::support::{
     PATIENCE, Seen, Served, code, connect, connected, frames, seen, serve, serve_with, stream, subscriber,
     wait_status, wait_until,
 };
+use crate::wire::{Wire, hex};
 
 fn raw(served: &Served) -> TcpStream {
     let address = served
@@ -298,4 +300,64 @@ fn deviations_are_counted_for_the_host_or_refused() {
         assert_eq!(deviations.total(), 1, "{deviations:?}");
         assert!(good.is_connected() && good.deviations().is_empty());
     }
+}
+
+/// Takes down what clients call.
+struct Counts(Arc<Mutex<Vec<f64>>>);
+
+impl ApplicationHandler for Counts {
+    fn on_call(&self, request: CallRequest) {
+        let number = request.args().first().and_then(Value::as_f64);
+        self.0.lock().push(number.unwrap_or(-1.0));
+    }
+}
+
+#[test]
+fn m10_who_brings_more_than_the_host_takes_is_not_read() {
+    const CALLS: u32 = 100_000;
+    let queue = Queue::new(16).unwrap();
+    let mut config = ApplicationConfig::default();
+    config.dispatch = queue.to_dispatch();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let served = serve_with(Counts(Arc::clone(&heard)), 1, ServerConfig::default(), config);
+    let mut wire = Wire::open(&served);
+    wire.connect(Object::new().with("app", "live"));
+    while served.server.instance("live").unwrap().clients().is_empty() {
+        queue.dispatch(16, Duration::from_millis(10)).unwrap();
+    }
+    wire.answer(1.0).unwrap();
+    let flood = std::thread::spawn(move || {
+        // A command of 26 bytes each: "news", no answer wanted, null, a number.
+        let head = hex("03 000000 00001A 14 00000000 02 0004 6E657773 00 0000000000000000 05 00");
+        let numbers: Vec<u32> = (0..CALLS).collect();
+        for some in numbers.chunks(1000) {
+            let calls = some
+                .iter()
+                .flat_map(|number| [&head[..], &f64::from(*number).to_be_bytes()].concat());
+            wire.raw(&calls.collect::<Vec<u8>>());
+        }
+        wire
+    });
+    wait_until("the client is held back", || queue.held_back() > 4);
+    let waiting = queue.len();
+    assert!((1024..40_000).contains(&waiting), "{waiting}");
+    wait_until("nothing more is read", || queue.held_back() > 12);
+    assert_eq!(queue.len(), waiting);
+
+    let began = Instant::now();
+    while heard.lock().len() < CALLS as usize {
+        queue.dispatch(1000, Duration::from_millis(10)).unwrap();
+        assert!(
+            began.elapsed() < 3 * PATIENCE,
+            "{} of {CALLS} came",
+            heard.lock().len()
+        );
+    }
+    let in_order = heard
+        .lock()
+        .iter()
+        .zip(0..CALLS)
+        .all(|(heard, sent)| *heard == f64::from(sent));
+    assert!(in_order);
+    drop(flood.join().unwrap());
 }

@@ -104,11 +104,17 @@ impl Queue {
     /// Whether there is room for a message. Headers are small, rare, and needed after a gap.
     fn admits(&mut self, message: &LiveMessage) -> bool {
         let after = self.bytes + message.shared.payload.len();
+        let limit = if message.is_header() {
+            self.limit.saturating_mul(2)
+        } else {
+            self.limit
+        };
+        let too_many = LiveMessage::are_too_many(self.items.len(), limit);
         if message.is_header() {
-            return after <= self.limit.saturating_mul(2);
+            return after <= limit && !too_many;
         }
         self.has_video |= message.kind == MediaKind::Video;
-        let fits = after <= self.limit || self.items.is_empty();
+        let fits = (after <= limit && !too_many) || self.items.is_empty();
         let resumes = !self.gap || !self.has_video || message.is_keyframe();
         self.gap = !(fits && resumes);
         !self.gap
@@ -153,6 +159,18 @@ mod tests {
         assert_eq!(queue.push(&audio), Pushed::Dropped);
         assert_eq!(queue.push(&key(160, 10)), Pushed::Waits);
         assert_eq!(queue.push(&audio), Pushed::Waits);
+    }
+
+    #[test]
+    fn empty_messages_are_counted() {
+        let mut queue = Queue::new(1000);
+        let empty = message(MediaKind::Audio, 0, b"", 0);
+        let taken = (0..100_000)
+            .filter(|_| queue.push(&empty) != Pushed::Dropped)
+            .count();
+        assert_eq!(taken, (1 << 20) / LiveMessage::WEIGHT);
+        queue.take();
+        assert_ne!(queue.push(&empty), Pushed::Dropped);
     }
 
     #[test]

@@ -234,7 +234,8 @@ impl GopCache {
     /// Counts a message in. One too many, and nothing is kept until the next keyframe.
     fn fits(&mut self, message: &LiveMessage) -> bool {
         let size = message.shared.payload.len();
-        if self.bytes + size > self.limit {
+        let count = self.shared.len() + self.alone.len();
+        if self.bytes + size > self.limit || LiveMessage::are_too_many(count, self.limit) {
             self.clear_frames();
             return false;
         }
@@ -457,6 +458,16 @@ mod tests {
         ]);
         assert_eq!(bodies(&cache.backlog()), [COLOR, b"\x93hvc1a", NO_COLOR, inter]);
         assert_eq!(bodies(&cache.headers()), [NO_COLOR]);
+    }
+
+    #[test]
+    fn empty_messages_are_counted() {
+        let mut cache = GopCache::new(1000);
+        cache.add(&message(MediaKind::Video, 0, b"\x17\x01"));
+        for _ in 0..100_000 {
+            cache.add_alone(LiveMessage::new(0, MediaKind::Audio, 0, Bytes::new(), false));
+        }
+        assert_eq!(cache.size(), (0, 0), "it gave up, until the next keyframe");
     }
 
     #[test]

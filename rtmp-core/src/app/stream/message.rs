@@ -36,6 +36,15 @@ enum Form {
 }
 
 impl LiveMessage {
+    /// About what a message takes beside its body, in bytes: queues count it, or empty messages would be free.
+    pub(crate) const WEIGHT: usize = 256;
+
+    /// Whether one message more than `count`, of whatever size, is too many where so many bytes may wait.
+    pub(crate) fn are_too_many(count: usize, limit: usize) -> bool {
+        const LEAST: usize = 1 << 20;
+        count >= limit.max(LEAST) / Self::WEIGHT
+    }
+
     /// Looks at a message body and chunks it. `metadata` marks a data message that late joiners need.
     pub fn new(sequence: u64, kind: MediaKind, timestamp: u32, body: Bytes, metadata: bool) -> Self {
         let mut flags = media::inspect(kind, &body);

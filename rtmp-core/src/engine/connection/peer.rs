@@ -60,7 +60,7 @@ impl Peer {
     pub(super) fn read_room(&mut self, now: u64) -> usize {
         match self {
             Self::Server(peer) => peer.read_room(now),
-            Self::Client(_) => usize::MAX,
+            Self::Client(peer) => peer.read_room(now),
             Self::Http(peer) if !peer.http.has_room() => 0,
             Self::Http(_) => usize::MAX,
         }
@@ -70,7 +70,7 @@ impl Peer {
     pub(super) fn read_deadline(&self) -> Option<u64> {
         match self {
             Self::Server(peer) => peer.read_deadline(),
-            Self::Client(_) => None,
+            Self::Client(peer) => peer.held_back.until(),
             // Once the request that is being served has its answer.
             Self::Http(peer) => (!peer.http.has_room()).then_some(u64::MAX),
         }

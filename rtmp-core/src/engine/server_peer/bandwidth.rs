@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 use crate::amf::Value;
 use crate::app::bandwidth::{Bandwidth, BandwidthCheck, BandwidthReply, Direction};
+use crate::app::dispatch::Dispatch;
+use crate::engine::held_back::HeldBack;
 use crate::engine::players::Batch;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::shaper::Shaper;
@@ -43,6 +45,13 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// A client that asks for its bandwidth sooner again is not answered: each answer costs a megabyte.
 const ASK_EVERY_MS: u64 = 5_000;
+
+/// What keeps a connection from being read at once.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    shaper: Option<Shaper>,
+    held_back: HeldBack,
+}
 
 impl ServerPeer {
     /// The client asks for its bandwidth.
@@ -120,11 +129,16 @@ impl ServerPeer {
 
     /// Sets or lifts a limit.
     pub(super) fn limit_bandwidth(&mut self, direction: Direction, bytes_per_s: Option<u32>, now: u64) {
-        let shaper = bytes_per_s.map(|limit| Box::new(Shaper::new(limit, now)));
+        let shaper = bytes_per_s.map(|limit| Shaper::new(limit, now));
         match direction {
-            Direction::Out => self.shaper_out = shaper,
+            Direction::Out => self.shaper_out = shaper.map(Box::new),
             Direction::In => {
-                self.shaper_in = shaper;
+                self.intake = shaper.map(|shaper| {
+                    Box::new(Intake {
+                        shaper: Some(shaper),
+                        ..Intake::default()
+                    })
+                });
                 let config = &self.server.session;
                 let usual = (config.peer_bandwidth, config.peer_bandwidth_limit);
                 let (size, limit) = bytes_per_s.map_or(usual, |size| (size, LimitType::Hard));
@@ -188,21 +202,39 @@ impl ServerPeer {
     /// Takes note of bytes received.
     pub(super) fn received(&mut self, count: usize) {
         self.traffic.received(count);
-        if let Some(shaper) = &mut self.shaper_in {
+        if let Some(shaper) = self.intake.as_mut().and_then(|intake| intake.shaper.as_mut()) {
             shaper.take(count);
         }
     }
 
     /// How many bytes may be read now.
     pub(crate) fn read_room(&mut self, now: u64) -> usize {
-        self.shaper_in
-            .as_mut()
-            .map_or(usize::MAX, |shaper| shaper.room(now))
+        let dispatch = self
+            .application
+            .as_ref()
+            .map(|application| &application.config().dispatch);
+        let is_behind = dispatch.is_some_and(Dispatch::is_overfull);
+        if self.intake.is_none() && !is_behind {
+            return usize::MAX;
+        }
+        let intake = self.intake.get_or_insert_default();
+        if intake.held_back.holds(is_behind, now) {
+            return 0;
+        }
+        match &mut intake.shaper {
+            Some(shaper) => shaper.room(now),
+            None => {
+                self.intake = None;
+                usize::MAX
+            }
+        }
     }
 
     /// When more may be read.
     pub(crate) fn read_deadline(&self) -> Option<u64> {
-        self.shaper_in.as_deref().and_then(Shaper::next)
+        let intake = self.intake.as_deref()?;
+        let of_shaper = || intake.shaper.as_ref().and_then(Shaper::next);
+        intake.held_back.until().or_else(of_shaper)
     }
 
     fn next_probe(&mut self, now: u64) {

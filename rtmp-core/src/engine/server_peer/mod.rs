@@ -32,7 +32,7 @@ use crate::engine::worker::Context;
 use crate::session::{CapsEx, ServerEvent, ServerSession, SessionError};
 use crate::wire::status::{Code, Status};
 use crate::wire::url::Scheme;
-use bandwidth::Probe;
+use bandwidth::{Intake, Probe};
 pub(crate) use calls::failure;
 use playing::Playing;
 pub(crate) use queues::Queues;
@@ -73,7 +73,7 @@ pub(crate) struct ServerPeer {
     probe: Option<Box<Probe>>,
     /// When the client asked for its bandwidth last.
     probed_at: Option<u64>,
-    shaper_in: Option<Box<Shaper>>,
+    intake: Option<Box<Intake>>,
     shaper_out: Option<Box<Shaper>>,
     /// How many deviations of the peer were told.
     deviations: u64,
@@ -118,7 +118,7 @@ impl ServerPeer {
             pings: VecDeque::new(),
             probe: None,
             probed_at: None,
-            shaper_in: None,
+            intake: None,
             shaper_out: None,
             deviations: 0,
         }
@@ -151,7 +151,11 @@ impl ServerPeer {
 
     /// When [`timeout`](Self::timeout) wants to be called.
     pub(crate) fn deadline(&self) -> Option<u64> {
-        let requests = self.requests.values().map(|pending| pending.deadline).min();
+        // All wait equally long: the oldest is due first.
+        let requests = self
+            .requests
+            .first_key_value()
+            .map(|(_, pending)| pending.deadline);
         let idle = self.publish_idle_deadline(self.publish_idle_ms());
         let play = self.play_deadline();
         [

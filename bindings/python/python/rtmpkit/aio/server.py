@@ -25,10 +25,19 @@ __all__ = ["Application", "Events", "Server"]
 class Events(AsyncIterator[Event]):
     """The events of an application, in order; ends when the server closes."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int) -> None:
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._capacity = capacity
+        self.dropped = 0
+        """Events dropped because as many waited as may; requests among them were refused."""
 
     def _put(self, event: Event | None) -> None:
+        if event is not None and self._queue.qsize() >= self._capacity:
+            self.dropped += 1
+            reject = getattr(event, "reject", None)
+            if reject is not None:
+                reject("The application is too busy.")
+            return
         self._queue.put_nowait(event)
 
     def __aiter__(self) -> Self:
@@ -51,13 +60,14 @@ class Application(rtmpkit.application.Application):
 
     _events: Events | None = None
 
-    def events(self) -> Events:
+    def events(self, capacity: int = 4096) -> Events:
         """From now on all events come here instead of to handlers: `async for event in application.events()`.
 
-        Answer the requests among them: one that is dropped unanswered is refused.
+        Answer the requests among them: one that is dropped unanswered is refused. capacity: events that may wait to be taken;
+        those beyond are dropped and counted (`Events.dropped`).
         """
         if self._events is None:
-            self._events = Events()
+            self._events = Events(capacity)
         return self._events
 
     def _handle(self, event: str, args: tuple[Any, ...]) -> Any:
