@@ -487,7 +487,9 @@ impl ServerPeer {
             return false;
         }
         let ahead = recorded.player.ahead(now);
-        if ahead > half {
+        // Another rendition that is to take over is not kept waiting.
+        let switches = recorded.next.is_some() || recorded.took_over;
+        if ahead > half && !switches {
             recorded.wake = Some(now.saturating_add(ahead - half));
             return true;
         }
