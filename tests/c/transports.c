@@ -69,7 +69,9 @@ static void serve_by(struct served *served, const char *scheme, const struct ide
   config.accept_rtmpe = encrypted;
   OK(rtmpkit_server_create(served->engine, &config, &server_events, &served->server_seen, &served->server));
   OK(rtmpkit_application_create(served->server, "live", NULL, &events, &served->seen, &served->application));
-  snprintf(url, sizeof url, "%.*s://127.0.0.1:0", (int)strlen(scheme) - encrypted, scheme);
+  snprintf(url, sizeof url, "%s", scheme);
+  const size_t end = strlen(url) - (size_t)encrypted;
+  snprintf(url + end, sizeof url - end, "://127.0.0.1:0");
   if (strchr(scheme, 's')) {
     CHECK(rtmpkit_server_listen(served->server, url, &port) == RTMPKIT_ERR_TLS);
     CHECK(rtmpkit_server_set_tls_files(served->server, identity->folder, identity->key) == RTMPKIT_ERR_IO);
