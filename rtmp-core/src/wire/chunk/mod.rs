@@ -10,6 +10,7 @@ mod header;
 mod output;
 mod pieces;
 mod reader;
+mod runs;
 mod shared;
 mod writer;
 
@@ -17,7 +18,8 @@ pub use error::ChunkError;
 pub use output::Output;
 use pieces::Pieces;
 pub use reader::{ChunkReader, ReaderLimits};
-pub use shared::{Runs, SharedMessage};
+pub use runs::Runs;
+pub use shared::SharedMessage;
 pub use writer::ChunkWriter;
 
 pub use super::message::{Message, MessageType};

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::header::{EXTENDED, HeaderBytes};
-use super::writer::Previous;
 use super::{MAX_CHUNK_SIZE, MessageType};
 
 /// A message whose body is cut into chunks once, for one chunk size and chunk stream, and then shared by all receivers.
@@ -53,43 +52,6 @@ impl SharedMessage {
         } else {
             self.csid == csid && self.chunk_size == chunk_size
         }
-    }
-}
-
-/// Messages that follow each other, headers and bodies in one piece, for all receivers that need the same headers: one
-/// buffer to send, and no header to make. Made as they are needed, for the few different headers that there are.
-#[derive(Debug, Default)]
-pub struct Runs(pub(super) Vec<Run>);
-
-/// What receivers need whose chunk streams stand alike.
-#[derive(Debug)]
-pub(super) struct Run {
-    pub(super) chunk_size: u32,
-    pub(super) stream_id: u32,
-    /// One for each chunk stream of the messages.
-    pub(super) steps: Vec<Step>,
-    pub(super) bytes: Bytes,
-}
-
-/// How a chunk stream stands before a run, if it was used, and after it.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub(super) before: Option<Previous>,
-    pub(super) after: Previous,
-}
-
-/// Different headers of the same messages; more than this is rare enough not to copy the bodies again.
-const MOST_RUNS: usize = 4;
-
-impl Runs {
-    /// The bytes of a run.
-    #[cfg(feature = "engine")]
-    pub(crate) fn bytes(&self, number: usize) -> Option<&Bytes> {
-        self.0.get(number).map(|run| &run.bytes)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= MOST_RUNS
     }
 }
 
