@@ -18,7 +18,7 @@ const MOST_AHEAD: usize = 4;
 pub struct ReaderLimits {
     /// The longest message in bytes.
     pub max_message: usize,
-    /// The bytes all half-received messages may hold together.
+    /// The bytes all half-received messages may hold together, the one that is being received included.
     pub max_partial_bytes: usize,
     /// The number of different chunk streams.
     pub max_chunk_streams: usize,
@@ -425,19 +425,20 @@ impl ChunkReader {
             return Ok(None);
         };
         let length = stream.length as usize;
-        if stream.partial.is_none() && left == length && input.len() >= length {
-            self.chunk_left = None;
-            return Ok(Some(stream.message(input.split_to(length))));
-        }
         let take = left.min(input.len());
-        if take == 0 {
-            return Ok(None);
-        }
+        // What comes whole counts too: how the transport cuts the bytes makes no difference.
         let partial_bytes = self.partial_bytes + take;
         if partial_bytes > self.limits.max_partial_bytes {
             return Err(ChunkError::TooMuchPartialData {
                 limit: self.limits.max_partial_bytes,
             });
+        }
+        if stream.partial.is_none() && take == length {
+            self.chunk_left = None;
+            return Ok(Some(stream.message(input.split_to(length))));
+        }
+        if take == 0 {
+            return Ok(None);
         }
         self.partial_bytes = partial_bytes;
         let partial = stream
