@@ -73,8 +73,8 @@ def test_people_talk_and_paint(tmp_path: Path) -> None:
             until(heard, "Bob entered")
             bob.stdin.write("1 2 red\nhello everybody\n/save\n")
             bob.stdin.flush()
-            until(heard, "1,2 is red")
-            until(heard, "Bob: hello everybody")
+            # What is painted and what is said come on ways of their own.
+            until(heard, "1,2 is red", "Bob: hello everybody")
             out, err = bob.communicate(timeout=40)
             assert err == "" and "here are Ann Bob\n" in out and "saved version" in out
             until(heard, "Bob left")
@@ -86,6 +86,10 @@ def test_people_talk_and_paint(tmp_path: Path) -> None:
                 person.wait()
 
 
-def until(heard: Iterator[str], line: str) -> None:
-    """Takes lines until one is that one."""
-    assert any(one.strip() == line for one in heard), line
+def until(heard: Iterator[str], *lines: str) -> None:
+    """Takes lines until all of these have come, in any order."""
+    missing = set(lines)
+    while missing:
+        line = next(heard, None)
+        assert line is not None, missing
+        missing.discard(line.strip())
