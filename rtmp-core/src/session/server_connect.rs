@@ -186,10 +186,12 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
         Some(Value::String(text)) => unquoted(text),
         _ => Str::default(),
     };
-    let tc_url = match text("tcUrl") {
-        url if url.is_empty() => text("tcurl"),
-        url => url,
+    // Some clients write these names without capitals.
+    let either = |key: &str, small: &str| match text(key) {
+        found if found.is_empty() => text(small),
+        found => found,
     };
+    let tc_url = either("tcUrl", "tcurl");
     let mut app = text("app");
     if app.is_empty()
         && let Ok(url) = RtmpUrl::parse(&tc_url)
@@ -209,9 +211,9 @@ fn request(object: Object, args: Vec<Value>, encoding: ObjectEncoding) -> Connec
         app: name.to_owned(),
         instance: instance.to_owned(),
         query: query.into(),
-        flash_ver: text("flashVer"),
-        swf_url: text("swfUrl"),
-        page_url: text("pageUrl"),
+        flash_ver: either("flashVer", "flashver"),
+        swf_url: either("swfUrl", "swfurl"),
+        page_url: either("pageUrl", "pageurl"),
         tc_url,
         object_encoding: encoding.number(),
         enhanced: Capabilities::from_object(&object),
@@ -287,6 +289,21 @@ mod tests {
                 "{app}"
             );
         }
+    }
+
+    #[test]
+    fn names_of_properties_may_be_small() {
+        let object = Object::new()
+            .with("app", "broadcast")
+            .with("flashver", "FMSc/1.0")
+            .with("swfurl", "https://testsite.com/data/player.swf")
+            .with("tcurl", "rtmp://testsite.com/broadcast")
+            .with("pageurl", "http://testsite.com/cool_vid.html");
+        let found = request(object, Vec::new(), ObjectEncoding::Amf0);
+        assert_eq!(found.flash_ver, "FMSc/1.0");
+        assert_eq!(found.swf_url, "https://testsite.com/data/player.swf");
+        assert_eq!(found.tc_url, "rtmp://testsite.com/broadcast");
+        assert_eq!(found.page_url, "http://testsite.com/cool_vid.html");
     }
 
     #[test]

@@ -219,6 +219,23 @@ fn metadata_reaches_those_who_join_late() {
     play.play(PlayOptions::new("cam")).unwrap();
     let frame = frames(&events, 1).remove(0);
     assert!(frame.body.starts_with(b"\x02\x00\x0aonMetaData"));
+    // Until it is taken back, which nobody is told.
+    publication
+        .write_data(0, "@setDataFrame", &["onXMP".into(), "x".into()])
+        .unwrap();
+    publication
+        .write_data(0, "@clearDataFrame", &["onMetaData".into()])
+        .unwrap();
+    publication.write_data(0, "onCuePoint", &[]).unwrap();
+    let bodies = |events| frames(events, 2).into_iter().map(|frame| frame.body.to_vec());
+    let told: Vec<_> = bodies(&events).collect();
+    assert_eq!(
+        told,
+        [&b"\x02\0\x05onXMP\x02\0\x01x"[..], b"\x02\0\x0aonCuePoint"]
+    );
+    let (play, events) = stream(&connection);
+    play.play(PlayOptions::new("cam")).unwrap();
+    assert_eq!(frames(&events, 1)[0].body, told[0]);
 }
 
 #[test]

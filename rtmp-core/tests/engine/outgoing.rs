@@ -1,19 +1,23 @@
 //! What a host sets and reads of connections and streams to other servers: encodings, handshakes, the object of connect,
 //! the outgoing buffer, the time published, data messages.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
-use rtmp_core::session::ClientSessionConfig;
+use rtmp_core::session::{ClientSessionConfig, Swf};
 use rtmp_core::{
     AcceptAll, ApplicationHandler, CallRequest, Client, ConnectRequest, Error, FourCc, Frame, MediaKind,
     NetConnectionConfig, Object, PublishMode, SubscribeOptions, Value,
 };
+use sha2::Sha256;
 
 use crate::application::{answered, instance, reply};
 use crate::support::{
-    PATIENCE, Seen, Served, StreamEvent, code, connect, connect_with, connected, seen, serve, stream,
+    PATIENCE, Seen, Served, StreamEvent, code, connect, connect_with, connected, engine, seen, serve, stream,
     subscriber, wait_status, wait_until,
 };
 
@@ -73,6 +77,49 @@ impl ApplicationHandler for Keep {
 fn keeping() -> (Served, std::sync::mpsc::Receiver<ConnectRequest>) {
     let (sender, requests) = channel();
     (serve(Keep(Mutex::new(sender)), 1), requests)
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text);
+    mac.finalize().into_bytes().to_vec()
+}
+
+/// A server by hand: it wants to know which SWF file the client is, and gets the answer of its handshake's key.
+#[test]
+fn p3_p9_a_client_proves_which_swf_file_it_is() {
+    let file = b"FWS\x09\x0C\0\0\0 rest";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rtmp://{}/live", listener.local_addr().unwrap());
+    let session = ClientSessionConfig {
+        swf: Some(Swf::of(file)),
+        ..ClientSessionConfig::default()
+    };
+    let engine = engine(1);
+    let (_connection, _statuses) = connect_with(&engine, &url, with_session(session));
+    let (mut socket, _) = listener.accept().unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut hello, mut echo) = (vec![0; 1537], vec![0; 1536]);
+    socket.read_exact(&mut hello).unwrap();
+    let s1: Vec<u8> = [0; 8].into_iter().chain((0..1528).map(|i| i as u8)).collect();
+    socket.write_all(&[&[3], &s1[..], &hello[1..]].concat()).unwrap();
+    socket.read_exact(&mut echo).unwrap();
+    // SWF Verify Request of type 1.
+    socket
+        .write_all(&[2, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0x1A, 1])
+        .unwrap();
+    let mut received = Vec::new();
+    let proof = [
+        &[0, 0x1B, 1, 1, 0, 0, 0, 13, 0, 0, 0, 13][..],
+        &hmac(&s1[1504..], &hmac(b"Genuine Adobe Flash Player 001", file)),
+    ]
+    .concat();
+    while !received.ends_with(&proof) {
+        let mut more = [0; 4096];
+        let count = socket.read(&mut more).unwrap();
+        assert_ne!(count, 0, "closed without an answer");
+        received.extend_from_slice(&more[..count]);
+    }
 }
 
 /// Every field of the reference of `connect`, with values of its examples, as the server gets them.

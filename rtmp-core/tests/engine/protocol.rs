@@ -2,15 +2,17 @@
 
 use std::sync::mpsc::Receiver;
 
-use rtmp_core::wire::chunk::MessageType;
+use rtmp_core::session::ClientSessionConfig;
+use rtmp_core::wire::chunk::{Message, MessageType};
 use rtmp_core::wire::message::user_control::UserControl;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, Frame, PlayOptions, ServerConfig, SubscribeOptions, Subscription, Value,
+    AcceptAll, ApplicationConfig, Frame, MediaKind, MediaMessage, NetConnectionConfig, Object, PlayOptions,
+    PublishMode, ServerConfig, SubscribeOptions, Subscription, Value,
 };
 
 use crate::support::{
-    PATIENCE, Seen, Served, StreamEvent, connected, frames, seen, serve, serve_with, stream, subscriber,
-    wait_for, wait_status,
+    PATIENCE, Seen, Served, StreamEvent, code, connect_with, connected, frames, seen, serve, serve_with,
+    stream, subscriber, wait_for, wait_status,
 };
 use crate::wire::{Wire, hex, members};
 
@@ -124,6 +126,42 @@ fn p7_the_largest_message_any_chunk_size_and_interleaving() {
          06 000002 000003 08 01000000 AF  05 000003 000002 08 01000000 AF  C6 01 C5 02 C6 03",
     );
     assert_eq!(bodies(&events, 2), [(3, vec![0xAF, 2]), (2, vec![0xAF, 1, 3])]);
+}
+
+#[test]
+fn p7_any_chunk_size_and_the_largest_message_are_sent_too() {
+    for (announced, used) in [(1, 1), (0x7FFF_FFFF, 0xFF_FFFF)] {
+        let mut config = ServerConfig::default();
+        config.session.chunk_size = announced;
+        let served = serve_with(AcceptAll, 2, config, ApplicationConfig::default());
+        // A player by hand, that reads chunks of the size announced.
+        let mut player = with_stream(&served);
+        assert_eq!(player.chunk_size(), used);
+        player.command(1, "play", 0.0, &["cam".into()]);
+        player.wait_status("NetStream.Play.Start");
+        let session = ClientSessionConfig {
+            chunk_size: announced,
+            max_chunk_size: announced,
+            ..ClientSessionConfig::default()
+        };
+        let mut config = NetConnectionConfig::default();
+        config.session = Some(session);
+        let (connection, statuses) = connect_with(&served.engine, &served.url, config);
+        assert_eq!(code(&statuses), "NetConnection.Connect.Success");
+        let (publisher, events) = stream(&connection);
+        publisher.publish("cam", PublishMode::Live).unwrap();
+        wait_status(&events, "NetStream.Publish.Start");
+        let length = if announced == 1 { 5_000 } else { 0xFF_FFFF };
+        let mut body = vec![7; length];
+        body[..2].copy_from_slice(&[0xAF, 1]);
+        publisher
+            .write_message(&MediaMessage::new(MediaKind::Audio, 40, body.clone()))
+            .unwrap();
+        let found = std::iter::from_fn(|| player.next()).find(|message| message.kind == MessageType::AUDIO);
+        let found = found.expect("the message");
+        assert_eq!(found.payload.len(), length);
+        assert!(found.payload == body);
+    }
 }
 
 #[test]
@@ -253,6 +291,46 @@ fn p10_aggregates_and_data_messages_of_both_encodings() {
 }
 
 #[test]
+fn p10_what_waits_for_a_player_that_reads_aggregates_comes_in_one() {
+    let served = serve(AcceptAll, 1);
+    let (mut wire, events, _subscription) = publishing(&served);
+    wire.bytes("06 0003E8 000008 09 01000000 1701000000AABBCC  04 0003FC 000003 08 01000000 AF0107");
+    bodies(&events, 2);
+    let player = |flash_ver: &str| {
+        let mut player = Wire::open(&served);
+        player.connect(Object::new().with("app", "live").with("flashVer", flash_ver));
+        player.answer(1.0).unwrap();
+        player.command(0, "createStream", 2.0, &[]);
+        player.answer(2.0).unwrap();
+        player.command(1, "play", 0.0, &["cam".into()]);
+        player.wait_status("NetStream.Play.Start");
+        player
+    };
+    let media = |player: &mut Wire| {
+        let found = std::iter::from_fn(|| player.next()).find(|message| {
+            let media = [MessageType::AUDIO, MessageType::VIDEO, MessageType::AGGREGATE];
+            media.contains(&message.kind)
+        });
+        let found = found.expect("media");
+        (
+            found.kind,
+            found.timestamp,
+            found.stream_id,
+            found.payload.to_vec(),
+        )
+    };
+    // Video at 1,000 and audio at 1,020, each behind a header like that of an FLV tag and before its length (RTMP 1.0 7.1.6).
+    let both = hex("09 000008 0003E8 00 000000 1701000000AABBCC 00000013
+                    08 000003 0003FC 00 000000 AF0107 0000000E");
+    let mut flash = player("WIN 10,0,32,18");
+    assert_eq!(media(&mut flash), (MessageType::AGGREGATE, 1000, 1, both));
+    let mut other = player("LNX 10,0,32,18");
+    let picture = hex("1701000000AABBCC");
+    assert_eq!(media(&mut other), (MessageType::VIDEO, 1000, 1, picture));
+    assert_eq!(media(&mut other), (MessageType::AUDIO, 1020, 1, vec![0xAF, 1, 7]));
+}
+
+#[test]
 fn p14_commands_of_the_field() {
     let served = serve(AcceptAll, 1);
     let mut wire = with_stream(&served);
@@ -281,12 +359,35 @@ fn p14_commands_of_the_field() {
     wire.message(MessageType::DATA, 1, &hex(&format!("{frame} {metadata}")));
     let data = player.wait_data("onMetaData");
     assert_eq!(data.args[0].get("a"), Some(&Value::from(1.0)));
-    // A player that comes later gets it too, until it is taken back.
+    // A player that comes later gets it too, beside what was set under other names, until it is taken back.
+    wire.message(
+        MessageType::DATA,
+        1,
+        &hex(&format!("{frame} 02 0005 6F6E584D50 02 0001 78")),
+    );
+    player.wait_data("onXMP");
     let mut late = with_stream(&served);
     late.command(1, "play", 0.0, &["cam".into()]);
     late.wait_data("onMetaData");
+    assert_eq!(late.wait_data("onXMP").args, ["x".into()]);
     let clear = "02 000F 40636C65617244617461 4672616D65 02 000A 6F6E4D65746144617461";
     wire.message(MessageType::DATA, 1, &hex(clear));
+    // What is published after it is there when it was done.
+    wire.message(MessageType::AUDIO, 1, &[0xAF, 1, 1]);
+    std::iter::from_fn(|| late.next())
+        .find(|message| message.kind == MessageType::AUDIO)
+        .expect("audio");
+    let mut last = with_stream(&served);
+    last.command(1, "play", 0.0, &["cam".into()]);
+    last.wait_status("NetStream.Play.Start");
+    wire.message(MessageType::AUDIO, 1, &[0xAF, 1, 2]);
+    let before: Vec<Message> = std::iter::from_fn(|| last.next())
+        .take_while(|message| message.kind != MessageType::AUDIO)
+        .collect();
+    let told = before
+        .iter()
+        .any(|message| message.payload.starts_with(&hex("02 000A 6F6E4D65746144617461")));
+    assert!(!told, "{before:?}");
     wire.command(0, "FCUnpublish", 7.0, &["cam".into()]);
     wire.wait_status("NetStream.Unpublish.Success");
 }

@@ -176,6 +176,11 @@ impl Wire {
         self.raw(&hex(digits));
     }
 
+    /// The chunk size that the server announced last.
+    pub fn chunk_size(&self) -> u32 {
+        self.reader.chunk_size()
+    }
+
     /// How many bytes have been sent, handshake included.
     pub fn sent(&self) -> u32 {
         u32::try_from(self.sent).unwrap()

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::app::stream::LiveMessage;
 use crate::media::{Frame, MediaKind, PacketType};
+use crate::wire::message::data;
 
 /// Metadata, headers and the current group of pictures of one stream.
 ///
@@ -17,7 +18,8 @@ use crate::media::{Frame, MediaKind, PacketType};
 #[derive(Debug, Default)]
 pub struct GopCache {
     limit: usize,
-    metadata: Option<Arc<LiveMessage>>,
+    /// One data frame of each name, in the order in which they were first set.
+    metadata: Vec<Arc<LiveMessage>>,
     headers: Vec<Header>,
     shared: Vec<Arc<LiveMessage>>,
     alone: Vec<Alone>,
@@ -58,6 +60,8 @@ enum Slot {
 
 /// Tracks of a kind whose headers are kept; those of others reach only the players of the moment.
 const MAX_TRACKS: usize = 32;
+/// Data frames of different names that are kept.
+const MAX_DATA_FRAMES: usize = 16;
 /// Longest message with headers kept, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 
@@ -91,6 +95,11 @@ impl GopCache {
         }
     }
 
+    /// Forgets the data frame of a name: those who join from now on do not get it.
+    pub fn forget_data_frame(&mut self, name: &str) {
+        self.metadata.retain(|kept| data_name(kept) != name);
+    }
+
     /// Forgets everything, as when the publisher leaves.
     pub fn clear(&mut self) {
         *self = Self::new(self.limit);
@@ -122,8 +131,7 @@ impl GopCache {
 
     fn add_header(&mut self, message: &Arc<LiveMessage>) {
         if message.kind == MediaKind::Data {
-            self.metadata = Some(Arc::clone(message));
-            return;
+            return self.set_data_frame(message);
         }
         let mut keep = false;
         let mut copy = None;
@@ -135,6 +143,15 @@ impl GopCache {
         if keep && self.has_frames() && self.fits(message) {
             self.share();
             self.shared.push(Arc::clone(message));
+        }
+    }
+
+    fn set_data_frame(&mut self, message: &Arc<LiveMessage>) {
+        let name = data_name(message);
+        match self.metadata.iter().position(|kept| data_name(kept) == name) {
+            Some(at) => self.metadata[at] = Arc::clone(message),
+            None if self.metadata.len() < MAX_DATA_FRAMES => self.metadata.push(Arc::clone(message)),
+            None => log::debug!("a data frame is not kept: there are {MAX_DATA_FRAMES} of other names"),
         }
     }
 
@@ -271,6 +288,11 @@ impl Alone {
         let message = LiveMessage::new(self.sequence, self.kind, self.timestamp, self.body, false);
         message.with_default_track(self.default_track)
     }
+}
+
+/// The name in front of a data message; empty when it cannot be read.
+fn data_name(message: &LiveMessage) -> &str {
+    data::split(&message.shared.payload).map_or("", |(name, _)| name)
 }
 
 const fn slot(packet_type: PacketType) -> Option<Slot> {
@@ -458,6 +480,34 @@ mod tests {
         ]);
         assert_eq!(bodies(&cache.backlog()), [COLOR, b"\x93hvc1a", NO_COLOR, inter]);
         assert_eq!(bodies(&cache.headers()), [NO_COLOR]);
+    }
+
+    #[test]
+    fn data_frames_are_kept_by_name_until_they_are_forgotten() {
+        let frame = |body: &'static [u8]| {
+            Arc::new(LiveMessage::new(
+                0,
+                MediaKind::Data,
+                0,
+                Bytes::from_static(body),
+                true,
+            ))
+        };
+        let mut cache = GopCache::new(1000);
+        let (first, cues): (&[u8], &[u8]) = (b"\x02\0\x0aonMetaData\x05", b"\x02\0\x05onXMP\x06");
+        let second: &[u8] = b"\x02\0\x0aonMetaData\x06";
+        for body in [first, cues, second] {
+            cache.add(&frame(body));
+        }
+        assert_eq!(bodies(&cache.headers()), [second, cues]);
+        cache.forget_data_frame("onMetaData");
+        cache.forget_data_frame("onFoo");
+        assert_eq!(bodies(&cache.headers()), [cues]);
+        for number in 0..100 {
+            let body = Bytes::from(vec![2, 0, 2, b'a', b'0' + number, 5]);
+            cache.add(&Arc::new(LiveMessage::new(0, MediaKind::Data, 0, body, true)));
+        }
+        assert_eq!(cache.headers().len(), MAX_DATA_FRAMES);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::app::stream::{
 };
 use crate::error::{Error, Result};
 use crate::media::{Frame, MediaKind, MediaMessage, metadata};
+use crate::wire::message::data;
 
 /// A live stream of an instance. Clones name the same stream; a handle keeps it, and its instance, alive.
 #[derive(Clone)]
@@ -132,8 +133,8 @@ impl Publication {
         self.push(frame.kind, timestamp, frame.body.clone())
     }
 
-    /// Publishes a message body as it is, for example an FLV tag's. Data messages named `@setDataFrame` or
-    /// `onMetaData` are kept for late joiners.
+    /// Publishes a message body as it is, for example an FLV tag's. Data messages behind `@setDataFrame`, and `onMetaData`,
+    /// are kept for late joiners until `@clearDataFrame` with their name, which nobody is sent.
     pub fn write_message(&self, message: &MediaMessage) -> Result<()> {
         self.push(message.kind, message.timestamp, message.body.clone())
     }
@@ -149,15 +150,24 @@ impl Publication {
     }
 
     fn push(&self, kind: MediaKind, timestamp: u32, body: Bytes) -> Result<()> {
-        let body = match kind {
-            MediaKind::Data => body.slice_ref(metadata::strip_set_data_frame(&body)),
-            _ => body,
+        let (live, publisher) = (&self.stream.live, self.publisher);
+        let done = match kind {
+            MediaKind::Data => {
+                let cleared = data::split(&body)
+                    .filter(|(name, _)| *name == "@clearDataFrame")
+                    .and_then(|(_, rest)| data::split(rest));
+                match cleared {
+                    Some((name, _)) => live.clear_data_frame(publisher, name),
+                    None => {
+                        let bare = body.slice_ref(metadata::strip_set_data_frame(&body));
+                        let is_frame = bare.len() < body.len();
+                        live.push(publisher, kind, timestamp, bare, is_frame)
+                    }
+                }
+            }
+            _ => live.push(publisher, kind, timestamp, body, false),
         };
-        match self
-            .stream
-            .live
-            .push(self.publisher, kind, timestamp, body, false)
-        {
+        match done {
             true => Ok(()),
             false => Err(Error::Closed("publication")),
         }

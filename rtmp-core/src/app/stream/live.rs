@@ -373,6 +373,19 @@ impl LiveStream {
         true
     }
 
+    /// Those who join from now on do not get the data frame of this name; false if `publisher` does not own the stream.
+    pub fn clear_data_frame(&self, publisher: u64, name: &str) -> bool {
+        let mut state = self.state.lock();
+        let owns = state
+            .publisher
+            .as_ref()
+            .is_some_and(|current| current.id == publisher);
+        if owns {
+            state.cache.forget_data_frame(name);
+        }
+        owns
+    }
+
     /// Sends a data message of the host to all players, whoever publishes. Late joiners do not get it.
     pub fn broadcast(&self, body: Bytes) {
         let message = LiveMessage::new(0, MediaKind::Data, self.timeline.last(), body, false);

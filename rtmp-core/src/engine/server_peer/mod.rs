@@ -347,10 +347,16 @@ impl ServerPeer {
         match event {
             ServerEvent::Media { stream_id, message } => return self.media(stream_id, message, context.now),
             ServerEvent::DataFrame {
-                stream_id, message, ..
+                stream_id,
+                name,
+                message,
             } => {
                 if let Some(publishing) = self.publishing.get_mut(&stream_id) {
                     publishing.metadata_follows = message.is_some();
+                    if message.is_none() {
+                        let publisher = publishing.publisher;
+                        publishing.stream.clear_data_frame(publisher, &name);
+                    }
                 }
             }
             ServerEvent::Connect(request) => self.connect(*request, context),
