@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::amf::{ClassHook, ClassRegistry};
+use crate::app::access::split_type;
 use crate::app::client::Client;
 use crate::app::config_file::ConfigFile;
 use crate::app::disk::Disk;
@@ -218,14 +219,15 @@ pub const DEFAULT_INSTANCE: &str = "_definst_";
 /// Longest name of an application, instance or stream, in bytes.
 pub const MAX_NAME: usize = 256;
 
-/// Whether a peer may use this as the name of an application, instance or stream: no path tricks, no control
-/// characters, at most [`MAX_NAME`] bytes.
+/// Whether a peer may use this as the name of an application, instance or stream: no path tricks, behind a type prefix
+/// (`flv:`) neither, no control characters, at most [`MAX_NAME`] bytes.
 pub fn is_valid_name(name: &str) -> bool {
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     !name.is_empty()
         && name.len() <= MAX_NAME
         && !name.contains(|c: char| c.is_control() || c == '\\')
         && name.split('/').all(plain)
+        && split_type(name).1.split('/').all(plain)
 }
 
 impl Application {
@@ -539,6 +541,9 @@ mod tests {
             "a\0b",
             "c:\\x",
             "a/.",
+            "flv:../x",
+            "mp4:/abs",
+            "mp3:",
             &"x".repeat(257),
         ] {
             assert!(!is_valid_name(name), "{name:?}");

@@ -13,8 +13,12 @@ pub(crate) struct PathPattern {
 }
 
 impl PathPattern {
-    /// Reads a path; wildcards in any other segment than the last are an error.
+    /// Reads a path; wildcards in any other segment than the last are an error, and so is none at all.
     pub(crate) fn new(path: &str) -> Result<Self> {
+        if path.is_empty() {
+            let text = "an empty path names nothing; \"/\" names everything".to_owned();
+            return Err(Error::InvalidArgument(text));
+        }
         let path = path.strip_prefix('/').unwrap_or(path);
         let (folder, last) = match path.rfind('/') {
             Some(at) => path.split_at(at + 1),
@@ -112,5 +116,9 @@ mod tests {
             );
         }
         assert!(PathPattern::new("/*/a").is_err());
+        assert!(
+            PathPattern::new("").is_err(),
+            "what was forgotten is not everything"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use crate::amf::{Object, Value};
 use crate::app::bandwidth::{BandwidthCheck, BandwidthReply, Direction};
 use crate::app::request::PublishOptions;
+use crate::app::stream::Eviction;
 use crate::app::vod::Outcome;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
@@ -68,12 +69,14 @@ pub enum PeerCommand {
         /// The status.
         status: Status,
     },
-    /// Another publisher has taken the stream that is published on a message stream.
+    /// What is published on a message stream has lost its stream.
     Evict {
         /// The message stream.
         stream_id: u32,
         /// Which publication it was.
         publisher: u64,
+        /// Why.
+        why: Eviction,
     },
     /// The recording of a publication is over, and all was told about it.
     Recorded {

@@ -71,6 +71,17 @@ impl ServerSession {
         self.replay_held(stream_id, false);
     }
 
+    /// Takes back what [`accept_publish`](Self::accept_publish) granted: the stream is idle from here on, and its publisher told why.
+    pub fn revoke_publish(&mut self, stream_id: u32, status: Status) {
+        let publishes = |stream: &&mut Stream| stream.role == Role::Publishing;
+        let Some(stream) = self.streams.get_mut(stream_id).filter(publishes) else {
+            return;
+        };
+        let name = std::mem::take(&mut stream.name);
+        stream.reset();
+        self.send_info_about(stream_id, status.to_object(), &name);
+    }
+
     /// Accepts the player on `stream_id`: Stream Begin, Play.Reset when asked for, Play.Start, sample access, Data.Start.
     ///
     /// Does nothing when no `Play` event of that stream waits for its answer.

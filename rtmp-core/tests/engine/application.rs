@@ -263,6 +263,7 @@ fn a8_one_stream_is_cleared() {
     assert_eq!(status.info.get("details"), Some(&Value::from("none")));
     until(&events, "NetStream.Clear.Failed live/_definst_");
     assert!(instance(&served).clear_stream("../x", None).is_err());
+    assert!(instance(&served).clear_stream("flv:../x", None).is_err());
 }
 
 #[test]
@@ -284,6 +285,10 @@ fn a9_all_streams_are_cleared() {
     clear("/");
     assert!(!streams[0].is_publishing());
     assert!(instance.clear_streams("/*/x", None).is_err());
+    assert!(
+        instance.clear_streams("", None).is_err(),
+        "nothing is not everything"
+    );
 }
 
 #[test]

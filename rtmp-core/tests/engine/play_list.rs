@@ -77,6 +77,42 @@ fn netstream_play_switch_between_the_streams_of_a_list() {
     assert_eq!(seen.iter().filter(|told| *told == "key 0").count(), 1);
 }
 
+/// A player that buffers more than a stream lasts is sent all of it at once, and the list goes on all the same.
+#[test]
+fn netstream_play_switch_though_all_of_a_stream_was_sent_at_once() {
+    let library = Library::new("at-once");
+    library.add("a.flv", &film(80));
+    let mut wire = library.client_with(Object::new().with("app", "live"), 60_000);
+    wire.command(1, "play", 0.0, &[name("a"), Value::from(0.0)]);
+    append(&mut wire, "none");
+    append(&mut wire, "a");
+    append(&mut wire, "none");
+    let seen = until(&mut wire, "eof");
+    let order = [
+        "Play.Start",
+        "data Play.Switch",
+        "data Play.Complete",
+        "Play.Stop",
+        "Play.StreamNotFound",
+    ];
+    let seen: Vec<&str> = statuses(&seen)
+        .into_iter()
+        .filter(|told| order.contains(told))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "Play.Start",
+            "Play.StreamNotFound",
+            "data Play.Switch",
+            "Play.Start",
+            "Play.StreamNotFound",
+            "data Play.Complete",
+            "Play.Stop",
+        ]
+    );
+}
+
 #[test]
 fn what_is_appended_to_a_list_that_has_ended_is_played() {
     let library = Library::new("ended");

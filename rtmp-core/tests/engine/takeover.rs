@@ -124,7 +124,43 @@ fn the_host_clears_a_stream_and_speaks_to_its_players() {
     let frame = frames(&shown, 1).remove(0);
     assert_eq!(&frame.body[..], b"\x02\x00\x07onHello\x02\x00\x05world");
     live.clear();
-    wait_status(&events, "NetStream.Publish.BadName");
+    let status = wait_status(&events, "NetStream.Publish.BadName");
+    assert_eq!(status.description, "The application has cleared the stream.");
     wait_status(&shown, "NetStream.Play.UnpublishNotify");
     assert!(!live.is_publishing());
+}
+
+/// A whole client may hang on the connection, not only an encoder.
+#[test]
+fn m7_who_loses_one_of_several_streams_keeps_its_connection() {
+    let served = served(Takeover::REPLACE);
+    let (one, _s1) = connected(&served.engine, &served.url);
+    let (out, events) = stream(&one);
+    out.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&events, "NetStream.Publish.Start");
+    let (play, shown) = stream(&one);
+    play.play(PlayOptions::new("cam")).unwrap();
+    wait_status(&shown, "NetStream.Play.Start");
+    let (two, _s2) = connected(&served.engine, &served.url);
+    let (other, other_events) = stream(&two);
+    other.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&other_events, "NetStream.Publish.Start");
+    wait_status(&events, "NetStream.Publish.BadName");
+    // What it goes on sending goes nowhere, and what it plays is the other's.
+    out.write(&picture(7_000, true)).unwrap();
+    other.write(&picture(0, true)).unwrap();
+    assert_eq!(
+        frames(&shown, 1)[0].timestamp_ms,
+        20,
+        "right behind the one before"
+    );
+    assert!(one.is_connected());
+    // The message stream is free for the next.
+    out.publish("cam2", PublishMode::Live).unwrap();
+    assert_eq!(
+        wait_status(&events, "NetStream.Publish.Start")
+            .info
+            .get("details"),
+        Some(&"cam2".into())
+    );
 }

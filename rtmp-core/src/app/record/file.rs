@@ -188,6 +188,26 @@ impl RecordingFile {
         }
     }
 
+    /// Writing failed: completes what the disk has taken, as far as that can be done. A file that has nothing in it is removed.
+    pub(super) fn salvage(self) {
+        let Self { path, stage, .. } = self;
+        // What waits is tried once more, perhaps in vain.
+        drop(stage);
+        let is_empty = fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+        let saved = if is_empty {
+            fs::remove_file(&path).map_err(FlvError::from)
+        } else {
+            match Self::open(&path, RecordMode::Append, Limits::default()) {
+                Ok(file) => file.finish(false),
+                Err(NotOpened::Failed(error)) => Err(error),
+                Err(NotOpened::ReadOnly) => Err(io::Error::from(io::ErrorKind::PermissionDenied).into()),
+            }
+        };
+        if let Err(error) = saved {
+            log::warn!("{} stays as it is: {error}", path.display());
+        }
+    }
+
     fn append_to(&mut self, mut file: File, gap: u64) -> Result<(), FlvError> {
         let (headers, metadata) = (&mut self.headers, &mut self.metadata);
         let mut frames = 0_u64;

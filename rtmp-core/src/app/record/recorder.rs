@@ -295,7 +295,11 @@ impl Recorder {
                 }
                 finished
             }
-            _ => Ok(()),
+            Some(file) => {
+                file.salvage();
+                Ok(())
+            }
+            None => Ok(()),
         };
         let status = match result {
             Ok(()) => status,

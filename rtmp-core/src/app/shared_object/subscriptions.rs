@@ -44,6 +44,11 @@ impl Subscriptions {
         self.take(client.instance().shared_objects(), sender, message, classes)
     }
 
+    /// Whether the client uses none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
     /// Leaves every object.
     pub(crate) fn release_all(&mut self, client: &Client) {
         self.leave_all(client.instance().shared_objects(), client.id());

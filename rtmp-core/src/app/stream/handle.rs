@@ -92,7 +92,8 @@ impl Stream {
         self.live.broadcast(data_body(name, args));
     }
 
-    /// Takes the stream from whoever publishes it and forgets what it holds for late joiners.
+    /// Takes the stream from whoever publishes it and forgets what it holds for late joiners. A client that publishes it is told
+    /// NetStream.Publish.BadName, and disconnected if it neither publishes nor plays anything else and uses no shared object.
     pub fn clear(&self) {
         self.live.clear();
     }

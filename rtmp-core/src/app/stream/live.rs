@@ -16,7 +16,7 @@ use crate::app::stream::Latency;
 use crate::app::stream::gop_cache::GopCache;
 use crate::app::stream::message::LiveMessage;
 use crate::app::stream::subscription::SubscriptionPost;
-use crate::app::stream::takeover::{Publisher, Timeline};
+use crate::app::stream::takeover::{Eviction, Publisher, Timeline};
 use crate::media::{MediaKind, TrackSet};
 
 /// What a worker is told about a stream.
@@ -224,7 +224,7 @@ impl LiveStream {
         // Not under the lock: it may be done here and now.
         recorders.iter().for_each(Recorder::stop);
         if let Some(publisher) = replaced {
-            publisher.evict();
+            publisher.evict(Eviction::Replaced);
         }
         true
     }
@@ -294,7 +294,7 @@ impl LiveStream {
         drop(state);
         over.iter().flatten().for_each(Recorder::stop);
         if let Some(publisher) = publisher {
-            publisher.evict();
+            publisher.evict(Eviction::Cleared);
         }
     }
 

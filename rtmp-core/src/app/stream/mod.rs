@@ -19,8 +19,8 @@ pub(crate) use live::{Watcher, publisher_id};
 pub use message::LiveMessage;
 pub(crate) use subscription::Tap;
 pub use subscription::{Feed, SubscribeOptions, Subscriber, Subscription, SubscriptionPost};
-pub(crate) use takeover::Publisher;
 pub use takeover::Takeover;
+pub(crate) use takeover::{Eviction, Publisher};
 
 /// Chunk size of media that is sent to players, in bytes: large enough that most messages are one chunk.
 pub const MEDIA_CHUNK_SIZE: u32 = 65_536;

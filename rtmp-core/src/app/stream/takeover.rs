@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::app::stream::publisher_id;
 use crate::time::distance;
+use crate::wire::status::{Code, Status};
 
 /// What a publisher may do to the one before it, and what happens when it leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Takeover {
-    /// Take the stream from a publisher that is still there. If not, it is refused with NetStream.Publish.BadName.
+    /// Take the stream from a publisher that is still there. If not, it is refused with NetStream.Publish.BadName. A client that
+    /// loses the stream is told the same, and disconnected if it neither publishes nor plays anything else and uses no shared
+    /// object.
     pub replace: bool,
     /// Milliseconds that players are held, and hear nothing, when this publisher leaves. Whoever publishes the stream
     /// in that time goes on where this one stopped.
@@ -53,7 +56,19 @@ pub struct Publisher {
     pub(crate) path: Arc<[String]>,
     /// It published the stream before: time goes on in any case.
     pub(crate) continues: bool,
-    evict: Option<Box<dyn FnOnce() + Send>>,
+    evict: Option<Evict>,
+}
+
+/// Tells a publisher that the stream is no longer its own.
+type Evict = Box<dyn FnOnce(Eviction) + Send>;
+
+/// Why a publisher has lost its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Eviction {
+    /// Another publisher has taken it.
+    Replaced,
+    /// The host has cleared it.
+    Cleared,
 }
 
 impl Publisher {
@@ -68,8 +83,8 @@ impl Publisher {
         }
     }
 
-    /// A publisher; what `evict` makes of its number tells it that another has taken the stream.
-    pub(crate) fn new(takeover: Takeover, evict: impl FnOnce(u64) -> Box<dyn FnOnce() + Send>) -> Self {
+    /// A publisher; what `evict` makes of its number tells it that it has lost the stream.
+    pub(crate) fn new(takeover: Takeover, evict: impl FnOnce(u64) -> Evict) -> Self {
         let id = publisher_id();
         Self {
             id,
@@ -87,10 +102,20 @@ impl Publisher {
         self
     }
 
-    pub(crate) fn evict(self) {
+    pub(crate) fn evict(self, why: Eviction) {
         if let Some(evict) = self.evict {
-            evict();
+            evict(why);
         }
+    }
+}
+
+impl Eviction {
+    /// What the publisher is told.
+    pub(crate) fn status(self, stream: &str) -> Status {
+        Status::for_stream(Code::PublishBadName, stream).with_description(match self {
+            Self::Replaced => "Another publisher has taken the stream.",
+            Self::Cleared => "The application has cleared the stream.",
+        })
     }
 }
 

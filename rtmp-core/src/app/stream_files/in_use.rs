@@ -62,6 +62,11 @@ impl FilesInUse {
         Ok(RecordGuard(self.one(path)))
     }
 
+    /// Whether a file is being recorded.
+    pub(crate) fn is_recorded(&self, path: &Path) -> bool {
+        self.0.lock().get(path).is_some_and(|uses| uses.recorded)
+    }
+
     /// Notes that a file is played. One that is being recorded may be played as far as it goes.
     pub(crate) fn play(&self, path: &Path) -> PlayGuard {
         self.0.lock().entry(path.to_owned()).or_default().players += 1;

@@ -1,5 +1,6 @@
 //! Opening a recorded stream by name, and reading ahead in it.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -48,6 +49,10 @@ pub(crate) fn open(
     let Some(path) = files.to_play(name)? else {
         return Ok(None);
     };
+    // A recording that has not begun yet.
+    if in_use.is_recorded(&path) && fs::metadata(&path).is_ok_and(|file| file.len() == 0) {
+        return Ok(None);
+    }
     let guard = in_use.play(&path);
     let source = match open_source(&path, name) {
         Err(SourceError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -126,11 +126,11 @@ impl PullTap {
         let relay = self.relay.upgrade()?;
         let attempt = self.attempt;
         let takeover = Takeover::hold(self.hold_ms);
-        let told = Weak::clone(&self.relay);
+        let (told, name) = (Weak::clone(&self.relay), self.live.name().to_owned());
         let candidate = Publisher::new(takeover, |_| {
-            Box::new(move || {
+            Box::new(move |why| {
                 if let Some(relay) = told.upgrade() {
-                    relay.tell(RelayInput::Failed(attempt, evicted()));
+                    relay.tell(RelayInput::Failed(attempt, why.status(&name)));
                 }
             })
         });
@@ -178,10 +178,6 @@ impl MediaTap for PullTap {
 /// Why a stream cannot be pulled that has a publisher.
 pub(super) fn taken(name: &str) -> Status {
     Status::for_stream(Code::PublishBadName, name)
-}
-
-fn evicted() -> Status {
-    Status::new(Code::PublishBadName).with_description("Another publisher has taken the stream.")
 }
 
 fn is_header(message: &MediaMessage) -> bool {

@@ -206,10 +206,13 @@ impl ServerPeer {
     /// Does what the application model asks. What a client cannot be told before it is accepted waits until then.
     pub(crate) fn command(&mut self, command: PeerCommand, context: &mut Context<'_>) {
         let now_or_never = matches!(command, PeerCommand::Answer { .. } | PeerCommand::Close(_));
-        if self.accepted || now_or_never || self.early.len() >= MAX_EARLY {
+        if self.accepted || now_or_never {
             self.obey(command, context);
-        } else {
+        } else if self.early.len() < MAX_EARLY {
             self.early.push(command);
+        } else {
+            log::warn!("{}: asked for too much before it was accepted", self.address);
+            fail(command);
         }
         self.process(context);
     }
@@ -233,7 +236,11 @@ impl ServerPeer {
             PeerCommand::Recorded { stream_id, publisher } => {
                 self.recorded(stream_id, publisher, context.now)
             }
-            PeerCommand::Evict { stream_id, publisher } => self.evicted(stream_id, publisher),
+            PeerCommand::Evict {
+                stream_id,
+                publisher,
+                why,
+            } => self.evicted(stream_id, publisher, why),
             PeerCommand::FileRead {
                 stream_id,
                 ticket,
@@ -301,18 +308,7 @@ impl ServerPeer {
 
     /// Whoever waits for an answer of a client that was never accepted gets none.
     fn fail_early(&mut self) {
-        for command in std::mem::take(&mut self.early) {
-            match command {
-                PeerCommand::Call {
-                    reply: Some(reply), ..
-                }
-                | PeerCommand::Ping(reply) => reply(Err(ended())),
-                PeerCommand::CheckBandwidth {
-                    reply: Some(reply), ..
-                } => reply(Err(ended())),
-                _ => {}
-            }
-        }
+        std::mem::take(&mut self.early).into_iter().for_each(fail);
     }
 
     /// What carries the connection failed: nobody can be told any more.
@@ -437,6 +433,20 @@ impl ServerPeer {
             scheme => scheme,
         }
         .as_str()
+    }
+}
+
+/// Who waits for what is never done is told.
+fn fail(command: PeerCommand) {
+    match command {
+        PeerCommand::Call {
+            reply: Some(reply), ..
+        }
+        | PeerCommand::Ping(reply) => reply(Err(ended())),
+        PeerCommand::CheckBandwidth {
+            reply: Some(reply), ..
+        } => reply(Err(ended())),
+        _ => {}
     }
 }
 

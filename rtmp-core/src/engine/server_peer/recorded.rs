@@ -321,6 +321,8 @@ impl ServerPeer {
                 let name = recorded.item.name.clone();
                 playing.now = Now::Recorded(recorded);
                 self.announce(stream_id, &name, true);
+                // What the client asked for meanwhile comes first: what it appended to the list, above all.
+                self.process(context);
                 return self.feed(stream_id, context);
             }
             Outcome::Missing => self.no_file(stream_id, &recorded.item, context),

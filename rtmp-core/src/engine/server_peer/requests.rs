@@ -141,9 +141,15 @@ impl ServerPeer {
         mode: PublishMode,
         context: &mut Context<'_>,
     ) {
-        if !self.permits(&name, Client::write_access) {
-            let status = Status::for_stream(Code::PublishBadName, &name)
-                .with_description(format!("Failed to publish {name}; access denied."));
+        let refused = if !is_valid_name(&name) {
+            Some("The name is not valid.".to_owned())
+        } else if !self.permits(&name, Client::write_access) {
+            Some(format!("Failed to publish {name}; access denied."))
+        } else {
+            None
+        };
+        if let Some(why) = refused {
+            let status = Status::for_stream(Code::PublishBadName, &name).with_description(why);
             return self.session.reject_publish(stream_id, status);
         }
         let asked = Asked::Publish {

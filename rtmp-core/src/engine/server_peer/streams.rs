@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::app::application::is_valid_name;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::request::PublishOptions;
-use crate::app::stream::{LiveStream, Publisher, Stream};
+use crate::app::stream::{Eviction, LiveStream, Publisher, Stream};
 use crate::client::relay::{is_circle, looped};
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
@@ -74,11 +73,6 @@ impl ServerPeer {
             return;
         };
         let name = name.as_str();
-        if !is_valid_name(name) {
-            let status =
-                Status::for_stream(Code::PublishBadName, name).with_description("The name is not valid.");
-            return self.session.reject_publish(stream_id, status);
-        }
         let stream = client.instance().live_stream(name);
         let takeover = takeover.unwrap_or(application.config().takeover);
         let link = self.link.clone();
@@ -89,7 +83,13 @@ impl ServerPeer {
                 .reject_publish(stream_id, looped(Code::PublishBadName, name));
         }
         let candidate = Publisher::new(takeover, |publisher| {
-            Box::new(move || link.send(PeerCommand::Evict { stream_id, publisher }))
+            Box::new(move |why| {
+                link.send(PeerCommand::Evict {
+                    stream_id,
+                    publisher,
+                    why,
+                });
+            })
         });
         let candidate = candidate.relayed(path, false);
         let publisher = candidate.id;
@@ -116,8 +116,9 @@ impl ServerPeer {
         }
     }
 
-    /// Another publisher has the stream now: this one is told, and disconnected so that its encoder notices.
-    pub(super) fn evicted(&mut self, stream_id: u32, publisher: u64) {
+    /// The stream is no longer this publisher's: it is told, and disconnected so that its encoder notices, unless its connection
+    /// serves for anything else.
+    pub(super) fn evicted(&mut self, stream_id: u32, publisher: u64, why: Eviction) {
         let Some(publishing) = self
             .publishing
             .get(&stream_id)
@@ -125,11 +126,12 @@ impl ServerPeer {
         else {
             return;
         };
-        let status = Status::for_stream(Code::PublishBadName, publishing.stream.name())
-            .with_description("Another publisher has taken the stream.");
-        self.session.send_status(stream_id, status);
+        let status = why.status(publishing.stream.name());
+        self.session.revoke_publish(stream_id, status);
         self.unpublish(stream_id);
-        self.session.close(None);
+        if self.publishing.is_empty() && self.playing.is_empty() && self.shared_objects.is_empty() {
+            self.session.close(None);
+        }
     }
 
     pub(super) fn unpublish(&mut self, stream_id: u32) {

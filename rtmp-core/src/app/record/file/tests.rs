@@ -309,3 +309,53 @@ fn a_read_only_file_is_left_alone() {
         assert!(matches!(error, NotOpened::ReadOnly));
     }
 }
+
+#[test]
+fn what_a_disk_took_before_it_failed_is_completed() {
+    let folder = Folder::new("salvage");
+    let mut file = folder.open(RecordMode::Record);
+    file.write(&metadata(640.0)).unwrap();
+    put(&mut file, &[(0, AVC), (0, KEY), (40, INTER), (80, KEY)]);
+    file.flush().unwrap();
+    file.salvage();
+    let (metadata, tags) = folder.read();
+    assert_eq!(metadata.get("duration"), Some(&Value::from(0.08)));
+    assert_eq!(tags.len(), 4);
+    // The end of a tag did not fit any more.
+    let whole = fs::metadata(folder.file()).unwrap().len();
+    let mut file = folder.open(RecordMode::Append);
+    put(&mut file, &[(0, INTER)]);
+    file.flush().unwrap();
+    File::options()
+        .write(true)
+        .open(folder.file())
+        .unwrap()
+        .set_len(whole + 14)
+        .unwrap();
+    file.salvage();
+    let (metadata, tags) = folder.read();
+    assert_eq!(
+        (metadata.get("duration"), tags.len()),
+        (Some(&Value::from(0.08)), 4)
+    );
+    assert_eq!(
+        metadata.get("filesize").and_then(Value::as_f64),
+        Some(whole as f64)
+    );
+}
+
+#[test]
+fn a_file_that_a_disk_took_nothing_of_is_removed() {
+    let folder = Folder::new("nothing");
+    let mut file = folder.open(RecordMode::Record);
+    put(&mut file, &[(0, KEY)]);
+    file.flush().unwrap();
+    File::options()
+        .write(true)
+        .open(folder.file())
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    file.salvage();
+    assert!(!folder.file().exists());
+}
