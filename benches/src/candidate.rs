@@ -52,6 +52,17 @@ impl Candidate {
         })
     }
 
+    /// The floor program as a server, with `options`, from the folder this program lies in.
+    pub fn bare(name: &str, options: &[&str]) -> Result<Self, String> {
+        let floor = tool("floor")?;
+        let fixed = [floor.as_str(), "serve", "--address", "127.0.0.1:{port}"];
+        let words = fixed.iter().chain(options);
+        Ok(Self {
+            name: name.to_owned(),
+            kind: Kind::Command(words.map(|&word| word.to_owned()).collect()),
+        })
+    }
+
     /// Our server example by `NAME=OPTIONS`.
     pub fn variant(text: &str) -> Result<Self, String> {
         let (name, options) = named(text)?;

@@ -1,7 +1,7 @@
 //! A server that takes every application: whoever comes may publish, whoever comes may play.
 //!
 //! `cargo run --release --example server -- --listen 127.0.0.1:1935 [--listen ...] [--workers N]
-//! [--latency low_latency|balanced|throughput] [--no-io-uring] [--cert CHAIN.pem --key KEY.pem]`
+//! [--latency low_latency|balanced|throughput] [--no-io-uring] [--no-gop-cache] [--cert CHAIN.pem --key KEY.pem]`
 //!
 //! With a certificate it also listens by TLS: `--listen rtmps://127.0.0.1:4443`.
 
@@ -48,6 +48,7 @@ struct Args {
     workers: usize,
     latency: Latency,
     io_uring: bool,
+    gop_cache: bool,
     cert: Option<String>,
     key: Option<String>,
 }
@@ -70,6 +71,9 @@ fn serve() -> support::Result<()> {
     let server = Server::new(&engine, config)?;
     let mut application = ApplicationConfig::default();
     application.latency = args.latency;
+    if !args.gop_cache {
+        application.gop_cache_bytes = 0;
+    }
     server.application("*", application, Arc::new(Log))?;
 
     let (stop, stopped) = mpsc::channel();
@@ -94,6 +98,7 @@ fn args() -> support::Result<Args> {
         workers: 0,
         latency: Latency::default(),
         io_uring: true,
+        gop_cache: true,
         cert: None,
         key: None,
     };
@@ -104,6 +109,7 @@ fn args() -> support::Result<Args> {
             Long("cert") => args.cert = Some(parser.value()?.string()?),
             Long("key") => args.key = Some(parser.value()?.string()?),
             Long("latency") => args.latency = latency(&parser.value()?.string()?)?,
+            Long("no-gop-cache") => args.gop_cache = false,
             Long("no-io-uring") => args.io_uring = false,
             Long("workers") => args.workers = parser.value()?.parse()?,
             _ => return Err(arg.unexpected().into()),

@@ -78,6 +78,17 @@ fn fanout_measures_the_floor() {
 }
 
 #[test]
+fn fanout_measures_bare_servers_with_the_same_players() {
+    for name in ["bare", "bare-io_uring", "bare-350ms"] {
+        let options = ["--players", "10", "--join", "0", "--seconds", "1", "--runs", "1"];
+        let (_, json) = run("fanout", &[&options[..], &["--only", name]].concat());
+        let figures = medians(&json);
+        assert_positive(figures, &["cpu_seconds_per_gb", "latency_p50_ms"]);
+        assert_eq!(figures["lost_video"], 0.0, "{figures}");
+    }
+}
+
+#[test]
 fn ingest_prints_costs_without_a_loss_in_large_and_small_chunks() {
     for chunk_size in ["4096", "128"] {
         let options = [

@@ -43,12 +43,17 @@ pub(crate) enum Subject {
     Floor(&'static str, &'static [&'static str]),
 }
 
-/// The floors, our settings, nginx-rtmp, and what was named on the command line.
+/// The floors, without RTMP and with it, our settings, nginx-rtmp, and what was named on the command line.
 pub(crate) fn subjects(common: &Common) -> Result<Vec<Subject>, String> {
     let floors = [
         Subject::Floor("floor", &[]),
         Subject::Floor("floor-io_uring", &["--io-uring"]),
         Subject::Floor("floor-350ms", &["--window-ms", "350"]),
+    ];
+    let bare = [
+        Candidate::bare("bare", &[])?,
+        Candidate::bare("bare-io_uring", &["--io-uring"])?,
+        Candidate::bare("bare-350ms", &["--window-ms", "350"])?,
     ];
     let servers = common.servers(&[
         ("low_latency", &["--latency", "low_latency"]),
@@ -62,7 +67,7 @@ pub(crate) fn subjects(common: &Common) -> Result<Vec<Subject>, String> {
     ])?;
     Ok(floors
         .into_iter()
-        .chain(servers.into_iter().map(Subject::Server))
+        .chain(bare.into_iter().chain(servers).map(Subject::Server))
         .collect())
 }
 

@@ -2,10 +2,12 @@
 //!
 //! `floor send` sends every message of a made-up stream to every socket as it comes due: one `send` per message and
 //! socket, or all sockets' sends in one io_uring call, or everything of a window of time in one `send` per socket.
-//! `floor sink` is the other end: it connects and throws away what it reads.
+//! `floor sink` is the other end: it connects and throws away what it reads. `floor serve` does the same sends for the
+//! publisher and the players that servers are measured with.
 
 mod ring;
 mod send;
+mod serve;
 mod sink;
 
 use std::process::ExitCode;
@@ -30,7 +32,8 @@ struct Args {
 }
 
 const USAGE: &str = "usage: floor send|sink --address HOST:PORT --players N [--seconds S] [--bitrate BITS] \
-                     [--window-ms MS] [--io-uring]";
+                     [--window-ms MS] [--io-uring]
+       floor serve --address HOST:PORT [--window-ms MS] [--io-uring]";
 
 fn main() -> ExitCode {
     match run() {
@@ -48,6 +51,7 @@ fn run() -> Result<(), String> {
     let args = parse(words)?;
     match command.as_str() {
         "send" => send::run(&args).map_err(|error| error.to_string()),
+        "serve" => serve::run(&args).map_err(|error| error.to_string()),
         "sink" => sink::run(&args).map_err(|error| error.to_string()),
         _ => Err(USAGE.to_owned()),
     }

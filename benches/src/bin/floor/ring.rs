@@ -21,7 +21,7 @@ impl Ring {
     }
 
     /// Sends the same bytes to every socket; returns how many bytes went out.
-    pub(crate) fn send_all(&mut self, sockets: &[TcpStream], data: &[u8]) -> io::Result<u64> {
+    pub(crate) fn send_all(&mut self, sockets: &[&TcpStream], data: &[u8]) -> io::Result<u64> {
         let mut sent = 0;
         for sockets in sockets.chunks(BATCH) {
             for socket in sockets {

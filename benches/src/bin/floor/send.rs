@@ -10,13 +10,6 @@ use rtmp_core::media::{MediaKind, MediaMessage};
 use crate::ring::Ring;
 use crate::{Args, Mode};
 
-/// Bytes and messages that could not be sent because a socket was full.
-#[derive(Default)]
-struct Counts {
-    sent: u64,
-    dropped: u64,
-}
-
 /// Waits for all sockets, sends for the time given, prints one JSON object.
 pub(crate) fn run(args: &Args) -> io::Result<()> {
     let listener = TcpListener::bind(&args.address)?;
@@ -24,11 +17,8 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
     let sockets = (0..args.players)
         .map(|_| accept(&listener))
         .collect::<io::Result<Vec<_>>>()?;
-    let mut ring = match args.mode {
-        Mode::Ring => Some(Ring::open()?),
-        Mode::Plain => None,
-    };
-    let mut counts = Counts::default();
+    let sockets: Vec<_> = sockets.iter().collect();
+    let mut sender = Sender::new(args.mode)?;
     let mut source = Source::Synthetic(Synthetic::new(args.bits_per_second));
     let (began, cpu) = (Instant::now(), cpu_time());
     let end = Duration::from_secs(args.seconds);
@@ -42,22 +32,22 @@ pub(crate) fn run(args: &Args) -> io::Result<()> {
         }
         if due > flush_at && !waiting.is_empty() {
             sleep_until(began + flush_at);
-            send(&sockets, &waiting, ring.as_mut(), &mut counts)?;
+            sender.send(&sockets, &waiting)?;
             waiting.clear();
             flush_at += args.window.max(Duration::from_millis(1));
         }
         append(&mut waiting, &message);
         if args.window.is_zero() {
             sleep_until(began + due);
-            send(&sockets, &waiting, ring.as_mut(), &mut counts)?;
+            sender.send(&sockets, &waiting)?;
             waiting.clear();
         }
     }
     let cpu = cpu_time().saturating_sub(cpu);
     println!(
         "{{\"bytes\": {}, \"dropped\": {}, \"cpu_seconds\": {:.6}, \"seconds\": {:.3}}}",
-        counts.sent,
-        counts.dropped,
+        sender.sent,
+        sender.dropped,
         cpu.as_secs_f64(),
         began.elapsed().as_secs_f64()
     );
@@ -76,7 +66,7 @@ fn sleep_until(time: Instant) {
 }
 
 /// The message as one chunk: a header of twelve bytes and the body.
-fn append(waiting: &mut Vec<u8>, message: &MediaMessage) {
+pub(crate) fn append(waiting: &mut Vec<u8>, message: &MediaMessage) {
     let kind = if message.kind == MediaKind::Audio { 8 } else { 9 };
     let length = message.body.len() as u32;
     waiting.push(6);
@@ -86,22 +76,44 @@ fn append(waiting: &mut Vec<u8>, message: &MediaMessage) {
     waiting.extend_from_slice(&message.body);
 }
 
-fn send(sockets: &[TcpStream], data: &[u8], ring: Option<&mut Ring>, counts: &mut Counts) -> io::Result<()> {
-    if let Some(ring) = ring {
-        counts.sent += ring.send_all(sockets, data)?;
-        return Ok(());
+/// Sends the same bytes to many sockets, one way or the other, and counts.
+pub(crate) struct Sender {
+    ring: Option<Ring>,
+    pub(crate) sent: u64,
+    /// Bytes that a socket which was full did not take.
+    pub(crate) dropped: u64,
+}
+
+impl Sender {
+    pub(crate) fn new(mode: Mode) -> io::Result<Self> {
+        Ok(Self {
+            ring: (mode == Mode::Ring).then(Ring::open).transpose()?,
+            sent: 0,
+            dropped: 0,
+        })
     }
-    for mut socket in sockets {
+
+    pub(crate) fn send(&mut self, sockets: &[&TcpStream], data: &[u8]) -> io::Result<()> {
+        let sent = match &mut self.ring {
+            Some(ring) => ring.send_all(sockets, data)?,
+            None => send_each(sockets, data)?,
+        };
+        self.sent += sent;
+        self.dropped += (sockets.len() * data.len()) as u64 - sent;
+        Ok(())
+    }
+}
+
+fn send_each(sockets: &[&TcpStream], data: &[u8]) -> io::Result<u64> {
+    let mut sent = 0;
+    for mut socket in sockets.iter().copied() {
         match socket.write(data) {
-            Ok(count) => {
-                counts.sent += count as u64;
-                counts.dropped += (data.len() - count) as u64;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => counts.dropped += data.len() as u64,
+            Ok(count) => sent += count as u64,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(sent)
 }
 
 /// User and system time of this process.

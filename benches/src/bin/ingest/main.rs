@@ -75,7 +75,7 @@ fn run() -> Result<(), String> {
         }
         Ok(true)
     })?;
-    let mut servers = common.servers(&[("rtmpkit", &[])])?;
+    let mut servers = common.servers(&[("rtmpkit", &[]), ("rtmpkit-no-gop", &["--no-gop-cache"])])?;
     servers.retain(|server| common.wants(&server.name));
     let each = Duration::from_secs(common.seconds + 4);
     if common.announce(servers.len() * sizes.len() * common.runs, each) {
