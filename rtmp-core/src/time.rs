@@ -13,6 +13,16 @@ pub struct Unwrap {
 }
 
 impl Unwrap {
+    /// One that goes on from a time.
+    pub const fn after(time: u64) -> Self {
+        Self { last: Some(time) }
+    }
+
+    /// The time of the last timestamp, if there was one.
+    pub const fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// The 64-bit time of the next timestamp: the one nearest to the time before it, never below zero.
     pub fn unwrap(&mut self, timestamp: u32) -> u64 {
         let time = match self.last {

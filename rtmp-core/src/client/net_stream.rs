@@ -57,6 +57,8 @@ pub(crate) struct StreamCore {
     connection: Arc<ConnectionCore>,
     handler: Arc<dyn NetStreamHandler>,
     time: Mutex<Unwrap>,
+    /// Where the host sought to last, until the server says that it goes on there.
+    sought: Mutex<Option<u64>>,
     /// The time of the newest message that was played.
     position: AtomicU32,
     /// Frames were dropped: the video tracks that have had a keyframe since.
@@ -103,6 +105,7 @@ impl NetStream {
             connection: Arc::clone(connection.core()),
             handler,
             time: Mutex::default(),
+            sought: Mutex::default(),
             position: AtomicU32::new(0),
             behind: Mutex::default(),
             dropped: AtomicU64::new(0),
@@ -178,6 +181,7 @@ impl NetStream {
 
     /// Jumps to a time of a recorded stream (`RTMP 1.0 7.2.2.7`).
     pub fn seek(&self, millis: u64) -> Result<()> {
+        *self.core.sought.lock() = Some(millis);
         self.core.command(StreamCommand::Seek(millis))
     }
 
@@ -281,6 +285,12 @@ impl StreamCore {
             self.clock.lock().stop();
         }
         let anew = status.is(Code::SeekNotify) || status.is(Code::PlayReset);
+        if status.is(Code::PlayReset) {
+            *self.time.lock() = Unwrap::default();
+        } else if anew && let Some(millis) = self.sought.lock().take() {
+            // From far away the timestamps would not say which way time went.
+            *self.time.lock() = Unwrap::after(millis);
+        }
         self.status(status);
         if !self.buffers.load(Relaxed) {
             return;

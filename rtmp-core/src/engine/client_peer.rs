@@ -535,10 +535,7 @@ impl ClientPeer {
             StreamCommand::Publish { name, mode } => self.session.publish(stream_id, &name, mode),
             StreamCommand::Play(options) => self.session.play(stream_id, &options),
             StreamCommand::Write(message) => self.write(stream_id, &message),
-            StreamCommand::Seek(millis) => {
-                self.session
-                    .seek(stream_id, u32::try_from(millis).unwrap_or(u32::MAX));
-            }
+            StreamCommand::Seek(millis) => self.session.seek(stream_id, millis),
             StreamCommand::Play2(options) => self.session.play2(stream_id, &options),
             StreamCommand::Pause(on, position) => self.session.pause(stream_id, on, position),
             StreamCommand::ReceiveAudio(on) => self.session.receive_audio(stream_id, on),

@@ -126,8 +126,10 @@ impl ClientSession {
     }
 
     /// Seeks a recorded stream to a time in milliseconds.
-    pub fn seek(&mut self, stream_id: u32, millis: u32) {
-        self.send(stream_id, &Command::new("seek", 0.0, vec![millis.into()]));
+    pub fn seek(&mut self, stream_id: u32, millis: u64) {
+        #[allow(clippy::cast_precision_loss)] // Far below 2^53.
+        let args = vec![Value::from(millis as f64)];
+        self.send(stream_id, &Command::new("seek", 0.0, args));
     }
 
     /// Asks for the stream's audio, or for none.

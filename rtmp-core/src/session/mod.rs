@@ -43,3 +43,5 @@ pub use error::SessionError;
 pub use events::{ConnectReply, ConnectRequest, PlayStart, PublishMode, ServerEvent};
 pub use play_buffer::PlayBuffer;
 pub use server::ServerSession;
+#[cfg(feature = "engine")]
+pub(crate) use server_streams::clamp_millis;

@@ -110,7 +110,7 @@ impl ServerSession {
 
     /// Tells a player of a recorded stream that it goes on at `millis`: Stream Is Recorded, Stream Begin, Seek.Notify, Play.Start,
     /// sample access, Data.Start. Headers and the frames from there follow, the first of each kind with its absolute time.
-    pub fn seek_notify(&mut self, stream_id: u32, millis: u32, sample_access: (bool, bool)) {
+    pub fn seek_notify(&mut self, stream_id: u32, millis: u64, sample_access: (bool, bool)) {
         let played = |stream: &&mut Stream| matches!(stream.role, Role::Playing | Role::Played);
         let Some(stream) = self.streams.get_mut(stream_id).filter(played) else {
             return;

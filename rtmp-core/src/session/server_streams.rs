@@ -431,9 +431,10 @@ fn millis(value: &Value) -> Option<u64> {
         .map(|time| clamp_millis(time.max(0.0)))
 }
 
-/// Positions fit the 32-bit timestamps they are about.
-fn clamp_millis(value: f64) -> u64 {
-    value.min(f64::from(u32::MAX)) as u64
+/// Positions go on where 32-bit timestamps wrap: some 300,000 years at most. Not a number is 0.
+pub(crate) fn clamp_millis(value: f64) -> u64 {
+    const MOST: f64 = 1e16;
+    value.clamp(0.0, MOST) as u64
 }
 
 fn stream_number(value: &Value) -> Option<u32> {
@@ -464,7 +465,7 @@ mod tests {
             (-7.0, PlayStart::Any),
             (f64::NAN, PlayStart::Any),
             (-1e308, PlayStart::Any),
-            (1e308, PlayStart::Recorded(u64::from(u32::MAX))),
+            (1e308, PlayStart::Recorded(10_000_000_000_000_000)),
         ] {
             assert_eq!(play_start(&Value::from(number)), expected, "{number}");
         }
@@ -475,7 +476,10 @@ mod tests {
     fn durations_and_times_are_clamped() {
         assert_eq!(duration(&Value::from(-1000.0)), None);
         assert_eq!(duration(&Value::from(0.0)), Some(0));
-        assert_eq!(duration(&Value::from(f64::INFINITY)), Some(u64::from(u32::MAX)));
+        assert_eq!(
+            duration(&Value::from(f64::INFINITY)),
+            Some(10_000_000_000_000_000)
+        );
         assert_eq!(millis(&Value::from(-5.0)), Some(0));
         assert_eq!(millis(&Value::from(f64::NAN)), None);
         assert_eq!(stream_number(&Value::from(f64::NAN)), None);

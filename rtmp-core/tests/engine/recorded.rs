@@ -83,7 +83,7 @@ fn flv(messages: &[MediaMessage]) -> Vec<u8> {
     file.into_inner()
 }
 
-fn metadata(seconds: f64) -> MediaMessage {
+pub fn metadata(seconds: f64) -> MediaMessage {
     let metadata = Metadata {
         properties: Object::new().with("duration", seconds).with("width", 160.0),
     };

@@ -3,11 +3,12 @@
 use std::sync::mpsc::{Sender, channel};
 
 use rtmp_core::{
-    ApplicationHandler, Client, MediaKind, Play2Options, PlayOptions, PlayRequest, Transition, Value,
+    ApplicationHandler, Client, FrameFlags, MediaKind, MediaMessage, Play2Options, PlayOptions, PlayRequest,
+    PlayStart, Transition, Value,
 };
 
-use crate::recorded::{Library, film, info, name};
-use crate::support::{PATIENCE, StreamEvent, connected, stream, wait_status};
+use crate::recorded::{Library, film, info, metadata, name, until};
+use crate::support::{PATIENCE, StreamEvent, connected, frames, stream, wait_status};
 use crate::wire::assert_info;
 
 /// Sends what it hears of plays.
@@ -109,4 +110,61 @@ fn our_own_player_pauses_seeks_and_switches() {
         .play2(Play2Options::new("film", Transition::Reset))
         .unwrap();
     wait_status(&events, "NetStream.Play.Reset");
+}
+
+/// Pictures 12 days apart, then every 40 ms over the edge of 32 bits: 49 days, 17 hours, 2 minutes and 47.296 seconds.
+#[test]
+fn p6_a_recording_is_played_over_the_edge_of_32_bits() {
+    const EDGE: u64 = 1 << 32;
+    let library = Library::new("edge");
+    let picture = |time: u64, head| {
+        MediaMessage::new(MediaKind::Video, time as u32, vec![head, 1, 0, 0, 0, time as u8])
+    };
+    let mut film = vec![metadata((EDGE + 1_000) as f64 / 1000.0)];
+    film.extend((0..4).map(|number| picture(number << 30, 0x17)));
+    for time in (EDGE - 200..EDGE + 1_000).step_by(40) {
+        // A keyframe 200 ms before the edge, and 800 ms behind it.
+        let is_key = (time + 200 - EDGE).is_multiple_of(1_000);
+        film.push(picture(time, if is_key { 0x17 } else { 0x27 }));
+    }
+    library.add("film.flv", &film);
+    let mut wire = library.client_with(rtmp_core::Object::new().with("app", "live"), 100);
+    wire.command(0, "getStreamLength", 3.0, &[name("film")]);
+    assert_eq!(wire.answer(3.0), Ok(Value::from((EDGE + 1_000) as f64 / 1000.0)));
+    let begun = std::time::Instant::now();
+    let start = Value::from((EDGE - 100) as f64);
+    wire.command(1, "play", 0.0, &[name("film"), start, Value::from(700.0)]);
+    let seen = until(&mut wire, "data Play.Complete");
+    let pictures: Vec<&String> = seen
+        .iter()
+        .filter(|told| told.contains("inter") || told.contains("key"))
+        .collect();
+    assert_eq!(*pictures[0], format!("key {}", (EDGE - 200) as u32));
+    assert_eq!(pictures[5..8], ["inter 0", "inter 40", "inter 80"]);
+    assert_eq!(pictures.last().unwrap().as_str(), "inter 560", "{pictures:?}");
+    assert!(
+        begun.elapsed().as_millis() >= 400,
+        "as time goes by: {:?}",
+        begun.elapsed()
+    );
+    // Our own player counts on, wherever it goes.
+    let (connection, _statuses) = connected(&library.served.engine, &library.served.url);
+    let (player, events) = stream(&connection);
+    let mut options = PlayOptions::new("film");
+    options.start = PlayStart::Recorded(EDGE - 100);
+    player.play(options).unwrap();
+    wait_status(&events, "NetStream.Play.Start");
+    // Behind the metadata and, between two commands, what leads up to the place.
+    let mut found = frames(&events, 12);
+    found.retain(|frame| frame.kind == MediaKind::Video && !frame.flags.contains(FrameFlags::COMMAND));
+    let times: Vec<u64> = found.iter().map(|frame| frame.timestamp_ms).collect();
+    let expected = [-200, -160, -120, -80, -40, 0, 40].map(|at| EDGE.wrapping_add_signed(at));
+    assert_eq!(times[..7], expected);
+    player.seek(EDGE + 900).unwrap();
+    wait_status(&events, "NetStream.Seek.Notify");
+    wait_status(&events, "NetStream.Play.Complete");
+    player.seek(0).unwrap();
+    wait_status(&events, "NetStream.Seek.Notify");
+    let next = frames(&events, 2);
+    assert_eq!(next[1].timestamp_ms, 0, "{next:?}");
 }

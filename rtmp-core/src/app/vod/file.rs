@@ -11,6 +11,7 @@ use crate::app::vod::mp3::{Mp3Source, TagSource};
 use crate::app::vod::mp4::Mp4Source;
 use crate::app::vod::source::{Source, SourceError};
 use crate::media::MediaMessage;
+use crate::time::distance;
 
 /// A file that is being played.
 pub(crate) struct RecordedFile {
@@ -100,7 +101,7 @@ impl RecordedFile {
 /// The media time between the first and the last.
 fn span(messages: &[MediaMessage]) -> u32 {
     match (messages.first(), messages.last()) {
-        (Some(first), Some(last)) => last.timestamp.saturating_sub(first.timestamp),
+        (Some(first), Some(last)) => distance(first.timestamp, last.timestamp).max(0).unsigned_abs(),
         _ => 0,
     }
 }

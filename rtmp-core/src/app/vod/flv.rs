@@ -15,6 +15,7 @@ use crate::app::vod::source::{Place, Source, SourceError, Start};
 use crate::media::flv::tag::{FILE_HEADER, PREVIOUS_TAG_SIZE, TAG_HEADER, TagHeader};
 use crate::media::flv::{FlvError, FlvReader, header_places};
 use crate::media::{FrameFlags, MediaKind, MediaMessage, Metadata, inspect};
+use crate::time::{Unwrap, distance};
 
 /// An FLV file that is being played.
 #[derive(Debug)]
@@ -27,13 +28,17 @@ pub(crate) struct FlvSource {
     metadata: Option<Metadata>,
     /// The time of the last tag.
     last_ms: u64,
+    /// The times of what is read.
+    times: Times,
     has_video: bool,
     /// Sound and data from before the keyframe that was gone to, which stand after it in the file.
-    passing_over: Option<u32>,
+    passing_over: Option<u64>,
     /// Tags of unknown kinds that were passed over up to the last message.
     skipped: u64,
     /// Up to here every tag was looked at: the headers are known.
     looked_to: u64,
+    /// The time there.
+    looked_time: u64,
     /// The metadata says where all headers are.
     headers_told: bool,
 }
@@ -48,7 +53,15 @@ const MAX_SKIPPED: u64 = 32;
 /// Bytes of a body that say what it is.
 const FIRST: usize = 64;
 /// Sound is written this much ahead of pictures by some programs, in milliseconds.
-const INTERLEAVING: u32 = 3_000;
+const INTERLEAVING: u64 = 3_000;
+/// A timestamp with its sign bit set is negative unless the file had come this far before (some 12 days).
+const MAY_PASS_SIGN_BIT: u64 = 1 << 30;
+/// The longest duration of metadata that is believed, in milliseconds.
+const MAX_DURATION: f64 = 1e15;
+
+/// The times of tags, counted on where timestamps wrap.
+#[derive(Debug, Default)]
+struct Times(Unwrap);
 
 impl FlvSource {
     /// Opens a file and looks at its beginning and end.
@@ -65,20 +78,28 @@ impl FlvSource {
             index: Index::new(beginning),
             declared_ms: None,
             metadata: None,
-            last_ms: tail.map_or(0, u64::from),
+            last_ms: 0,
+            times: Times::default(),
             has_video: false,
             passing_over: None,
             skipped: 0,
             looked_to: beginning,
+            looked_time: 0,
             headers_told: false,
         };
         source.read_head()?;
+        let declared = source.declared_ms.unwrap_or(0);
+        let tail = tail.filter(|tail| *tail <= i32::MAX as u32 || declared >= MAY_PASS_SIGN_BIT);
+        // How often it wrapped before is not in the tag.
+        source.last_ms = tail.map_or(0, |tail| match declared {
+            0 => tail.into(),
+            declared => Unwrap::after(declared).unwrap(tail),
+        });
         source.read_told_headers(length)?;
-        source.reader.seek_to_tag(beginning).map_err(damaged)?;
         if tail.is_none() && source.declared_ms.is_none() {
-            source.find(Place::AtOrBefore(u32::MAX))?;
-            source.reader.seek_to_tag(beginning).map_err(damaged)?;
+            source.find(Place::AtOrBefore(u64::MAX))?;
         }
+        source.go_to(beginning, 0)?;
         Ok(source)
     }
 
@@ -117,7 +138,7 @@ impl FlvSource {
             return;
         };
         let duration = metadata.duration().filter(|seconds| *seconds > 0.0);
-        self.declared_ms = duration.map(|seconds| (seconds * 1000.0).min(f64::from(u32::MAX)) as u64);
+        self.declared_ms = duration.map(|seconds| (seconds * 1000.0).min(MAX_DURATION) as u64);
         self.index.offer(&metadata.keyframes());
         self.metadata = Some(metadata);
     }
@@ -164,6 +185,13 @@ impl FlvSource {
             from = from.min(self.looked_to);
         }
         let mut best = known;
+        let known_time = known
+            .filter(|point| point.position == from)
+            .map(|point| point.time);
+        let mut times = match known_time {
+            None if from == self.index.beginning() => Times::default(),
+            time => Times::after(time.unwrap_or(self.looked_time)),
+        };
         self.reader.seek_to_tag(from).map_err(damaged)?;
         let mut skipped = 0;
         let mut first = [0; FIRST];
@@ -177,8 +205,9 @@ impl FlvSource {
             };
             skipped = 0;
             let position = self.reader.last_tag_position();
-            if from <= self.looked_to {
-                self.looked_to = self.looked_to.max(position);
+            let tag_time = times.place(tag.timestamp);
+            if from <= self.looked_to && position > self.looked_to {
+                (self.looked_to, self.looked_time) = (position, tag_time);
             }
             let flags = inspect(kind, first.get(..have).unwrap_or_default());
             self.has_video |= kind == MediaKind::Video;
@@ -186,9 +215,9 @@ impl FlvSource {
                 self.log_header(position, tag)?;
                 continue;
             }
-            self.last_ms = self.last_ms.max(u64::from(tag.timestamp));
+            self.last_ms = self.last_ms.max(tag_time);
             let point = SyncPoint {
-                time: tag.timestamp,
+                time: tag_time,
                 position,
                 verified: true,
             };
@@ -201,7 +230,7 @@ impl FlvSource {
                 self.index.add(point);
             }
             let margin = if kind == MediaKind::Video { 0 } else { INTERLEAVING };
-            let over = tag.timestamp.saturating_sub(margin) > time;
+            let over = tag_time.saturating_sub(margin) > time;
             if over && matches!(place, Place::AtOrBefore(_)) {
                 break;
             }
@@ -229,7 +258,18 @@ impl FlvSource {
         Ok(video
             && self.reader.last_tag_position() == point.position
             && key.intersects(FrameFlags::KEYFRAME | FrameFlags::CONFIG)
-            && tag.timestamp.abs_diff(point.time) <= 1)
+            && distance(tag.timestamp, point.time as u32).unsigned_abs() <= 1)
+    }
+
+    /// Goes to a tag, of which the time is known.
+    fn go_to(&mut self, position: u64, time: u64) -> Result<(), SourceError> {
+        self.reader.seek_to_tag(position).map_err(damaged)?;
+        self.reader.expect_after(time.min(u32::MAX.into()) as u32);
+        self.times = match time {
+            0 => Times::default(),
+            time => Times::after(time),
+        };
+        Ok(())
     }
 
     /// Reads a header whole, and goes on after it.
@@ -261,22 +301,22 @@ impl Source for FlvSource {
         };
         let end = self.last_ms.max(self.declared_ms.unwrap_or(0));
         match place {
-            Place::AtOrBefore(time) if u64::from(time) > end => return Err(SourceError::Beyond(end)),
+            Place::AtOrBefore(time) if time > end => return Err(SourceError::Beyond(end)),
             Place::AtOrAfter(_) if found.is_none() => return Err(SourceError::Beyond(end)),
             _ => {}
         }
         let Some(point) = found.filter(|point| !self.headers.is_before_first_frame(point.position)) else {
-            self.reader.seek_to_tag(beginning).map_err(damaged)?;
+            self.go_to(beginning, 0)?;
             return Ok(Start {
                 headers: Vec::new(),
                 at: 0,
             });
         };
-        self.reader.seek_to_tag(point.position).map_err(damaged)?;
+        self.go_to(point.position, point.time)?;
         self.skipped = self.reader.skipped();
         self.passing_over = Some(point.time);
         Ok(Start {
-            headers: self.headers.at(point.position, point.time),
+            headers: self.headers.at(point.position, point.time as u32),
             at: point.time,
         })
     }
@@ -291,10 +331,11 @@ impl Source for FlvSource {
             let Some(message) = message else {
                 return Ok(None);
             };
+            let message_time = self.times.place(message.timestamp);
             match self.passing_over {
-                Some(time) if message.timestamp < time && message.kind != MediaKind::Video => continue,
+                Some(time) if message_time < time && message.kind != MediaKind::Video => continue,
                 // The next picture is after all that was written beside the first.
-                Some(time) if message.kind == MediaKind::Video && message.timestamp > time => {
+                Some(time) if message.kind == MediaKind::Video && message_time > time => {
                     self.passing_over = None;
                 }
                 _ => {}
@@ -304,7 +345,24 @@ impl Source for FlvSource {
     }
 }
 
-/// The time of the last tag of a file, if the file ends with a whole one.
+impl Times {
+    fn after(time: u64) -> Self {
+        Self(Unwrap::after(time))
+    }
+
+    /// The time of the next tag.
+    fn place(&mut self, timestamp: u32) -> u64 {
+        let last = self.0.last().unwrap_or(0);
+        match timestamp {
+            // Nothing of the kind; headers in the middle of files have it.
+            0 => last,
+            negative if negative > i32::MAX as u32 && last < MAY_PASS_SIGN_BIT => 0,
+            timestamp => self.0.unwrap(timestamp),
+        }
+    }
+}
+
+/// The timestamp of the last tag of a file, if the file ends with a whole one.
 fn last_timestamp(file: &mut File) -> Result<Option<u32>, SourceError> {
     let length = file.seek(SeekFrom::End(0))?;
     let least = (FILE_HEADER + PREVIOUS_TAG_SIZE + TAG_HEADER) as u64;
@@ -332,7 +390,7 @@ fn last_timestamp(file: &mut File) -> Result<Option<u32>, SourceError> {
     let tag = TagHeader::parse(&bytes);
     let whole = tag.data_size.checked_add(TAG_HEADER as u32) == Some(size);
     let known = MediaKind::from_type_id(tag.tag_type).is_some();
-    Ok((whole && known && tag.timestamp <= i32::MAX as u32).then_some(tag.timestamp))
+    Ok((whole && known).then_some(tag.timestamp))
 }
 
 fn damaged(error: FlvError) -> SourceError {

@@ -37,7 +37,7 @@ pub(crate) fn open_at(files: &StreamFiles, in_use: &FilesInUse, name: &str, plac
             file,
             start: Start {
                 headers: Vec::new(),
-                at: u32::try_from(at).unwrap_or(u32::MAX),
+                at,
             },
             batch: Batch {
                 messages: Vec::new(),

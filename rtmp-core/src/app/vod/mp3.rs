@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use crate::app::vod::source::{Place, Source, SourceError, Start};
+use crate::app::vod::source::{Place, Source, SourceError, Start, narrow};
 use crate::media::MediaMessage;
 use crate::media::mp3::{Mp3Error, Mp3Reader};
 
@@ -45,14 +45,17 @@ impl Source for Mp3Source {
     fn seek(&mut self, place: Place) -> Result<Start, SourceError> {
         let end = self.reader.length_ms();
         let at = match place {
-            Place::AtOrBefore(time) if u64::from(time) > end => return Err(SourceError::Beyond(end)),
-            Place::AtOrBefore(time) => self.reader.seek_before(time)?,
-            Place::AtOrAfter(time) => self.reader.seek_after(time)?.ok_or(SourceError::Beyond(end))?,
+            Place::AtOrBefore(time) if time > end => return Err(SourceError::Beyond(end)),
+            Place::AtOrBefore(time) => self.reader.seek_before(narrow(time))?,
+            Place::AtOrAfter(time) => self
+                .reader
+                .seek_after(narrow(time))?
+                .ok_or(SourceError::Beyond(end))?,
         };
         self.headers.clear();
         Ok(Start {
             headers: self.reader.headers(at),
-            at,
+            at: at.into(),
         })
     }
 

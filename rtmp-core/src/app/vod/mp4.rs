@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::Path;
 
-use crate::app::vod::source::{Place, Source, SourceError, Start};
+use crate::app::vod::source::{Place, Source, SourceError, Start, narrow};
 use crate::media::MediaMessage;
 use crate::media::mp4::{Mp4Error, Mp4Reader};
 
@@ -33,14 +33,14 @@ impl Source for Mp4Source {
     fn seek(&mut self, place: Place) -> Result<Start, SourceError> {
         let beyond = SourceError::Beyond(self.reader.end_ms());
         let at = match place {
-            Place::AtOrBefore(time) if u64::from(time) > self.reader.end_ms() => return Err(beyond),
-            Place::AtOrBefore(time) => self.reader.seek_before(time)?,
-            Place::AtOrAfter(time) => self.reader.seek_after(time)?.ok_or(beyond)?,
+            Place::AtOrBefore(time) if time > self.reader.end_ms() => return Err(beyond),
+            Place::AtOrBefore(time) => self.reader.seek_before(narrow(time))?,
+            Place::AtOrAfter(time) => self.reader.seek_after(narrow(time))?.ok_or(beyond)?,
         };
         self.headers.clear();
         Ok(Start {
             headers: self.reader.headers(at),
-            at,
+            at: at.into(),
         })
     }
 

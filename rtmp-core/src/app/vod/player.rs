@@ -1,5 +1,6 @@
 //! When what of a recorded stream is sent: as much ahead as the client buffers, then as time goes by. Knows no clock and
-//! no file: it is told the time (milliseconds of any monotonic clock) and given what was read.
+//! no file: it is told the time (milliseconds of any monotonic clock) and given what was read. Media time is counted on where
+//! timestamps wrap.
 
 use std::collections::VecDeque;
 
@@ -9,22 +10,25 @@ use crate::app::vod::file::{Batch, End};
 use crate::app::vod::source::{SourceError, Start};
 use crate::media::video::VideoCommand;
 use crate::media::{FrameFlags, MediaKind, MediaMessage, inspect};
+use crate::time::Unwrap;
 
 /// One player of one recorded stream.
 #[derive(Debug)]
 pub(crate) struct Player {
-    queue: VecDeque<MediaMessage>,
+    queue: VecDeque<Timed>,
+    /// The times of what is queued.
+    times: Unwrap,
     queued_bytes: usize,
     /// Nothing will be read after what is in the queue.
     end: Option<End>,
     /// Where playing began, or was sought to.
-    target: u32,
+    target: u64,
     /// Where `play` began.
-    began: u32,
+    began: u64,
     /// Only up to here.
-    until: Option<u32>,
+    until: Option<u64>,
     /// Another goes on from here.
-    cut: Option<u32>,
+    cut: Option<u64>,
     pace: Pace,
     clock: Option<Clock>,
     paused_at: Option<u64>,
@@ -35,11 +39,18 @@ pub(crate) struct Player {
     video: bool,
     needs_key: bool,
     /// The client has what is up to this time, headers and all.
-    after: Option<u32>,
+    after: Option<u64>,
     /// A picture was sent since the target.
     pictured: bool,
-    last: Option<u32>,
+    last: Option<u64>,
     sent_bytes: u64,
+}
+
+/// A message and its time.
+#[derive(Debug)]
+struct Timed {
+    time: u64,
+    message: MediaMessage,
 }
 
 /// How far ahead of time messages are sent.
@@ -54,7 +65,7 @@ pub(crate) enum Pace {
 /// Which media time is played when.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
-    media: u32,
+    media: u64,
     at: u64,
 }
 
@@ -83,22 +94,20 @@ pub(crate) enum Step {
 
 /// Read on when less than this waits.
 const LOW_BYTES: usize = 128 << 10;
-const LOW_MS: u32 = 2_000;
+const LOW_MS: u64 = 2_000;
 /// Messages due this soon are sent with those that are due, in milliseconds.
 const TOGETHER_MS: u64 = 10;
 /// Where sound alone goes on for this long there is no picture to wait for, in milliseconds.
-const FAR_MS: u32 = 1_000;
+const FAR_MS: u64 = 1_000;
 
 impl Player {
     /// A player that starts at `target` and plays for `duration` milliseconds, or to the end. `lead_in`: the client
     /// understands the commands around what leads up to a place it sought.
-    pub(crate) fn new(target: u32, duration: Option<u64>, pace: Pace, lead_in: bool) -> Self {
-        let until = duration.map(|duration| {
-            let end = u64::from(target).saturating_add(duration);
-            u32::try_from(end).unwrap_or(u32::MAX)
-        });
+    pub(crate) fn new(target: u64, duration: Option<u64>, pace: Pace, lead_in: bool) -> Self {
+        let until = duration.map(|duration| target.saturating_add(duration));
         Self {
             queue: VecDeque::new(),
+            times: Unwrap::default(),
             queued_bytes: 0,
             end: None,
             target,
@@ -125,6 +134,10 @@ impl Player {
         if start.at >= self.target {
             self.lead_in = LeadIn::None;
         }
+        self.times = match start.at {
+            0 => Unwrap::default(),
+            at => Unwrap::after(at),
+        };
         start.headers.into_iter().for_each(|header| self.push(header));
     }
 
@@ -137,7 +150,7 @@ impl Player {
     /// Whether more should be read.
     pub(crate) fn wants_more(&self) -> bool {
         let span = match (self.queue.front(), self.queue.back()) {
-            (Some(first), Some(last)) => last.timestamp.saturating_sub(first.timestamp),
+            (Some(first), Some(last)) => last.time.saturating_sub(first.time),
             _ => 0,
         };
         self.end.is_none() && self.queued_bytes < LOW_BYTES && span < LOW_MS
@@ -145,8 +158,9 @@ impl Player {
 
     /// Goes on elsewhere in the stream: what waited is forgotten, and what was asked of it (audio, video, pause, pace, end)
     /// stays.
-    pub(crate) fn restart(&mut self, target: u32, lead_in: bool) {
+    pub(crate) fn restart(&mut self, target: u64, lead_in: bool) {
         self.queue.clear();
+        self.times = Unwrap::default();
         self.queued_bytes = 0;
         self.end = None;
         self.target = target;
@@ -160,7 +174,7 @@ impl Player {
     }
 
     /// Goes on after a time, in the middle of what the client decodes already.
-    pub(crate) fn restart_after(&mut self, time: u32) {
+    pub(crate) fn restart_after(&mut self, time: u64) {
         self.restart(time, false);
         self.shows_picture = false;
         self.after = Some(time);
@@ -185,8 +199,8 @@ impl Player {
                     }
                 };
             };
-            let flags = inspect(front.kind, &front.body);
-            let (kind, time) = (front.kind, front.timestamp);
+            let (kind, time) = (front.message.kind, front.time);
+            let flags = inspect(kind, &front.message.body);
             let is_frame = kind != MediaKind::Data && !is_header(flags);
             if is_frame && self.is_after_end(time) {
                 return Step::Over;
@@ -207,7 +221,7 @@ impl Player {
                 return Step::Wait(Some(due));
             }
             return match self.pop() {
-                Some(message) => self.sent(message, flags, is_frame),
+                Some(Timed { time, message }) => self.sent(time, message, flags, is_frame),
                 None => Step::Wait(None),
             };
         }
@@ -218,9 +232,7 @@ impl Player {
         let (Some(clock), Some(last)) = (self.clock, self.last) else {
             return 0;
         };
-        let over = clock
-            .at
-            .saturating_add(u64::from(last.saturating_sub(clock.media)));
+        let over = clock.at.saturating_add(last.saturating_sub(clock.media));
         over.saturating_sub(self.paused_at.unwrap_or(now))
     }
 
@@ -245,7 +257,7 @@ impl Player {
     }
 
     /// Ends before this time, where another takes over.
-    pub(crate) fn cut_at(&mut self, time: u32) {
+    pub(crate) fn cut_at(&mut self, time: u64) {
         self.cut = Some(time);
     }
 
@@ -253,9 +265,9 @@ impl Player {
         self.paused_at.get_or_insert(now);
     }
 
-    /// Goes on, where the client stands at `position` if it says so; true if what it has not played was sent already and lost,
+    /// Goes on, where the client stands at `position` if it says so, in timestamps or counted on; true if what it has not played was sent already and lost,
     /// so that reading has to go back there.
-    pub(crate) fn unpause(&mut self, position: Option<u32>, now: u64) -> bool {
+    pub(crate) fn unpause(&mut self, position: Option<u64>, now: u64) -> bool {
         self.shows_picture = false;
         let Some(paused_at) = self.paused_at.take() else {
             return false;
@@ -270,6 +282,14 @@ impl Player {
             }
         }
         position.is_some_and(|position| self.last.is_some_and(|last| position < last))
+    }
+
+    /// The time that a client means: clients whose own clock wraps say its low half.
+    pub(crate) fn place(&self, position: u64) -> u64 {
+        match (self.last, u32::try_from(position)) {
+            (Some(last), Ok(timestamp)) => Unwrap::after(last).unwrap(timestamp),
+            _ => position,
+        }
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -291,12 +311,12 @@ impl Player {
     }
 
     /// The time of the last message sent.
-    pub(crate) fn last(&self) -> Option<u32> {
+    pub(crate) fn last(&self) -> Option<u64> {
         self.last
     }
 
     /// Milliseconds to be played, if an end was asked for.
-    pub(crate) fn limit_ms(&self) -> Option<u32> {
+    pub(crate) fn limit_ms(&self) -> Option<u64> {
         self.until.map(|until| until.saturating_sub(self.began))
     }
 
@@ -306,18 +326,23 @@ impl Player {
     }
 
     fn push(&mut self, message: MediaMessage) {
+        let time = match (message.timestamp, self.times.last()) {
+            // Headers in the middle of files are at 0, too.
+            (0, Some(last)) => last,
+            (timestamp, _) => self.times.unwrap(timestamp),
+        };
         self.queued_bytes = self.queued_bytes.saturating_add(message.body.len());
-        self.queue.push_back(message);
+        self.queue.push_back(Timed { time, message });
     }
 
-    fn pop(&mut self) -> Option<MediaMessage> {
-        let message = self.queue.pop_front()?;
-        self.queued_bytes = self.queued_bytes.saturating_sub(message.body.len());
-        Some(message)
+    fn pop(&mut self) -> Option<Timed> {
+        let timed = self.queue.pop_front()?;
+        self.queued_bytes = self.queued_bytes.saturating_sub(timed.message.body.len());
+        Some(timed)
     }
 
     /// Whether a frame is after what was asked for. A duration of 0 is for one frame.
-    fn is_after_end(&self, time: u32) -> bool {
+    fn is_after_end(&self, time: u64) -> bool {
         self.cut.is_some_and(|cut| time >= cut)
             || self.until.is_some_and(|until| match until > self.began {
                 true => time >= until,
@@ -326,11 +351,11 @@ impl Player {
     }
 
     /// Whether a frame is so far from the target that no picture belongs to that.
-    fn is_far(&self, time: u32) -> bool {
+    fn is_far(&self, time: u64) -> bool {
         time > self.target.saturating_add(FAR_MS)
     }
 
-    fn is_left_out(&mut self, kind: MediaKind, time: u32, flags: FrameFlags, is_frame: bool) -> bool {
+    fn is_left_out(&mut self, kind: MediaKind, time: u64, flags: FrameFlags, is_frame: bool) -> bool {
         if self.after.is_some_and(|after| time <= after) {
             return true;
         }
@@ -346,14 +371,14 @@ impl Player {
     }
 
     /// A command to the client's decoder that comes before the next message.
-    fn command(&mut self, kind: MediaKind, time: u32, is_frame: bool) -> Option<MediaMessage> {
+    fn command(&mut self, kind: MediaKind, time: u64, is_frame: bool) -> Option<MediaMessage> {
         match self.lead_in {
             LeadIn::Possible if is_frame && kind == MediaKind::Video => {
                 if time >= self.target {
                     self.lead_in = LeadIn::None;
                     return None;
                 }
-                let first = *self.queue.front()?.body.first()?;
+                let first = *self.queue.front()?.message.body.first()?;
                 self.lead_in = LeadIn::Begun(first);
                 Some(command(first, VideoCommand::StartSeek, time))
             }
@@ -366,7 +391,7 @@ impl Player {
     }
 
     /// When a message is to be sent. The clock starts with the first frame that is to be shown.
-    fn due(&mut self, time: u32, is_frame: bool, now: u64) -> u64 {
+    fn due(&mut self, time: u64, is_frame: bool, now: u64) -> u64 {
         let Pace::Buffer(buffer) = self.pace else {
             return now;
         };
@@ -381,18 +406,13 @@ impl Player {
                 at: now,
             }),
         };
-        let played = clock
-            .at
-            .saturating_add(u64::from(time.saturating_sub(clock.media)));
+        let played = clock.at.saturating_add(time.saturating_sub(clock.media));
         played.saturating_sub(u64::from(buffer))
     }
 
-    fn sent(&mut self, message: MediaMessage, flags: FrameFlags, is_frame: bool) -> Step {
+    fn sent(&mut self, time: u64, message: MediaMessage, flags: FrameFlags, is_frame: bool) -> Step {
         if is_frame {
-            self.last = Some(
-                self.last
-                    .map_or(message.timestamp, |last| last.max(message.timestamp)),
-            );
+            self.last = Some(self.last.map_or(time, |last| last.max(time)));
             let picture = message.kind == MediaKind::Video && !flags.contains(FrameFlags::COMMAND);
             // Where nothing leads up to it the keyframe is all there is to see.
             let reached = self.lead_in == LeadIn::None;
@@ -409,7 +429,7 @@ fn is_header(flags: FrameFlags) -> bool {
 }
 
 /// A video command for the codec, or with the Enhanced header, of a body that begins with `first`.
-fn command(first: u8, command: VideoCommand, time: u32) -> MediaMessage {
+fn command(first: u8, command: VideoCommand, time: u64) -> MediaMessage {
     const COMMAND: u8 = 5 << 4;
     let head = match first & 0x80 {
         0 => COMMAND | (first & 0x0F),
@@ -417,7 +437,7 @@ fn command(first: u8, command: VideoCommand, time: u32) -> MediaMessage {
         _ => 0x80 | COMMAND | 1,
     };
     let body = Bytes::copy_from_slice(&[head, command.to_byte()]);
-    MediaMessage::new(MediaKind::Video, time, body)
+    MediaMessage::new(MediaKind::Video, time as u32, body)
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ pub(crate) trait Source: Send {
     /// Goes to where a decoder can start.
     fn seek(&mut self, place: Place) -> Result<Start, SourceError>;
 
-    /// The next message; `None` at the end.
+    /// The next message; `None` at the end. Its timestamp is the low half of its time.
     fn next(&mut self) -> Result<Option<MediaMessage>, SourceError>;
 }
 
-/// Where to start, in milliseconds.
+/// Where to start, in milliseconds, counted on where timestamps wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// At the last keyframe that is not after this time, or at the beginning.
-    AtOrBefore(u32),
+    AtOrBefore(u64),
     /// At the first keyframe that is not before this time.
-    AtOrAfter(u32),
+    AtOrAfter(u64),
 }
 
 /// Where reading goes on, and what a decoder needs before.
@@ -32,7 +32,7 @@ pub(crate) struct Start {
     /// Metadata and sequence headers, stamped with the time of the place; empty at the beginning, where they come by themselves.
     pub(crate) headers: Vec<MediaMessage>,
     /// The time of the keyframe; 0 at the beginning.
-    pub(crate) at: u32,
+    pub(crate) at: u64,
 }
 
 /// Why a recorded stream cannot be played, or not on.
@@ -63,4 +63,9 @@ impl SourceError {
             Self::Beyond(_) => Code::SeekInvalidTime,
         }
     }
+}
+
+/// The time in a container whose files are shorter than 49.7 days.
+pub(super) fn narrow(time: u64) -> u32 {
+    u32::try_from(time).unwrap_or(u32::MAX)
 }

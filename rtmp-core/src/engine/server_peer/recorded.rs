@@ -55,9 +55,9 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     /// The client seeks.
-    To(u32),
+    To(u64),
     /// The client goes on behind what it has.
-    After(u32),
+    After(u64),
 }
 
 /// Sent ahead of what the client has read, in bytes, and when more is.
@@ -100,11 +100,11 @@ impl Recorded {
         let length = self
             .player
             .limit_ms()
-            .map_or(self.length_ms, |limit| self.length_ms.min(u64::from(limit)));
+            .map_or(self.length_ms, |limit| self.length_ms.min(limit));
         #[allow(clippy::cast_precision_loss)] // Far below 2^53.
         let (duration, bytes) = (length as f64 / 1000.0, self.player.sent_bytes() as f64);
         Ended {
-            timestamp: self.player.last().unwrap_or(0),
+            timestamp: self.player.last().unwrap_or(0) as u32,
             duration,
             bytes,
             until: now.saturating_add(self.player.ahead(now)),
@@ -144,7 +144,7 @@ impl ServerPeer {
     /// Opens the file of an item; the client hears of it when that is done.
     pub(super) fn start_recorded(&mut self, stream_id: u32, item: Item, context: &mut Context<'_>) {
         let target = match item.start {
-            PlayStart::Recorded(millis) => u32::try_from(millis).unwrap_or(u32::MAX),
+            PlayStart::Recorded(millis) => millis,
             PlayStart::Any | PlayStart::Live => 0,
         };
         let Some(ticket) = self.open(stream_id, &item.name, Place::AtOrBefore(target)) else {
@@ -369,7 +369,8 @@ impl ServerPeer {
             return recorded.player.pause(context.now);
         }
         // Some clients say 0 wherever they are.
-        let position = u32::try_from(millis).ok().filter(|position| *position > 0);
+        let position = Some(millis).filter(|position| *position > 0);
+        let position = position.map(|position| recorded.player.place(position));
         if recorded.player.unpause(position, context.now)
             && let (Phase::Playing, Some(position)) = (recorded.phase, position)
         {

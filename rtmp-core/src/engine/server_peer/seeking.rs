@@ -12,7 +12,7 @@ impl ServerPeer {
             let status = Status::new(Code::SeekFailed).with_description("A live stream cannot be sought.");
             return self.session.send_status(stream_id, status);
         };
-        recorded.wish = Some(Wish::To(u32::try_from(millis).unwrap_or(u32::MAX)));
+        recorded.wish = Some(Wish::To(millis));
         self.go(stream_id);
     }
 

@@ -15,7 +15,7 @@ use crate::engine::server_peer::recorded::Phase;
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
 use crate::media::{FrameFlags, MediaKind, MediaMessage, inspect};
-use crate::session::PlayStart;
+use crate::session::{PlayStart, clamp_millis};
 use crate::wire::status::{Code, Status};
 
 /// A change that a client wants.
@@ -26,7 +26,7 @@ pub(super) struct Change {
     old: String,
     kind: Kind,
     /// Where in the stream to change, in milliseconds.
-    offset: Option<u32>,
+    offset: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,14 +310,14 @@ fn read(options: &Object) -> Option<(Change, String)> {
     }
     let start = match number("start") {
         Some(start) if start == -1.0 || start == -1000.0 => PlayStart::Live,
-        Some(start) if start >= 0.0 => PlayStart::Recorded(u64::from(millis(start))),
+        Some(start) if start >= 0.0 => PlayStart::Recorded(millis(start)),
         _ => PlayStart::Any,
     };
     let positive = |key: &str| number(key).filter(|seconds| *seconds >= 0.0).map(millis);
     let item = Item {
         name: name.to_owned(),
         start,
-        duration: positive("len").map(u64::from),
+        duration: positive("len"),
         at_once: false,
     };
     let change = Change {
@@ -334,6 +334,6 @@ fn split(name: &str) -> (&str, &str) {
     name.split_once('?').unwrap_or((name, ""))
 }
 
-fn millis(seconds: f64) -> u32 {
-    (seconds * 1000.0).clamp(0.0, f64::from(u32::MAX)) as u32
+fn millis(seconds: f64) -> u64 {
+    clamp_millis(seconds * 1000.0)
 }

@@ -172,6 +172,11 @@ impl<R: Read + Seek> FlvReader<R> {
         Ok(())
     }
 
+    /// What follows comes after this time: it decides whether timestamps with their sign bit set are negative.
+    pub const fn expect_after(&mut self, timestamp: u32) {
+        self.last_timestamp = timestamp;
+    }
+
     /// The header of the next tag, of whatever type, and the first bytes of its body, as many as there are and fit `first`; the
     /// rest is passed over without being read. `None` at the end of the file. Where the tag lies says
     /// [`FlvReader::last_tag_position`]; timestamps are as they stand in the file.

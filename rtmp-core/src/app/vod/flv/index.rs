@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SyncPoint {
     /// Milliseconds.
-    pub(super) time: u32,
+    pub(super) time: u64,
     /// Where the tag begins, in bytes.
     pub(super) position: u64,
     /// It was seen, not only told.
@@ -19,12 +19,14 @@ pub(super) struct Index {
     told: Vec<SyncPoint>,
     /// Seen, by place, at least `gap` milliseconds apart.
     seen: Vec<SyncPoint>,
-    gap: u32,
+    gap: u64,
 }
 
 /// Places kept of what was seen; then every second goes.
 const MAX_SEEN: usize = 4_096;
-const FIRST_GAP: u32 = 500;
+const FIRST_GAP: u64 = 500;
+/// The largest time of an index that is believed, in milliseconds.
+const MAX_TIME: f64 = 1e15;
 
 impl Index {
     pub(super) fn new(beginning: u64) -> Self {
@@ -46,11 +48,11 @@ impl Index {
         let mut told: Vec<SyncPoint> = Vec::with_capacity(keyframes.len());
         for (seconds, position) in keyframes {
             let millis = seconds * 1000.0;
-            if !(0.0..=f64::from(u32::MAX)).contains(&millis) {
+            if !(0.0..=MAX_TIME).contains(&millis) {
                 return;
             }
             let point = SyncPoint {
-                time: millis.round() as u32,
+                time: millis.round() as u64,
                 position: *position,
                 verified: false,
             };
@@ -91,7 +93,7 @@ impl Index {
     }
 
     /// The last place known that is not after a time.
-    pub(super) fn before(&self, time: u32) -> Option<SyncPoint> {
+    pub(super) fn before(&self, time: u64) -> Option<SyncPoint> {
         let last = |points: &[SyncPoint]| {
             let after = points.partition_point(|point| point.time <= time);
             after.checked_sub(1).and_then(|at| points.get(at)).copied()

@@ -119,8 +119,13 @@ fn a_seek_without_an_index_finds_the_keyframe_before() {
         assert_eq!(start.at, at, "{to}");
         let headers: Vec<&[u8]> = start.headers.iter().map(|header| &header.body[..]).collect();
         assert_eq!(headers, [AAC_CONFIG, AVC_CONFIG], "{to}");
-        assert!(start.headers.iter().all(|header| header.timestamp == at));
-        assert_eq!(next(&mut source), (MediaKind::Video, at));
+        assert!(
+            start
+                .headers
+                .iter()
+                .all(|header| u64::from(header.timestamp) == at)
+        );
+        assert_eq!(next(&mut source), (MediaKind::Video, at as u32));
     }
     for to in [0, 999] {
         let start = source.seek(Place::AtOrBefore(to)).unwrap();
@@ -226,7 +231,7 @@ fn assert_headers_in_force(source: &mut FlvSource) {
             .filter(|header| header.kind != MediaKind::Data);
         let headers: Vec<&[u8]> = of_codecs.map(|header| &header.body[..]).collect();
         assert_eq!(headers, [sound, pictures], "{to}");
-        assert_eq!(next(source), (MediaKind::Video, start.at));
+        assert_eq!(next(source), (MediaKind::Video, start.at as u32));
     }
 }
 
@@ -293,6 +298,50 @@ fn an_index_is_used_where_it_is_right_and_else_the_tags() {
 }
 
 #[test]
+fn times_count_on_where_timestamps_wrap() {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = FlvWriter::new(&mut bytes, false, true).unwrap();
+    writer.write_metadata(&Object::new(), 16).unwrap();
+    writer.write(&header(MediaKind::Video, AVC_CONFIG)).unwrap();
+    for time in [0, 1 << 30, 2 << 30, 3 << 30, 0xFFFF_FF00, 0x100] {
+        writer.write(&video(time, true)).unwrap();
+    }
+    for time in [0x128, 0x150] {
+        writer.write(&video(time, false)).unwrap();
+    }
+    writer.finish().unwrap();
+    let temporary = Temporary::new("wraps", &bytes.into_inner());
+    let wrap = 1_u64 << 32;
+    for is_told in [true, false] {
+        let mut source = FlvSource::open(&temporary.0).unwrap();
+        if !is_told {
+            source.index.distrust();
+        }
+        assert_eq!(source.length_ms(), wrap + 0x150);
+        for (place, at) in [
+            (Place::AtOrBefore(wrap + 0x50), wrap - 0x100),
+            (Place::AtOrBefore(wrap + 0x140), wrap + 0x100),
+            (Place::AtOrAfter(wrap + 1), wrap + 0x100),
+            (Place::AtOrBefore(0x9000_0000), 2 << 30),
+            (Place::AtOrAfter(0xD000_0000), wrap - 0x100),
+        ] {
+            assert_eq!(source.seek(place).unwrap().at, at, "{place:?}");
+            assert_eq!(next(&mut source), (MediaKind::Video, at as u32));
+        }
+        assert!(matches!(
+            source.seek(Place::AtOrBefore(wrap + 0x151)),
+            Err(SourceError::Beyond(end)) if end == wrap + 0x150
+        ));
+        source.seek(Place::AtOrBefore(0)).unwrap();
+        let rest: Vec<u32> = std::iter::from_fn(|| source.next().unwrap())
+            .filter(|message| message.kind == MediaKind::Video)
+            .map(|message| message.timestamp)
+            .collect();
+        assert_eq!(rest[5..], [0xFFFF_FF00, 0x100, 0x128, 0x150]);
+    }
+}
+
+#[test]
 fn sound_alone_is_sought_by_its_frames() {
     let messages: Vec<MediaMessage> = std::iter::once(header(MediaKind::Audio, AAC_CONFIG))
         .chain((0..50).map(|number| audio(number * 100)))
@@ -335,7 +384,7 @@ fn whatever_is_in_a_file_opening_and_seeking_end() {
         for place in [
             Place::AtOrBefore(1_500),
             Place::AtOrAfter(1),
-            Place::AtOrBefore(u32::MAX),
+            Place::AtOrBefore(u64::MAX),
         ] {
             let _ = source.seek(place);
             let mut messages = 0;

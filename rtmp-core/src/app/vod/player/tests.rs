@@ -181,9 +181,58 @@ fn reading_ahead_is_bounded_in_time_and_bytes() {
 }
 
 #[test]
+fn time_goes_on_where_timestamps_wrap() {
+    const WRAP: u64 = 1 << 32;
+    let mut player = Player::new(WRAP - 200, Some(500), Pace::Buffer(100), false);
+    player.start(Start {
+        headers: Vec::new(),
+        at: WRAP - 200,
+    });
+    let timestamps = [0xFFFF_FF38, 0xFFFF_FF9C, 0, 100, 200, 300, 400];
+    let messages = timestamps.map(|time| frame(MediaKind::Video, time)).to_vec();
+    player.add(Batch { messages, end: None });
+    assert!(player.wants_more());
+    // 0 is taken for the time before it: nothing is lost by that.
+    assert_eq!(sent(&mut player, 0).0, [0xFFFF_FF38, 0xFFFF_FF9C, 0]);
+    assert!(sent(&mut player, 150).0.is_empty());
+    assert_eq!(sent(&mut player, 200).0, [100]);
+    assert_eq!((player.last(), player.ahead(200)), (Some(WRAP + 100), 100));
+    player.pause(200);
+    // Where the client stands, by its clock or counted on.
+    assert_eq!([100, WRAP + 100].map(|at| player.place(at)), [WRAP + 100; 2]);
+    assert_eq!(player.place(0xFFFF_FF9C), WRAP - 100);
+    assert!(!player.unpause(Some(WRAP + 100), 1_000));
+    assert_eq!(sent(&mut player, 1_000).0, [200]);
+    let (rest, step) = sent(&mut player, 10_000);
+    assert!(rest.is_empty() && matches!(step, Step::Over), "{rest:?}");
+}
+
+#[test]
+fn headers_at_0_in_the_middle_wait_for_nothing() {
+    let mut player = Player::new(3_000_000_000, None, Pace::AtOnce, false);
+    player.start(Start {
+        headers: Vec::new(),
+        at: 3_000_000_000,
+    });
+    let messages = [3_000_000_000, 0, 3_000_000_100].map(|time| frame(MediaKind::Audio, time));
+    player.add(Batch {
+        messages: messages.to_vec(),
+        end: None,
+    });
+    player.set_pace(Pace::Buffer(0));
+    assert_eq!(sent(&mut player, 0).0, [3_000_000_000, 0]);
+    assert_eq!(sent(&mut player, 100).0, [3_000_000_100]);
+}
+
+#[test]
 fn hostile_times_neither_panic_nor_loop() {
-    for (target, duration) in [(0, None), (u32::MAX, Some(u64::MAX)), (5, Some(0)), (7, Some(1))] {
-        let mut player = Player::new(target, duration, Pace::Buffer(u32::MAX), true);
+    for (target, duration) in [
+        (0_u32, None),
+        (u32::MAX, Some(u64::MAX)),
+        (5, Some(0)),
+        (7, Some(1)),
+    ] {
+        let mut player = Player::new(target.into(), duration, Pace::Buffer(u32::MAX), true);
         let times = [u32::MAX, 0, 1 << 31, 7, u32::MAX];
         let messages = times.map(|time| frame(MediaKind::Video, time)).to_vec();
         player.add(Batch { messages, end: None });
@@ -191,9 +240,9 @@ fn hostile_times_neither_panic_nor_loop() {
         for now in [0, u64::MAX] {
             sent(&mut player, now);
             player.pause(now);
-            player.unpause(Some(u32::MAX), 0);
+            player.unpause(Some(u64::MAX), 0);
             player.ahead(now);
         }
-        player.restart_after(u32::MAX);
+        player.restart_after(u64::MAX);
     }
 }
