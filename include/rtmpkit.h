@@ -495,6 +495,12 @@ typedef struct rtmpkit_engine_config {
   void *log_user_data;
   /** Called once when nothing will be logged any more, on the thread that found out. Default: NULL. */
   rtmpkit_release_fn log_release;
+  /**
+   * 1, the default, watches the system's network interfaces while client connections stand, on Linux where the sandbox allows
+   * it, and tells those that are connected of changes: NetConnection.Connect.NetworkChange. 0 leaves that to
+   * `rtmpkit_engine_network_changed`, as other systems do.
+   */
+  int32_t watch_network;
 } rtmpkit_engine_config;
 
 /** What an engine counts; `rtmpkit_engine_counters_init` sets the size. Since 0.1. */
@@ -1486,6 +1492,13 @@ rtmpkit_result rtmpkit_engine_counters_init(struct rtmpkit_engine_counters *coun
  */
 rtmpkit_result rtmpkit_engine_create(const struct rtmpkit_engine_config *config,
                                      struct rtmpkit_engine **out);
+
+/**
+ * The network has changed, for example because another one was joined or left: every `rtmpkit_net_connection` of the engine
+ * that is connected is told NetConnection.Connect.NetworkChange. For hosts that know better than the interfaces show, or run
+ * where those are not watched; see `watch_network` of `rtmpkit_engine_config`. Since 0.1.
+ */
+rtmpkit_result rtmpkit_engine_network_changed(struct rtmpkit_engine *engine);
 
 /** Closes every server and connection of the engine and ends its threads. Their last events still come. Since 0.1. */
 rtmpkit_result rtmpkit_engine_close(struct rtmpkit_engine *engine);

@@ -40,6 +40,8 @@ need cmake cmake
 need pkg-config pkg-config
 need valgrind valgrind
 need g++ g++
+need ip iproute2
+need unshare util-linux
 need readelf binutils
 if [ ! -x $venv/bin/python ]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)

@@ -111,6 +111,9 @@ public:
 
   explicit Engine(std::uint32_t workers = 0, Log log = nullptr, std::int32_t log_level = RTMPKIT_LOG_WARN)
       : Handle(create(workers, std::move(log), log_level)) {}
+  explicit Engine(const rtmpkit_engine_config &config) : Handle(create(config)) {}
+  // Tells every NetConnection of the engine that is connected: NetConnection.Connect.NetworkChange.
+  void network_changed() { detail::check(rtmpkit_engine_network_changed(get())); }
   void close() { detail::check(rtmpkit_engine_close(get())); }
   // Waits for the end of a closed engine; false when the time ran out first. Negative waits for ever.
   bool join(std::int32_t timeout_ms = -1) {
@@ -131,9 +134,13 @@ private:
       config.log_user_data = kept.get();
       config.log_release = [](void *user_data) noexcept { delete static_cast<Log *>(user_data); };
     }
+    rtmpkit_engine *engine = create(config);
+    if (log_level != RTMPKIT_LOG_OFF) static_cast<void>(kept.release());
+    return engine;
+  }
+  static rtmpkit_engine *create(const rtmpkit_engine_config &config) {
     rtmpkit_engine *engine = nullptr;
     detail::check(rtmpkit_engine_create(&config, &engine));
-    if (log_level != RTMPKIT_LOG_OFF) static_cast<void>(kept.release());
     return engine;
   }
   static void on_log(void *log, std::int32_t level, const char *target, const char *message) noexcept {

@@ -60,6 +60,10 @@ pub struct rtmpkit_engine_config {
     pub log_user_data: *mut c_void,
     /// Called once when nothing will be logged any more, on the thread that found out. Default: NULL.
     pub log_release: rtmpkit_release_fn,
+    /// 1, the default, watches the system's network interfaces while client connections stand, on Linux where the sandbox allows
+    /// it, and tells those that are connected of changes: NetConnection.Connect.NetworkChange. 0 leaves that to
+    /// `rtmpkit_engine_network_changed`, as other systems do.
+    pub watch_network: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers, raw pointers and optional function pointers.
@@ -73,6 +77,7 @@ unsafe impl Growing for rtmpkit_engine_config {
             log_fn: None,
             log_user_data,
             log_release: None,
+            watch_network: 1,
         }
     }
 }
@@ -133,6 +138,7 @@ pub unsafe extern "C" fn rtmpkit_engine_create(
         crate::panic::install_hook();
         let mut settings = EngineConfig::default();
         settings.workers = usize::try_from(config.workers).unwrap_or(0);
+        settings.watch_network = config.watch_network != 0;
         settings.thread_start = thread_start;
         let engine = Engine::new(settings)?;
         if let Some(sink) = &sink {
@@ -147,6 +153,17 @@ pub unsafe extern "C" fn rtmpkit_engine_create(
             }),
             "out",
         )?;
+        Ok(0)
+    })
+}
+
+/// The network has changed, for example because another one was joined or left: every `rtmpkit_net_connection` of the engine
+/// that is connected is told NetConnection.Connect.NetworkChange. For hosts that know better than the interfaces show, or run
+/// where those are not watched; see `watch_network` of `rtmpkit_engine_config`. Since 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtmpkit_engine_network_changed(engine: *mut rtmpkit_engine) -> rtmpkit_result {
+    entry!(|host| {
+        host.handle(engine)?.engine.network_changed();
         Ok(0)
     })
 }

@@ -79,6 +79,7 @@ table![
     rtmpkit_engine_config_init,
     rtmpkit_engine_counters_init,
     rtmpkit_engine_create,
+    rtmpkit_engine_network_changed,
     rtmpkit_engine_close,
     rtmpkit_engine_join,
     rtmpkit_engine_stats,

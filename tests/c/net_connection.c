@@ -510,6 +510,37 @@ static void m1_each_player_gets_the_kinds_it_wants(void) {
   stop(&served);
 }
 
+/* An engine for clients alone, whose network the host watches itself. */
+static void netconnection_connect_networkchange_when_the_host_says_so(void) {
+  struct served served, ours;
+  struct seen first, second;
+  rtmpkit_engine_config config;
+  serve(&served, NULL, NULL);
+  rtmpkit_engine_config_init(&config, sizeof config);
+  CHECK(config.watch_network == 1);
+  config.watch_network = 0;
+  OK(rtmpkit_engine_create(&config, &ours.engine));
+  rtmpkit_net_connection *one = make(&ours, &first), *two = make(&ours, &second);
+  /* Nobody is connected. */
+  OK(rtmpkit_engine_network_changed(ours.engine));
+  OK(rtmpkit_net_connection_connect(one, served.url, NULL, 0));
+  OK(rtmpkit_net_connection_connect(two, served.url, NULL, 0));
+  CHECK(wait_for(&first, &first.statuses, 1) && wait_for(&second, &second.statuses, 1));
+  OK(rtmpkit_engine_network_changed(ours.engine));
+  CHECK(wait_for(&first, &first.statuses, 2) && wait_for(&second, &second.statuses, 2));
+  const char *told = "NetConnection.Connect.Success\nNetConnection.Connect.NetworkChange\n";
+  CHECK(strcmp(first.codes, told) == 0 && strcmp(second.codes, told) == 0);
+  CHECK(rtmpkit_net_connection_is_connected(one));
+  CHECK(rtmpkit_engine_network_changed(NULL) == RTMPKIT_ERR_INVALID_ARGUMENT);
+  disconnect(one, &first);
+  disconnect(two, &second);
+  OK(rtmpkit_engine_close(ours.engine));
+  OK(rtmpkit_engine_network_changed(ours.engine));
+  OK(rtmpkit_engine_join(ours.engine, PATIENCE_S * 1000));
+  rtmpkit_engine_unref(ours.engine);
+  stop(&served);
+}
+
 int main(void) {
   m1_each_player_gets_the_kinds_it_wants();
   calls_of_the_server_are_answered_later();
@@ -518,6 +549,7 @@ int main(void) {
   connections_beyond_a_limit_are_told();
   a_writer_is_told_of_room();
   s2_netstream_buffer_full_empty_and_flush();
+  netconnection_connect_networkchange_when_the_host_says_so();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

@@ -161,6 +161,27 @@ void n1_n2_n3_calls_to_a_gateway() {
   gateway_close(&gateway);
 }
 
+void netconnection_connect_networkchange_when_the_host_says_so() {
+  Mail client;
+  Served served({});
+  auto config = rtmpkit::defaults(rtmpkit_engine_config_init);
+  config.watch_network = 0;
+  rtmpkit::Engine engine(config);
+  rtmpkit::NetConnectionEvents events;
+  events.on_status = [&client](const rtmpkit::Status &status) {
+    client.put(status.code + (status.level == RTMPKIT_LEVEL_STATUS ? "" : " is no status"));
+  };
+  rtmpkit::NetConnection connection(engine, std::move(events));
+  connection.connect(served.url);
+  CHECK(client.next() == "NetConnection.Connect.Success");
+  engine.network_changed();
+  CHECK(client.next() == "NetConnection.Connect.NetworkChange");
+  connection.close();
+  CHECK(client.next() == "NetConnection.Connect.Closed");
+  engine.close();
+  CHECK(engine.join(20000));
+}
+
 }  // namespace
 
 int main() {
@@ -171,6 +192,7 @@ int main() {
     s3_s6_s7_a_publisher_knows_what_it_sends();
     p9_players_are_told_when_their_stream_is_dry();
     n1_n2_n3_calls_to_a_gateway();
+    netconnection_connect_networkchange_when_the_host_says_so();
   } catch (const std::exception &error) {
     std::printf("not expected: %s\n", error.what());
     failures++;

@@ -17,10 +17,11 @@ pub(crate) struct Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (workers = 0))]
-    fn new(py: Python<'_>, workers: usize) -> PyResult<Self> {
+    #[pyo3(signature = (workers = 0, *, watch_network = true))]
+    fn new(py: Python<'_>, workers: usize, watch_network: bool) -> PyResult<Self> {
         let mut config = core::EngineConfig::default();
         config.workers = workers;
+        config.watch_network = watch_network;
         let core = py.detach(|| core::Engine::new(config)).or_raise()?;
         Ok(Self { core })
     }
@@ -35,6 +36,11 @@ impl Engine {
     #[getter]
     fn closed(&self) -> bool {
         self.core.is_closed()
+    }
+
+    /// Tells the outgoing connections that are connected that the network has changed.
+    fn network_changed(&self) {
+        self.core.network_changed();
     }
 
     /// Ends all servers and connections and waits for the workers, at most `timeout` seconds; says whether they ended.

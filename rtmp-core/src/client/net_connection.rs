@@ -15,7 +15,7 @@ use crate::client::reconnect::parse_server;
 use crate::client::remoting::{Gateway, is_gateway};
 use crate::client::{Reconnect, RemoteObjects, ServerCall, StreamCore};
 use crate::engine::{
-    ClientCommand, ClientStart, Engine, Link, Mailbox, Post, Route, TlsTrust, TlsTrustCache,
+    ClientCommand, ClientStart, Engine, Link, Mailbox, NetworkInterest, Post, Route, TlsTrust, TlsTrustCache,
 };
 use crate::error::{Error, Result};
 use crate::media::Frame;
@@ -31,7 +31,8 @@ use crate::wire::url::{RtmpUrl, masked};
 #[allow(unused_variables)]
 pub trait NetConnectionHandler: Send + Sync + 'static {
     /// The connection's state changed: NetConnection.Connect.Success, .Rejected, .Failed, and .Closed last; or the server
-    /// asks for something, see [`Reconnect`].
+    /// asks for something, see [`Reconnect`]; or the network of this machine has changed (NetConnection.Connect.NetworkChange),
+    /// which says nothing of whether the connection lives on.
     fn on_status(&self, connection: &NetConnection, status: &Status) {}
 
     /// The server calls a method: answer at once, or keep the call and answer later from any thread. Default:
@@ -88,7 +89,7 @@ pub(crate) struct ConnectionCore {
     /// Headers for a Flash Remoting gateway.
     pub(super) headers: Mutex<Vec<PacketHeader>>,
     pub(super) engine: Engine,
-    /// The worker that it is to live on.
+    /// The worker that it is to live on, if it is a relay's.
     home: Option<Arc<Mailbox>>,
     handler: Arc<dyn NetConnectionHandler>,
     state: Mutex<State>,
@@ -100,6 +101,8 @@ struct State {
     uri: String,
     enhanced: Capabilities,
     waiting: Vec<ClientCommand>,
+    /// While it hears of changes of the network.
+    network: Option<NetworkInterest>,
 }
 
 #[derive(Default)]
@@ -247,11 +250,7 @@ impl NetConnection {
 
     /// Whether the server accepted the connection and it still stands.
     pub fn is_connected(&self) -> bool {
-        let state = self.core.state.lock();
-        matches!(
-            state.phase,
-            Phase::Open { connected: true, .. } | Phase::Gateway(_)
-        )
+        self.core.is_connected()
     }
 
     /// The URI connected to (`tcUrl`), empty before the first connect.
@@ -460,12 +459,39 @@ impl ConnectionCore {
             .run(move || core.handler.on_call(&NetConnection::borrowed(&core), call));
     }
 
+    /// Hears of changes of the network until it is over. Only where that may block.
+    pub(super) fn hear_of_network(self: &Arc<Self>) {
+        let interest = self.engine.hear_of_network(self);
+        let mut state = self.state.lock();
+        if !matches!(state.phase, Phase::Idle) {
+            state.network = Some(interest);
+        }
+    }
+
+    /// The network has changed: says so to the host if the connection stands.
+    pub(crate) fn network_changed(&self) {
+        if self.is_connected() {
+            // Who is over by then needs not be told.
+            let _ = self.send(ClientCommand::NetworkChanged);
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        let state = self.state.lock();
+        matches!(
+            state.phase,
+            Phase::Open { connected: true, .. } | Phase::Gateway(_)
+        )
+    }
+
     /// The connection is over; it may be connected again.
     pub(crate) fn reset(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Idle;
         let lost = std::mem::take(&mut state.waiting);
+        let network = state.network.take();
         drop(state);
+        drop(network);
         self.written.store(0, SeqCst);
         self.blocked.lock().clear();
         self.is_blocked.store(false, SeqCst);
@@ -502,6 +528,9 @@ impl ConnectionCore {
             route,
             replaces: None,
         };
+        if self.home.is_none() {
+            self.hear_of_network();
+        }
         let home = self.home.clone().unwrap_or_else(|| self.engine.next_worker());
         home.post(Post::Connect(Box::new(start)));
     }

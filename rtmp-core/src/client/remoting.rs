@@ -48,6 +48,8 @@ struct Calls {
     busy: bool,
     /// The host has not heard yet that it is connected.
     greets: bool,
+    /// The network has changed.
+    changed: bool,
     closed: bool,
 }
 
@@ -60,6 +62,7 @@ struct Call {
 /// What there is to do.
 enum Step {
     Greet,
+    NetworkChanged,
     Ask(String, Packet, HashMap<String, Option<Reply>>),
     End(VecDeque<Call>),
 }
@@ -115,6 +118,7 @@ impl Gateway {
             sent: 0,
             busy: false,
             greets: true,
+            changed: false,
             closed: false,
         };
         Ok(Arc::new(Self {
@@ -140,6 +144,11 @@ impl Gateway {
                 self.close(core);
                 core.reset();
                 Ok(())
+            }
+            ClientCommand::NetworkChanged => {
+                let mut calls = self.calls.lock();
+                calls.changed = !calls.greets && !calls.closed;
+                self.wake(core, &mut calls)
             }
             _ => {
                 let text = "a Flash Remoting gateway takes calls only: connect to an RTMP server";
@@ -189,7 +198,13 @@ impl Gateway {
     fn serve(&self) {
         while let Some(step) = self.next() {
             match step {
-                Step::Greet => self.status(Status::new(Code::ConnectSuccess)),
+                Step::Greet => {
+                    if let Some(core) = self.core.upgrade() {
+                        core.hear_of_network();
+                    }
+                    self.status(Status::new(Code::ConnectSuccess));
+                }
+                Step::NetworkChanged => self.status(Status::new(Code::ConnectNetworkChange)),
                 Step::Ask(url, packet, replies) => {
                     let answer = self.post(&url, &packet);
                     self.distribute(answer, replies);
@@ -208,6 +223,9 @@ impl Gateway {
         let mut calls = self.calls.lock();
         if std::mem::take(&mut calls.greets) {
             return Some(Step::Greet);
+        }
+        if std::mem::take(&mut calls.changed) && !calls.closed {
+            return Some(Step::NetworkChanged);
         }
         if calls.closed {
             return Some(Step::End(std::mem::take(&mut calls.waiting)));

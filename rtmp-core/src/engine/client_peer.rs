@@ -73,6 +73,8 @@ pub(crate) enum ClientCommand {
     },
     /// Moves to another server.
     Reconnect(String),
+    /// Tells the host that the network has changed.
+    NetworkChanged,
     Close,
 }
 
@@ -241,6 +243,7 @@ impl ClientPeer {
                 };
                 self.streams.insert(stream.core.id, stream);
             }
+            ClientCommand::NetworkChanged if !self.session.is_connected() => {}
             command if !self.session.is_connected() => self.waiting.push(command),
             command => self.run(command),
         }
@@ -425,6 +428,7 @@ impl ClientPeer {
             }
             ClientCommand::Stream { stream, command } => self.stream_command(stream, command),
             ClientCommand::Reconnect(target) => self.reconnect(&target),
+            ClientCommand::NetworkChanged => self.connection_status(Status::new(Code::ConnectNetworkChange)),
             ClientCommand::OpenStream(_) | ClientCommand::Close => {}
         }
     }

@@ -64,6 +64,8 @@ pub(crate) enum Post {
         relay: Arc<RelayCore>,
         input: RelayInput,
     },
+    /// Look whether the network is to be watched.
+    WatchNetwork,
     /// Close everything and end.
     Shutdown,
 }

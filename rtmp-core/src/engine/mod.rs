@@ -10,6 +10,7 @@ mod held_back;
 mod http_peer;
 mod listener;
 mod mailbox;
+mod network;
 mod players;
 mod queue;
 mod relays;
@@ -33,10 +34,13 @@ use crate::app::disk::Disk;
 use crate::app::instance::Instance;
 use crate::app::stream::{Ports, StreamPort};
 use crate::app::stream_files::FilesInUse;
+use crate::client::ConnectionCore;
 use crate::error::{Error, Result};
 use blocking::{BlockingPool, EngineDisk};
 pub(crate) use client_peer::{ClientCommand, ClientStart, Route, StreamCommand};
 pub(crate) use mailbox::{Link, Mailbox, Post, on_library_thread};
+use network::Network;
+pub(crate) use network::NetworkInterest;
 pub use queue::Queue;
 pub(crate) use server::ServerCore;
 pub use server::{Server, ServerConfig, ServerStats};
@@ -54,6 +58,10 @@ pub struct EngineConfig {
     /// Send to many players in one call to the kernel through io_uring, on Linux where the kernel and the sandbox allow
     /// it. Default: true.
     pub io_uring: bool,
+    /// Watch the system's network interfaces while client connections stand, on Linux where the sandbox allows it, and tell
+    /// those that are connected of changes: NetConnection.Connect.NetworkChange. Without it, and on other systems, they hear
+    /// what [`Engine::network_changed`] says. Default: true.
+    pub watch_network: bool,
     /// Runs first on each thread that the engine starts. Default: nothing.
     pub thread_start: ThreadStart,
 }
@@ -63,6 +71,7 @@ impl Default for EngineConfig {
         Self {
             workers: 0,
             io_uring: true,
+            watch_network: true,
             thread_start: ThreadStart::default(),
         }
     }
@@ -117,6 +126,7 @@ pub(crate) struct Shared {
     files: FilesInUse,
     ports: Ports,
     pub(crate) io_uring: bool,
+    pub(crate) network: Arc<Network>,
     next: AtomicUsize,
     closed: AtomicBool,
     running: Mutex<usize>,
@@ -134,10 +144,12 @@ impl Engine {
         let polls = polls.map_err(|error| Error::io("open a worker's poll", error))?;
         let mailboxes: Vec<Arc<Mailbox>> = polls.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect();
         let port = |mailbox: &Arc<Mailbox>| Arc::clone(mailbox) as Arc<dyn StreamPort>;
+        let network = Arc::new(Network::new(config.watch_network, Arc::clone(&mailboxes[0])));
         let shared = Arc::new(Shared {
             ports: mailboxes.iter().map(port).collect(),
             mailboxes,
             io_uring: config.io_uring,
+            network,
             blocking: Mutex::new(Some(Arc::new(BlockingPool::start("disk", &config.thread_start)?))),
             remoting: Mutex::default(),
             thread_start: config.thread_start.clone(),
@@ -207,6 +219,18 @@ impl Engine {
     /// has dropped the job.
     pub fn defer(&self, job: impl FnOnce() + Send + 'static) -> Result<()> {
         self.run_blocking(job)
+    }
+
+    /// The network has changed, for example because another one was joined or left: every [`NetConnection`](crate::client::NetConnection) that is connected
+    /// is told NetConnection.Connect.NetworkChange. For hosts that know better than the interfaces show, or run where those
+    /// are not watched; see [`EngineConfig::watch_network`].
+    pub fn network_changed(&self) {
+        self.inner.shared.network.tell();
+    }
+
+    /// Has a connection hear of changes of the network. Only where that may block.
+    pub(crate) fn hear_of_network(&self, core: &Arc<ConnectionCore>) -> NetworkInterest {
+        self.inner.shared.network.listen(core)
     }
 
     /// Runs a job on a thread that may block.

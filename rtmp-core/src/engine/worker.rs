@@ -25,6 +25,7 @@ use crate::engine::drain::Draining;
 use crate::engine::fanout::{Load, Sender};
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::{Link, Mailbox, Post, waker};
+use crate::engine::network::{NETWORK, NetworkWatch};
 use crate::engine::players::Players;
 use crate::engine::relays::Relays;
 use crate::engine::server_peer::Queues;
@@ -42,7 +43,7 @@ pub(crate) struct Context<'a> {
 
 /// One worker thread's state.
 pub(crate) struct Worker {
-    poll: Poll,
+    pub(crate) poll: Poll,
     mailbox: Arc<Mailbox>,
     port: Arc<dyn StreamPort>,
     pub(crate) shared: Arc<Shared>,
@@ -55,6 +56,7 @@ pub(crate) struct Worker {
     queues: Queues,
     pub(crate) timers: Timers,
     pub(crate) relays: Relays,
+    pub(crate) network: Option<NetworkWatch>,
     buffer: ReadBuffer,
     pub(crate) dirty: Vec<usize>,
     pub(crate) due: Vec<u64>,
@@ -102,6 +104,7 @@ impl Worker {
             queues: Queues::default(),
             timers: Timers::default(),
             relays: Relays::default(),
+            network: None,
             buffer: ReadBuffer::default(),
             dirty: Vec::new(),
             due: Vec::new(),
@@ -160,6 +163,7 @@ impl Worker {
             .min(self.next_collect)
             .min(self.next_drained())
             .min(self.relays.next())
+            .min(self.next_network())
             .min(due);
         // Rounded up by one, so that the deadline has passed when the poll returns.
         Some(Duration::from_millis(
@@ -175,6 +179,9 @@ impl Worker {
         let token = event.token();
         if token == WAKER {
             return;
+        }
+        if token == NETWORK {
+            return self.network_noticed();
         }
         if token.0 >= FIRST_LISTENER {
             return self.accept(token);
@@ -330,6 +337,7 @@ impl Worker {
             Post::Relay { relay, input } => self.relay_turn(relay, input),
             Post::CloseServer(server) => self.close_server(&server),
             Post::Drain(order) => self.drain(&order),
+            Post::WatchNetwork => self.watch_network(),
             Post::Shutdown => self.running = false,
         }
     }
@@ -466,6 +474,7 @@ impl Worker {
             self.read_again(key);
         }
         self.serve_relays();
+        self.serve_network();
         let now_and_then = self.next_collect <= self.now;
         self.serve_draining(now_and_then);
         if now_and_then {

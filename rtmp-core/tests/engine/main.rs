@@ -16,6 +16,7 @@ mod hostile;
 mod live;
 mod live_wants;
 mod net_connection;
+mod network;
 mod outgoing;
 mod play_list;
 mod protocol;

@@ -145,6 +145,11 @@ pub fn subscriber() -> (Arc<dyn Subscriber>, Receiver<Seen>) {
     (Arc::new(ToChannel(sender)), receiver)
 }
 
+/// A handler that passes statuses on.
+pub fn to_channel(statuses: Sender<Status>) -> Arc<dyn NetConnectionHandler> {
+    Arc::new(ToChannel(statuses))
+}
+
 /// A connection and its statuses.
 pub fn connect(engine: &Engine, url: &str) -> (NetConnection, Receiver<Status>) {
     connect_with(engine, url, NetConnectionConfig::default())

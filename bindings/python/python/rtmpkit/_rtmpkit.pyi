@@ -389,9 +389,13 @@ class Engine:
     """Worker threads that servers and connections live on.
 
     A server has an engine of its own; outgoing connections share one, unless they are given another.
+
+    watch_network: watch the system's network interfaces while outgoing connections stand, on Linux where the sandbox allows
+    it, and tell those that are connected of changes: `on_status` hears NetConnection.Connect.NetworkChange. Without it, and on
+    other systems, they hear what `network_changed` says.
     """
 
-    def __new__(cls, workers: int = 0) -> Self: ...
+    def __new__(cls, workers: int = 0, *, watch_network: bool = True) -> Self: ...
     @property
     def workers(self) -> int:
         """How many worker threads there are."""
@@ -399,6 +403,12 @@ class Engine:
     @property
     def closed(self) -> bool:
         """Whether `close()` was called."""
+
+    def network_changed(self) -> None:
+        """Tells the outgoing connections that are connected that the network has changed, for example to another Wi-Fi.
+
+        For programs that know better than the interfaces show, or run where those are not watched.
+        """
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Ends all servers and connections and waits for the workers; says whether they ended in time."""
