@@ -35,6 +35,10 @@ need rtmpdump rtmpdump
 need nginx nginx
 need $rtmp_module libnginx-mod-rtmp
 need $stream_module libnginx-mod-stream
+need gst-launch-1.0 gstreamer1.0-tools
+need /usr/lib/*/gstreamer-1.0/libgstflv.so gstreamer1.0-plugins-good
+need /usr/lib/*/gstreamer-1.0/libgstrtmp2.so gstreamer1.0-plugins-bad
+need /usr/lib/*/gio/modules/libgiognutls.so glib-networking
 need openssl openssl
 need cmake cmake
 need pkg-config pkg-config

@@ -5,6 +5,7 @@
 pub mod amf_corpus;
 pub mod certificates;
 pub mod fuzz;
+pub mod gstreamer;
 pub mod load;
 pub mod media;
 pub mod nginx;
