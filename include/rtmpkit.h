@@ -531,7 +531,7 @@ typedef struct rtmpkit_server_config {
   uint32_t stall_timeout_ms;
   /** Milliseconds for the handshake, and again for connect. Default: 10,000. */
   uint32_t connect_timeout_ms;
-  /** Chunk size of what the server sends, 128 to 16,777,215. Default: 65,536. */
+  /** Chunk size of what the server sends, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 65,536. */
   uint32_t chunk_size;
   /**
    * 1 ends connections at the first harmless violation of the specifications; 0, the default, accepts and counts them:
@@ -929,7 +929,7 @@ typedef struct rtmpkit_net_connection_config {
   const char *page_url;
   /** Milliseconds for the handshake, and again for connect. Default: 10,000. */
   uint32_t connect_timeout_ms;
-  /** Chunk size of what is sent, 128 to 16,777,215. Default: 4,096. */
+  /** Chunk size of what is sent, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 4,096. */
   uint32_t chunk_size;
   /** 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0. */
   int32_t strict;
@@ -967,6 +967,14 @@ typedef struct rtmpkit_net_connection_config {
    * the server's place. Default: 0.
    */
   int32_t tls_insecure_accept_any;
+  /**
+   * Who answers a server that verifies SWF files (user control events 26 and 27): the 32 bytes of HMAC-SHA256 of the
+   * decompressed file, under the key "Genuine Adobe Flash Player 001". Begins with the digest handshake. It is copied. NULL, the
+   * default: such servers get no answer.
+   */
+  const uint8_t *swf_hash;
+  /** The decompressed file's length in bytes. */
+  uint32_t swf_size;
 } rtmpkit_net_connection_config;
 
 /**

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rtmp_core::session::ClientSessionConfig;
+use rtmp_core::session::{ClientSessionConfig, Swf};
 use rtmp_core::{
     Credentials, NetConnection, NetConnectionConfig, NetConnectionHandler, Reconnect, ServerCall, Status,
     TlsTrust,
@@ -66,7 +66,7 @@ pub struct rtmpkit_net_connection_config {
     pub page_url: *const c_char,
     /// Milliseconds for the handshake, and again for connect. Default: 10,000.
     pub connect_timeout_ms: u32,
-    /// Chunk size of what is sent, 128 to 16,777,215. Default: 4,096.
+    /// Chunk size of what is sent, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 4,096.
     pub chunk_size: u32,
     /// 1 ends the connection at the first harmless violation of the specifications by the server. Default: 0.
     pub strict: i32,
@@ -94,6 +94,12 @@ pub struct rtmpkit_net_connection_config {
     /// 1 accepts any certificate of anybody: what is sent is safe from those who only listen, but not from one who answers in
     /// the server's place. Default: 0.
     pub tls_insecure_accept_any: i32,
+    /// Who answers a server that verifies SWF files (user control events 26 and 27): the 32 bytes of HMAC-SHA256 of the
+    /// decompressed file, under the key "Genuine Adobe Flash Player 001". Begins with the digest handshake. It is copied. NULL, the
+    /// default: such servers get no answer.
+    pub swf_hash: *const u8,
+    /// The decompressed file's length in bytes.
+    pub swf_size: u32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -117,6 +123,8 @@ unsafe impl Growing for rtmpkit_net_connection_config {
             properties: ptr::null(),
             tls_authorities: ptr::null(),
             tls_insecure_accept_any: 0,
+            swf_hash: ptr::null(),
+            swf_size: 0,
         }
     }
 }
@@ -358,12 +366,7 @@ pub unsafe extern "C" fn rtmpkit_net_connection_unref(connection: *mut rtmpkit_n
 }
 
 fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<ClientSessionConfig, Failure> {
-    if !(128..=0xff_ffff).contains(&config.chunk_size) {
-        return Err(Failure::invalid(format!(
-            "chunk_size {}: use 128 to 16777215",
-            config.chunk_size
-        )));
-    }
+    valid_chunk_size(config.chunk_size)?;
     let mut session = ClientSessionConfig::default();
     if let Some(agent) = host.optional_text(config.agent, "agent")? {
         session.flash_ver = agent.to_owned();
@@ -391,12 +394,29 @@ fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<Client
         other => return Err(Failure::invalid(format!("object_encoding {other}: use 0 or 3"))),
     };
     session.digest_handshake = config.digest_handshake != 0;
+    if !config.swf_hash.is_null() {
+        let bytes = host.bytes(config.swf_hash, 32, "swf_hash")?;
+        session.swf = bytes.try_into().ok().map(|hash| Swf {
+            hash,
+            size: config.swf_size,
+        });
+    }
     if let Some(properties) = host.optional_handle(config.properties)? {
         let properties = properties.to_value();
         let object = properties.as_object().cloned();
         session.properties = object.ok_or_else(|| Failure::invalid("properties is no object"))?;
     }
     Ok(session)
+}
+
+/// RTMP 1.0 5.4.1.
+pub(crate) fn valid_chunk_size(size: u32) -> Result<(), Failure> {
+    match size {
+        1..=0x7fff_ffff => Ok(()),
+        _ => Err(Failure::invalid(format!(
+            "chunk_size {size}: use 1 to 2147483647"
+        ))),
+    }
 }
 
 fn trust(host: &Host, config: &rtmpkit_net_connection_config) -> Result<TlsTrust, Failure> {

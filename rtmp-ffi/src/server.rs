@@ -5,14 +5,13 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rtmp_core::{
-    Deviations, Error, FlowLimits, Object, Server, ServerConfig, Tolerance, TrafficStats, Value,
-};
+use rtmp_core::{Deviations, FlowLimits, Object, Server, ServerConfig, Tolerance, TrafficStats, Value};
 
 use crate::engine::rtmpkit_engine;
 use crate::error::{Failure, rtmpkit_result};
 use crate::handle::{Castable, Slot, add_ref, give, unref};
 use crate::host::{Growing, Host};
+use crate::net_connection::valid_chunk_size;
 use crate::queue::rtmpkit_queue;
 use crate::release::{Home, Release, UserData, rtmpkit_release_fn};
 use crate::value::rtmpkit_value;
@@ -64,7 +63,7 @@ pub struct rtmpkit_server_config {
     pub stall_timeout_ms: u32,
     /// Milliseconds for the handshake, and again for connect. Default: 10,000.
     pub connect_timeout_ms: u32,
-    /// Chunk size of what the server sends, 128 to 16,777,215. Default: 65,536.
+    /// Chunk size of what the server sends, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 65,536.
     pub chunk_size: u32,
     /// 1 ends connections at the first harmless violation of the specifications; 0, the default, accepts and counts them:
     /// `rtmpkit_server_deviations`.
@@ -344,10 +343,7 @@ pub(crate) fn deviations_object(deviations: &Deviations) -> Value {
 }
 
 fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
-    if !(128..=0xff_ffff).contains(&config.chunk_size) {
-        let text = format!("chunk_size {}: use 128 to 16777215", config.chunk_size);
-        return Err(Error::InvalidArgument(text).into());
-    }
+    valid_chunk_size(config.chunk_size)?;
     let mut settings = ServerConfig::default();
     settings.max_connections = config.max_connections as usize;
     settings.max_connections_per_address = config.max_connections_per_address as usize;

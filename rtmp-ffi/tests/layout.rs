@@ -51,7 +51,7 @@ layout! {
     rtmpkit_recording_counters { struct_size, bytes, duration_ms, dropped, recording, ended, durable_bytes }
     rtmpkit_subscribe_options { struct_size, queue, skip_backlog }
     rtmpkit_subscription_events { struct_size, on_publish, on_media, on_unpublish, on_release }
-    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties, tls_authorities, tls_insecure_accept_any }
+    rtmpkit_net_connection_config { struct_size, queue, agent, referrer, page_url, connect_timeout_ms, chunk_size, strict, reconnect_max_hops, reconnect_other_hosts, user, password, object_encoding, digest_handshake, properties, tls_authorities, tls_insecure_accept_any, swf_hash, swf_size }
     rtmpkit_net_connection_events { struct_size, on_status, on_call, on_release }
     rtmpkit_play_options { struct_size, start_ms, duration_ms, reset, offset_ms }
     rtmpkit_net_stream_events { struct_size, on_status, on_media, on_close, on_release, on_writable, on_dry }

@@ -274,6 +274,72 @@ static void s3_s6_s7_a_publisher_knows_what_it_sends(void) {
   stop(&served);
 }
 
+static void receive(int socket, unsigned char *bytes, size_t length) {
+  for (size_t had = 0; had < length;) {
+    const ssize_t more = read(socket, bytes + had, length - had);
+    CHECK(more > 0);
+    if (more <= 0) return;
+    had += (size_t)more;
+  }
+}
+
+/* A server by hand: it wants to know which SWF file the client is, and gets the answer of its handshake's key. */
+static void p3_p9_a_client_proves_which_swf_file_it_is(void) {
+  /* Event 27: type, version, twice the size, and HMAC-SHA256 of 32 times 9 under 32 times 0x5A, the end of S1. */
+  static const unsigned char proof[] = {
+      0,    0x1b, 1,    1,    0,    1,    2,    3,    0,    1,    2,    3,    0xc7, 0x3e, 0xe7, 0x5f, 0xa3, 0x19, 0x37, 0x0a, 0xc6, 0xbb,
+      0x16, 0x1b, 0x8c, 0xa0, 0x07, 0xe5, 0x34, 0x75, 0x5e, 0xd3, 0x34, 0xbf, 0x34, 0xf8, 0xe2, 0xc8, 0xd6, 0x31, 0x64, 0xe5, 0x2c, 0xe3};
+  static const unsigned char request[] = {2, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0, 0x1a, 1};
+  static unsigned char hello[3073], input[4096];
+  struct served served;
+  struct seen client;
+  struct sockaddr_in address = {0};
+  socklen_t size = sizeof address;
+  rtmpkit_net_connection_config config = settings();
+  rtmpkit_net_connection_events events;
+  rtmpkit_net_connection *connection = NULL;
+  uint8_t hash[32];
+  char url[64];
+  size_t had = 0;
+  int found = 0;
+  serve(&served, NULL, NULL);
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  CHECK(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0);
+  CHECK(getsockname(listener, (struct sockaddr *)&address, &size) == 0);
+  snprintf(url, sizeof url, "rtmp://127.0.0.1:%d/live", ntohs(address.sin_port));
+  memset(hash, 9, sizeof hash);
+  config.swf_hash = hash, config.swf_size = 0x00010203;
+  seen_init(&client);
+  rtmpkit_net_connection_events_init(&events, sizeof events);
+  events.on_status = on_status, events.on_release = on_release;
+  OK(rtmpkit_net_connection_create(served.engine, &config, &events, &client, &connection));
+  memset(hash, 0, sizeof hash);
+  OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+  const int peer = accept(listener, NULL, NULL);
+  receive(peer, hello, 1537);
+  memmove(hello + 1537, hello + 1, 1536);
+  memset(hello + 1, 0, 8), memset(hello + 9, 0x5a, 1528);
+  hello[0] = 3;
+  CHECK(write(peer, hello, sizeof hello) == (ssize_t)sizeof hello);
+  receive(peer, hello, 1536);
+  CHECK(write(peer, request, sizeof request) == (ssize_t)sizeof request);
+  while (!found && had < sizeof input) {
+    const ssize_t more = read(peer, input + had, sizeof input - had);
+    if (more <= 0) break;
+    had += (size_t)more;
+    for (size_t i = 0; i + sizeof proof <= had; i++) found |= memcmp(input + i, proof, sizeof proof) == 0;
+  }
+  CHECK(found);
+  close(peer), close(listener);
+  disconnect(connection, &client);
+  config = settings();
+  config.chunk_size = 0;
+  CHECK(rtmpkit_net_connection_create(served.engine, &config, NULL, NULL, &connection) == RTMPKIT_ERR_INVALID_ARGUMENT);
+  stop(&served);
+}
+
 static void on_answer(void *user_data, const rtmpkit_value *result, const rtmpkit_status *error) {
   struct seen *seen = user_data;
   const char *text = "";
@@ -403,6 +469,7 @@ int main(void) {
   s3_s6_s7_a_publisher_knows_what_it_sends();
   n1_n2_n3_calls_to_a_gateway();
   p19_passwords_and_tokens_are_not_told();
+  p3_p9_a_client_proves_which_swf_file_it_is();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

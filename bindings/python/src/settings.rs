@@ -51,6 +51,7 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
 pub(crate) fn connection(given: &Bound<'_, PyDict>) -> PyResult<ClientSessionConfig> {
     let mut config = ClientSessionConfig::default();
     let (mut user, mut password) = (None, String::new());
+    let (mut swf_hash, mut swf_size) = (None, 0);
     for (name, value) in given.iter().filter(|(_, value)| !value.is_none()) {
         let name: String = name.extract()?;
         match name.as_str() {
@@ -69,10 +70,19 @@ pub(crate) fn connection(given: &Bound<'_, PyDict>) -> PyResult<ClientSessionCon
             "user" => user = Some(value.extract()?),
             "password" => password = value.extract()?,
             "tolerance" => config.tolerance = tolerance_named(value.extract()?)?,
+            "swf_hash" => swf_hash = Some(value.extract::<Vec<u8>>()?),
+            "swf_size" => swf_size = value.extract()?,
             // Settings of what carries the connection: see `trust`.
             "tls_authorities" | "tls_insecure_accept_any" => {}
             _ => return Err(config_error(format!("a connection has no setting {name:?}"))),
         }
+    }
+    if let Some(hash) = swf_hash {
+        let length = hash.len();
+        let hash = hash
+            .try_into()
+            .map_err(|_| config_error(format!("swf_hash has {length} bytes: an HMAC-SHA256 has 32")))?;
+        config.swf = Some(core::session::Swf { hash, size: swf_size });
     }
     config.credentials = user.map(|user| core::Credentials { user, password });
     Ok(config)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hmac
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -115,6 +118,47 @@ def test_n6_p2_p12_what_a_connection_announces() -> None:
         assert {name: properties.get(name) for name in expected} == expected
         with pytest.raises(rtmpkit.ConfigError, match="object_encoding 1"):
             rtmpkit.NetConnection(url, options=ConnectOptions(object_encoding=1))
+
+
+def test_p3_p9_a_client_proves_which_swf_file_it_is() -> None:
+    """A server by hand: it wants to know which SWF file the client is, and gets the answer of its handshake's key."""
+
+    def connect(url: str, options: ConnectOptions) -> None:
+        with contextlib.suppress(rtmpkit.Error):
+            rtmpkit.NetConnection(url, options=options).close()
+
+    def receive(peer: socket.socket, length: int) -> bytes:
+        had = b""
+        while len(had) < length:
+            more = peer.recv(length - len(had))
+            assert more, "closed"
+            had += more
+        return had
+
+    file = b"FWS\x09\x0c\0\0\0 rest"
+    digest = hmac.digest(b"Genuine Adobe Flash Player 001", file, "sha256")
+    options = ConnectOptions(swf_hash=digest, swf_size=len(file))
+    s1 = bytes(8) + bytes(range(256)) * 5 + bytes(248)
+    proof = b"\0\x1b\1\1" + len(file).to_bytes(4, "big") * 2 + hmac.digest(s1[1504:], digest, "sha256")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"rtmp://127.0.0.1:{listener.getsockname()[1]}/live"
+        thread = threading.Thread(target=connect, args=(url, options))
+        thread.start()
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(PATIENCE)
+            hello = receive(peer, 1537)
+            peer.sendall(b"\3" + s1 + hello[1:])
+            receive(peer, 1536)
+            peer.sendall(bytes.fromhex("02 000000 000003 04 00000000 001A01"))
+            had = b""
+            while proof not in had:
+                more = peer.recv(4096)
+                assert more, "closed without an answer"
+                had += more
+        thread.join(PATIENCE)
+    with pytest.raises(rtmpkit.ConfigError, match="swf_hash has 3 bytes"):
+        rtmpkit.NetConnection(url, options=ConnectOptions(swf_hash=b"abc"))
 
 
 def test_s3_s6_s7_a_publisher_knows_what_it_sends(server: rtmpkit.Server, url: str) -> None:

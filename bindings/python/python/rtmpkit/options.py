@@ -30,6 +30,11 @@ class ConnectOptions:
     """The user's password."""
     digest_handshake: bool = False
     """Begin with the digest handshake; a server that answers with the simple one is spoken to all the same."""
+    swf_hash: bytes | None = None
+    """Answers servers that verify SWF files (user control events 26 and 27): HMAC-SHA256 of the decompressed file, under the
+    key `Genuine Adobe Flash Player 001`. Begins with the digest handshake. By default such servers get no answer."""
+    swf_size: int = 0
+    """The decompressed file's length in bytes."""
     tolerance: str = "lenient"
     """`strict` ends the connection at the first harmless violation of the specifications by the server."""
 
