@@ -576,6 +576,11 @@ typedef struct rtmpkit_server_counters {
   uint64_t turned_away;
   /** Sums over all connections. */
   struct rtmpkit_traffic traffic;
+  /**
+   * Clients disconnected or refused because more waited for them than may: they did not read, their worker was held up, or
+   * the host asked for too much before it accepted them.
+   */
+  uint64_t overrun;
 } rtmpkit_server_counters;
 
 /** A certificate chain and its private key. Since 0.1. */
@@ -1831,7 +1836,9 @@ rtmpkit_result rtmpkit_client_info(struct rtmpkit_client *client, struct rtmpkit
 rtmpkit_result rtmpkit_client_stats(struct rtmpkit_client *client, struct rtmpkit_client_counters *counters);
 
 /**
- * Calls a method of the client. `reply` takes the answer, where the application's callbacks run; NULL asks for none.
+ * Calls a method of the client. `reply` takes the answer, where the application's callbacks run; NULL asks for none. A client
+ * for whom too much waits (64 MiB; 8 MiB or 1,024 calls and statuses before it is accepted) is disconnected, and `reply` takes
+ * the error at once.
  * Errors: `RTMPKIT_ERR_CLOSED` if the client is gone, `RTMPKIT_ERR_INVALID_ARGUMENT`; `reply` is then not called.
  * Since 0.1.
  */
@@ -2252,7 +2259,8 @@ rtmpkit_result rtmpkit_net_connection_connect(struct rtmpkit_net_connection *con
 /**
  * Calls a method of the server. `reply` takes the answer, where the connection's callbacks run; NULL asks for none.
  * A call made while connecting waits.
- * Errors: `RTMPKIT_ERR_WRONG_STATE` if it is neither connecting nor connected; `reply` is then not called. Since 0.1.
+ * Errors: `RTMPKIT_ERR_WRONG_STATE` if it is neither connecting nor connected, `RTMPKIT_ERR_FULL` when too many commands or
+ * bytes wait to be sent; `reply` is then not called. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_connection_call(struct rtmpkit_net_connection *connection,
                                            const char *method,
@@ -2486,7 +2494,7 @@ uint32_t rtmpkit_shared_object_version(struct rtmpkit_shared_object *object);
 /**
  * Sets a slot to a copy of `value` and tells all users; null and undefined remove it. A remote object asks its server.
  * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for what goes beyond a bound of the application, `RTMPKIT_ERR_CLOSED`,
- * `RTMPKIT_ERR_FULL` when too much waits to be sent. Since 0.1.
+ * `RTMPKIT_ERR_FULL` when too much waits to be sent, or for the callbacks of the host's other handles. Since 0.1.
  */
 rtmpkit_result rtmpkit_shared_object_set(struct rtmpkit_shared_object *object,
                                          const char *slot,

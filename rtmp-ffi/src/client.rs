@@ -272,7 +272,9 @@ pub unsafe extern "C" fn rtmpkit_client_stats(
     })
 }
 
-/// Calls a method of the client. `reply` takes the answer, where the application's callbacks run; NULL asks for none.
+/// Calls a method of the client. `reply` takes the answer, where the application's callbacks run; NULL asks for none. A client
+/// for whom too much waits (64 MiB; 8 MiB or 1,024 calls and statuses before it is accepted) is disconnected, and `reply` takes
+/// the error at once.
 /// Errors: `RTMPKIT_ERR_CLOSED` if the client is gone, `RTMPKIT_ERR_INVALID_ARGUMENT`; `reply` is then not called.
 /// Since 0.1.
 #[unsafe(no_mangle)]

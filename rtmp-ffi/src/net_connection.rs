@@ -253,7 +253,8 @@ pub unsafe extern "C" fn rtmpkit_net_connection_connect(
 
 /// Calls a method of the server. `reply` takes the answer, where the connection's callbacks run; NULL asks for none.
 /// A call made while connecting waits.
-/// Errors: `RTMPKIT_ERR_WRONG_STATE` if it is neither connecting nor connected; `reply` is then not called. Since 0.1.
+/// Errors: `RTMPKIT_ERR_WRONG_STATE` if it is neither connecting nor connected, `RTMPKIT_ERR_FULL` when too many commands or
+/// bytes wait to be sent; `reply` is then not called. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_connection_call(
     connection: *mut rtmpkit_net_connection,

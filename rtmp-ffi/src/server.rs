@@ -153,6 +153,9 @@ pub struct rtmpkit_server_counters {
     pub turned_away: u64,
     /// Sums over all connections.
     pub traffic: rtmpkit_traffic,
+    /// Clients disconnected or refused because more waited for them than may: they did not read, their worker was held up, or
+    /// the host asked for too much before it accepted them.
+    pub overrun: u64,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers.
@@ -165,6 +168,7 @@ unsafe impl Growing for rtmpkit_server_counters {
             accepted: 0,
             turned_away: 0,
             traffic,
+            overrun: 0,
         }
     }
 }
@@ -289,6 +293,7 @@ pub unsafe extern "C" fn rtmpkit_server_stats(
             accepted: stats.accepted,
             turned_away: stats.turned_away,
             traffic: stats.traffic.into(),
+            overrun: stats.overrun,
         };
         host.fill(counters, value, "counters")
     })

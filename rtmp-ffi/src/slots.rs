@@ -70,7 +70,7 @@ pub unsafe extern "C" fn rtmpkit_shared_object_version(object: *mut rtmpkit_shar
 
 /// Sets a slot to a copy of `value` and tells all users; null and undefined remove it. A remote object asks its server.
 /// Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for what goes beyond a bound of the application, `RTMPKIT_ERR_CLOSED`,
-/// `RTMPKIT_ERR_FULL` when too much waits to be sent. Since 0.1.
+/// `RTMPKIT_ERR_FULL` when too much waits to be sent, or for the callbacks of the host's other handles. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_shared_object_set(
     object: *mut rtmpkit_shared_object,

@@ -3,112 +3,7 @@
  * show.
  */
 #define _POSIX_C_SOURCE 200809L
-#include "harness.h"
-
-/* An application of its own beside the harness's, and what it heard. */
-struct room {
-  struct served served;
-  struct seen seen;
-  rtmpkit_application *application;
-  rtmpkit_client *client;
-  char url[64];
-  int accepted, stopped, lengths, events, unused;
-  char event[128];
-};
-
-static void on_room_accept(void *user_data, rtmpkit_client *client) {
-  struct room *room = user_data;
-  pthread_mutex_lock(&room->seen.lock);
-  rtmpkit_client_unref(room->client);
-  room->client = rtmpkit_client_ref(client);
-  count(&room->seen, &room->accepted);
-  pthread_mutex_unlock(&room->seen.lock);
-}
-
-static void on_room_status(void *user_data, rtmpkit_instance *instance, const rtmpkit_status *status) {
-  struct room *room = user_data;
-  CHECK(strncmp(rtmpkit_instance_name(instance), "room/", 5) == 0);
-  pthread_mutex_lock(&room->seen.lock);
-  note(room->event, status->code);
-  count(&room->seen, &room->events);
-  pthread_mutex_unlock(&room->seen.lock);
-}
-
-static void on_room_stop(void *user_data, rtmpkit_instance *instance) {
-  struct room *room = user_data;
-  (void)instance;
-  pthread_mutex_lock(&room->seen.lock);
-  count(&room->seen, &room->stopped);
-  pthread_mutex_unlock(&room->seen.lock);
-}
-
-static bool on_room_idle(void *user_data, rtmpkit_instance *instance) {
-  struct room *room = user_data;
-  (void)instance;
-  pthread_mutex_lock(&room->seen.lock);
-  count(&room->seen, &room->unused);
-  pthread_mutex_unlock(&room->seen.lock);
-  return true;
-}
-
-static void on_room_length(void *user_data, rtmpkit_request *request, rtmpkit_client *client) {
-  struct room *room = user_data;
-  rtmpkit_value *seconds = rtmpkit_value_number(12.5);
-  CHECK(client != NULL && rtmpkit_request_kind(request) == RTMPKIT_REQUEST_STREAM_LENGTH);
-  CHECK(strcmp(rtmpkit_request_name(request), "film") == 0);
-  OK(rtmpkit_request_accept(request, seconds));
-  rtmpkit_value_unref(seconds);
-  pthread_mutex_lock(&room->seen.lock);
-  count(&room->seen, &room->lengths);
-  pthread_mutex_unlock(&room->seen.lock);
-}
-
-static void on_room_release(void *user_data) {
-  struct room *room = user_data;
-  on_release(&room->seen);
-}
-
-static rtmpkit_application_config room_config(void) {
-  rtmpkit_application_config config;
-  rtmpkit_application_config_init(&config, sizeof config);
-  return config;
-}
-
-static void open_room(struct room *room, const rtmpkit_application_config *config) {
-  rtmpkit_application_events events;
-  memset(room, 0, sizeof *room);
-  serve(&room->served, NULL, NULL);
-  seen_init(&room->seen);
-  rtmpkit_application_events_init(&events, sizeof events);
-  events.on_accept = on_room_accept;
-  events.on_status = on_room_status;
-  events.on_instance_stop = on_room_stop;
-  events.on_instance_idle = on_room_idle;
-  events.on_stream_length = on_room_length;
-  events.on_release = on_room_release;
-  OK(rtmpkit_application_create(room->served.server, "room", config, &events, room, &room->application));
-  snprintf(room->url, sizeof room->url, "%.*sroom", (int)strlen(room->served.url) - 4, room->served.url);
-}
-
-static void close_room(struct room *room) {
-  rtmpkit_client_unref(room->client);
-  rtmpkit_application_unref(room->application);
-  stop(&room->served);
-  CHECK(wait_for(&room->seen, &room->seen.releases, 1) && room->seen.releases == 1);
-}
-
-/* A connection to the room, once it is accepted. */
-static rtmpkit_net_connection *enter(struct room *room, struct seen *seen) {
-  char live[64];
-  int before = room->accepted;
-  memcpy(live, room->served.url, sizeof live);
-  memcpy(room->served.url, room->url, sizeof live);
-  rtmpkit_net_connection *connection = connect_to(&room->served, "", seen);
-  memcpy(room->served.url, live, sizeof live);
-  CHECK(wait_for(seen, &seen->statuses, 1) && strcmp(seen->code, "NetConnection.Connect.Success") == 0);
-  CHECK(wait_for(&room->seen, &room->accepted, before + 1));
-  return connection;
-}
+#include "room.h"
 
 static rtmpkit_net_stream *stream_of(rtmpkit_net_connection *connection, struct seen *seen) {
   rtmpkit_net_stream_events events;
@@ -519,84 +414,6 @@ static void m7_a_second_publisher_takes_the_stream(void) {
   close_room(&room);
 }
 
-static void m10_clients_are_sent_away_and_the_server_drains(void) {
-  struct room room;
-  struct seen client, other;
-  rtmpkit_application_config config = room_config();
-  open_room(&room, &config);
-  rtmpkit_net_connection *one = enter(&room, &client), *two = enter(&room, &other);
-  OK(rtmpkit_client_request_reconnect(room.client, "rtmp://127.0.0.1:1/elsewhere", "Move."));
-  CHECK(told(&other, "NetConnection.Connect.ReconnectRequest") && strcmp(other.text, "Move.") == 0);
-  OK(rtmpkit_server_drain(room.served.server, NULL, "Bye.", 500));
-  CHECK(told(&client, "NetConnection.Connect.ReconnectRequest"));
-  CHECK(rtmpkit_server_listen(room.served.server, "127.0.0.1:0", NULL) < 0);
-  CHECK(wait_for(&client, &client.closes, 1) && wait_for(&other, &other.closes, 1));
-  disconnect(one, &client), disconnect(two, &other);
-  close_room(&room);
-}
-
-static void m10_a_client_follows_a_request_to_reconnect(void) {
-  struct room room;
-  struct seen client;
-  rtmpkit_application_config config = room_config();
-  rtmpkit_net_connection_config following;
-  rtmpkit_net_connection_events events;
-  rtmpkit_net_connection *connection = NULL;
-  open_room(&room, &config);
-  seen_init(&client);
-  rtmpkit_net_connection_config_init(&following, sizeof following);
-  following.reconnect_max_hops = 1;
-  rtmpkit_net_connection_events_init(&events, sizeof events);
-  events.on_status = on_status;
-  events.on_release = on_release;
-  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &client, &connection));
-  OK(rtmpkit_net_connection_connect(connection, room.url, NULL, 0));
-  CHECK(wait_for(&room.seen, &room.accepted, 1));
-  OK(rtmpkit_client_request_reconnect(room.client, NULL, NULL));
-  CHECK(wait_for(&room.seen, &room.accepted, 2) && told(&client, "NetConnection.Connect.ReconnectRequest"));
-  disconnect(connection, &client);
-  close_room(&room);
-}
-
-static void on_door(void *user_data, rtmpkit_request *request, rtmpkit_client *client) {
-  struct room *room = user_data;
-  CHECK(client != NULL);
-  OK(rtmpkit_request_redirect(request, room->url));
-}
-
-static void m6_a_client_follows_a_redirection(void) {
-  struct room room;
-  struct seen client, told_only;
-  char url[128];
-  rtmpkit_application_config config = room_config();
-  rtmpkit_net_connection_config following;
-  rtmpkit_net_connection_events events;
-  rtmpkit_application_events door_events;
-  rtmpkit_application *door = NULL;
-  rtmpkit_net_connection *connection = NULL, *refused = NULL;
-  open_room(&room, &config);
-  seen_init(&client), seen_init(&told_only);
-  rtmpkit_application_events_init(&door_events, sizeof door_events);
-  door_events.on_connect = on_door;
-  OK(rtmpkit_application_create(room.served.server, "door", &config, &door_events, &room, &door));
-  snprintf(url, sizeof url, "%.*sdoor", (int)strlen(room.url) - 4, room.url);
-  rtmpkit_net_connection_config_init(&following, sizeof following);
-  rtmpkit_net_connection_events_init(&events, sizeof events);
-  events.on_status = on_status;
-  events.on_release = on_release;
-  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &told_only, &refused));
-  OK(rtmpkit_net_connection_connect(refused, url, NULL, 0));
-  CHECK(told(&told_only, "NetConnection.Connect.Rejected") && room.accepted == 0);
-  following.reconnect_max_hops = 1;
-  OK(rtmpkit_net_connection_create(room.served.engine, &following, &events, &client, &connection));
-  OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
-  CHECK(told(&client, "NetConnection.Connect.Success") && wait_for(&room.seen, &room.accepted, 1));
-  CHECK(strstr(client.codes, "Rejected") == NULL && rtmpkit_net_connection_is_connected(connection));
-  disconnect(refused, &told_only), disconnect(connection, &client);
-  rtmpkit_application_unref(door);
-  close_room(&room);
-}
-
 int main(void) {
   a16_a17_the_server_knows_itself();
   a8_a9_a10_s6_streams_are_cleared_and_spoken_to();
@@ -610,9 +427,6 @@ int main(void) {
   idle_clients_and_publishers();
   p9_players_are_told_when_their_stream_is_dry();
   m7_a_second_publisher_takes_the_stream();
-  m10_clients_are_sent_away_and_the_server_drains();
-  m10_a_client_follows_a_request_to_reconnect();
-  m6_a_client_follows_a_redirection();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

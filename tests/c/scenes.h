@@ -24,7 +24,7 @@ static void accept_and_refuse(void) {
   rtmpkit_server_counters counters;
   rtmpkit_server_counters_init(&counters, sizeof counters);
   OK(rtmpkit_server_stats(served.server, &counters));
-  CHECK(counters.accepted == 4 && counters.turned_away == 0 && counters.traffic.bytes_in > 3073);
+  CHECK(counters.accepted == 4 && counters.turned_away == 0 && counters.overrun == 0 && counters.traffic.bytes_in > 3073);
 
   rtmpkit_instance *instance = NULL;
   rtmpkit_client *clients[4];

@@ -51,6 +51,8 @@ pub(crate) struct RelayStats {
     dropped_messages: u64,
     /// Bytes of their bodies.
     dropped_bytes: u64,
+    /// Events that were forgotten because the program did not take them: the newest 256 are kept.
+    dropped_events: u64,
     /// Bytes and messages of all its connections.
     traffic: TrafficStats,
 }
@@ -65,6 +67,7 @@ struct Told {
 #[derive(Default)]
 struct State {
     events: VecDeque<core::RelayEvent>,
+    dropped: u64,
     signalled: bool,
     ended: bool,
 }
@@ -96,6 +99,7 @@ impl core::RelayHandler for Told {
         let mut state = self.state.lock();
         if state.events.len() >= KEPT {
             state.events.pop_front();
+            state.dropped += 1;
         }
         state.events.push_back(event.clone());
         state.ended |= *event == core::RelayEvent::Ended;
@@ -238,6 +242,7 @@ impl Relay {
             bytes: stats.bytes,
             dropped_messages: stats.dropped.messages,
             dropped_bytes: stats.dropped.bytes,
+            dropped_events: self.told.state.lock().dropped,
             traffic: stats.traffic.into(),
         }
     }

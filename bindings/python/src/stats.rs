@@ -75,6 +75,9 @@ pub(crate) struct ServerStats {
     accepted: u64,
     /// Connections turned away by a limit.
     turned_away: u64,
+    /// Clients disconnected or refused because more waited for them than may: they did not read, their worker was held up, or
+    /// the host asked for too much before it accepted them.
+    overrun: u64,
     /// Bytes and messages of all connections.
     traffic: TrafficStats,
 }
@@ -133,6 +136,7 @@ impl From<core::ServerStats> for ServerStats {
             connections: stats.connections,
             accepted: stats.accepted,
             turned_away: stats.turned_away,
+            overrun: stats.overrun,
             traffic: stats.traffic.into(),
         }
     }

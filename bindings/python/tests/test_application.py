@@ -410,6 +410,7 @@ def test_m10_drain_and_reconnect_requests(server: rtmpkit.Server, url: str) -> N
         assert server.draining
         assert until(statuses, "NetConnection.Connect.Closed")
         assert not nc.connected
+    assert server.stats().overrun == 0
     with pytest.raises(rtmpkit.ConnectError):
         rtmpkit.NetConnection(url)
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::AcqRel, Ordering::Acquire};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -20,6 +20,10 @@ use crate::wire::status::{Code, Status};
 
 /// A client connected, or connecting, to an application instance. Clones name the same client; dropping them never
 /// closes it. Every function may be called from any thread and returns at once.
+///
+/// What a client is to be told waits until it is accepted, and until its worker and the network take it. When 64 MiB wait
+/// (8 MiB or 1,024 calls and statuses before it is accepted), each counted with 256 bytes at least, it is disconnected, and
+/// whoever waits for a reply gets NetConnection.Call.Failed at once.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<ClientInner>,
@@ -39,8 +43,14 @@ struct ClientInner {
     methods: Methods,
     /// Bytes per second in and out.
     limits: Mutex<[Option<u32>; 2]>,
+    /// Bytes of commands that the connection has not carried out.
+    waiting: AtomicUsize,
+    cut_off: AtomicBool,
     ended: AtomicBool,
 }
+
+/// Bytes of commands that may wait for a client's worker; beyond that the client is disconnected.
+const MAX_WAITING: usize = 64 << 20;
 
 /// What is kept of a client's connect command.
 struct Connect {
@@ -95,6 +105,8 @@ impl Client {
             access: Mutex::new(access),
             methods: Methods::default(),
             limits: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            cut_off: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         };
         Self {
@@ -315,7 +327,25 @@ impl Client {
     }
 
     pub(crate) fn send(&self, command: PeerCommand) {
+        let weight = command.weight();
+        if weight > 0 && self.inner.waiting.fetch_add(weight, AcqRel) > MAX_WAITING {
+            self.took(weight);
+            if !self.inner.cut_off.swap(true, AcqRel) {
+                self.inner.link.send(PeerCommand::CutOff);
+            }
+            return command.fail(&Status::new(Code::CallFailed).with_description(TOO_MUCH));
+        }
         self.inner.link.send(command);
+    }
+
+    /// A command that waited is carried out.
+    pub(crate) fn took(&self, weight: usize) {
+        self.inner.waiting.fetch_sub(weight, AcqRel);
+    }
+
+    /// Bytes of commands that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inner.waiting.load(Acquire)
     }
 
     /// Marks the client as gone; true the first time.
@@ -325,6 +355,9 @@ impl Client {
         first
     }
 }
+
+/// Why nothing more is taken for a client.
+pub(crate) const TOO_MUCH: &str = "Too much waits for the client.";
 
 /// The status that asks a client to reconnect.
 pub(crate) fn reconnect_request(url: Option<&str>, description: &str) -> Status {

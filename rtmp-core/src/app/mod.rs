@@ -22,3 +22,4 @@ pub mod stats;
 pub mod stream;
 pub(crate) mod stream_files;
 pub(crate) mod vod;
+pub(crate) mod weight;

@@ -5,6 +5,7 @@ use crate::app::bandwidth::{BandwidthCheck, BandwidthReply, Direction};
 use crate::app::request::PublishOptions;
 use crate::app::stream::Eviction;
 use crate::app::vod::Outcome;
+use crate::app::weight;
 use crate::wire::message::Message;
 use crate::wire::status::Status;
 
@@ -87,6 +88,45 @@ pub enum PeerCommand {
     },
     /// End the connection, after sending the status if there is one.
     Close(Option<Status>),
+    /// End the connection: more waits for it than may.
+    CutOff,
+}
+
+impl PeerCommand {
+    /// What the command takes while it waits, in bytes; 0 for those whose number is bounded by what they are about.
+    pub(crate) fn weight(&self) -> usize {
+        let inside = match self {
+            Self::Message(message) => message.payload.len(),
+            Self::Call { name, args, .. } => name.len() + weight::of_all(args),
+            Self::Status { status, .. } => {
+                let members = status.info.members().iter();
+                let members = members.map(|(name, value)| name.len() + weight::of(value));
+                status.code.len() + status.description.len() + members.sum::<usize>()
+            }
+            Self::Ping(_) | Self::CheckBandwidth { .. } | Self::LimitBandwidth { .. } => 0,
+            Self::Answer { .. }
+            | Self::FileRead { .. }
+            | Self::Evict { .. }
+            | Self::Recorded { .. }
+            | Self::Close(_)
+            | Self::CutOff => return 0,
+        };
+        weight::ENTRY + inside
+    }
+
+    /// Tells whoever waits for what comes of the command that nothing will.
+    pub(crate) fn fail(self, why: &Status) {
+        match self {
+            Self::Call {
+                reply: Some(reply), ..
+            }
+            | Self::Ping(reply) => reply(Err(why.clone())),
+            Self::CheckBandwidth {
+                reply: Some(reply), ..
+            } => reply(Err(why.clone())),
+            _ => {}
+        }
+    }
 }
 
 /// The decision on a request.

@@ -19,4 +19,4 @@ pub use net_stream::{NetStream, NetStreamHandler};
 pub use reconnect::Reconnect;
 pub use relay::{BackOff, Demand, Relay, RelayConfig, RelayEvent, RelayHandler, RelayState, RelayStats};
 pub use shared_object::RemoteSharedObject;
-pub(crate) use shared_object::{RemoteCore, RemoteObjects};
+pub(crate) use shared_object::{RemoteCore, RemoteObjects, counted};

@@ -81,6 +81,8 @@ pub(crate) struct ConnectionCore {
     written: AtomicUsize,
     /// Bytes written by the host since the beginning.
     ever_written: AtomicU64,
+    /// What commands take that the worker has not carried out, in bytes.
+    commands: AtomicUsize,
     /// Streams that were told that the output is full.
     blocked: Mutex<Vec<Weak<StreamCore>>>,
     is_blocked: AtomicBool,
@@ -125,6 +127,8 @@ enum Phase {
 
 /// Commands kept until the connection stands.
 const MAX_WAITING: usize = 4096;
+/// What commands may take that the connection has not carried out, in bytes.
+const MAX_COMMANDS: usize = 16 << 20;
 /// Bytes that a host may write ahead of the network.
 const MAX_UNSENT: usize = 8 << 20;
 
@@ -159,6 +163,7 @@ impl NetConnection {
             output: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
             ever_written: AtomicU64::new(0),
+            commands: AtomicUsize::new(0),
             blocked: Mutex::default(),
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
@@ -221,8 +226,13 @@ impl NetConnection {
         queued.inspect_err(|_| self.core.reset())
     }
 
-    /// Calls a method of the server; `reply` takes its result, or the status that took its place.
+    /// Calls a method of the server; `reply` takes its result, or the status that took its place. [`Error::Full`], and no
+    /// reply, when too much waits: 4,096 commands until the connection stands; 16 MiB of commands that it has not carried out,
+    /// each counted with 256 bytes at least; 24 MiB, media included, that the network has not taken.
     pub fn call(&self, method: &str, args: Vec<Value>, reply: Option<Reply>) -> Result<()> {
+        if self.core.unsent() > MAX_UNSENT + MAX_COMMANDS {
+            return Err(Error::Full("the connection's output"));
+        }
         self.core.send(ClientCommand::Call {
             name: method.to_owned(),
             args,
@@ -292,6 +302,15 @@ impl Drop for Closer {
 impl ConnectionCore {
     /// Sends a command to the worker, or keeps it until there is one.
     pub(crate) fn send(&self, command: ClientCommand) -> Result<()> {
+        if command.weight() > 0 && self.commands.load(SeqCst) > MAX_COMMANDS {
+            return Err(Error::Full("the connection's command queue"));
+        }
+        self.send_surely(command)
+    }
+
+    /// As [`send`](Self::send), for those who keep to limits of their own.
+    pub(crate) fn send_surely(&self, command: ClientCommand) -> Result<()> {
+        let weight = command.weight();
         let mut state = self.state.lock();
         if let Phase::Gateway(gateway) = &state.phase {
             let gateway = Arc::clone(gateway);
@@ -306,10 +325,12 @@ impl ConnectionCore {
                 Err(Error::Full("the connection's command queue"))
             }
             Phase::Opening => {
+                self.keep(weight);
                 state.waiting.push(command);
                 Ok(())
             }
             Phase::Open { mailbox, key, id, .. } => {
+                self.keep(weight);
                 mailbox.post(Post::Client {
                     key: *key,
                     id: *id,
@@ -318,6 +339,18 @@ impl ConnectionCore {
                 Ok(())
             }
         }
+    }
+
+    /// A command waits.
+    pub(crate) fn keep(&self, weight: usize) {
+        self.commands.fetch_add(weight, SeqCst);
+    }
+
+    /// A command that waited is carried out.
+    pub(crate) fn took(&self, weight: usize) {
+        let subtract = |commands: usize| Some(commands.saturating_sub(weight));
+        // The update never declines.
+        let _ = self.commands.fetch_update(SeqCst, SeqCst, subtract);
     }
 
     /// Whether the host may write more.
@@ -490,6 +523,7 @@ impl ConnectionCore {
         state.phase = Phase::Idle;
         let lost = std::mem::take(&mut state.waiting);
         let network = state.network.take();
+        self.commands.store(0, SeqCst);
         drop(state);
         drop(network);
         self.written.store(0, SeqCst);

@@ -149,8 +149,9 @@ impl NetStream {
         self.core.command(StreamCommand::Play2(options))
     }
 
-    /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent, or more than
-    /// [`set_send_buffer`](Self::set_send_buffer) allows: the network does not keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
+    /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent, 65,536 frames and commands
+    /// wait to be taken by the connection, or more waits than [`set_send_buffer`](Self::set_send_buffer) allows: the network
+    /// does not keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
     pub fn write(&self, frame: &Frame) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
         let timestamp = frame.timestamp_ms as u32;
@@ -464,8 +465,16 @@ impl StreamCore {
     /// Writes a message of a relay, which has its own limits.
     pub(crate) fn pass(&self, message: MediaMessage) -> Result<()> {
         let size = message.body.len();
+        if self.closed.load(Acquire) {
+            return Err(Error::Closed("stream"));
+        }
         self.connection.count_written(size);
-        self.command(StreamCommand::Write(message))
+        let command = ClientCommand::Stream {
+            stream: self.id,
+            command: StreamCommand::Write(message),
+        };
+        self.connection
+            .send_surely(command)
             .inspect_err(|_| self.connection.release(size))
     }
 

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::amf::Value;
 use crate::app::application::is_valid_name;
 use crate::app::shared_object::{SharedObjectHandler, check_value};
+use crate::app::weight;
 use crate::client::remote_state::{Heard, RemoteState};
 use crate::client::{ConnectionCore, NetConnection};
 use crate::engine::ClientCommand;
@@ -240,8 +241,7 @@ impl RemoteCore {
     }
 
     fn post(&self, message: Message) {
-        let size = message.payload.len();
-        self.connection.count_written(size);
+        self.connection.count_written(counted(&message));
         // A connection that is over has forgotten what was written.
         let _ = self.connection.send(ClientCommand::Message(message));
     }
@@ -281,6 +281,11 @@ impl RemoteCore {
         // Outside the lock: this may run code of the host.
         drop(handler);
     }
+}
+
+/// What a message counts for until the session has it.
+pub(crate) fn counted(message: &Message) -> usize {
+    message.payload.len() + weight::ENTRY
 }
 
 impl RemoteObjects {

@@ -1,5 +1,6 @@
 //! One outgoing connection: binds its session to the host's NetConnection and NetStreams.
 
+mod command;
 mod follow;
 mod login;
 mod memory;
@@ -16,19 +17,18 @@ use bytes::Bytes;
 use crate::amf::Value;
 use crate::app::peer::Reply;
 use crate::app::shared_object::MAX_EVENTS_FROM_SERVER;
-use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore};
+use crate::client::{ConnectionCore, RemoteCore, ServerCall, StreamCore, counted};
 use crate::engine::held_back::HeldBack;
 use crate::engine::server_peer::failure;
 use crate::engine::tls::TlsStart;
 use crate::engine::transport::layered::TunnelStart;
 use crate::engine::worker::Context;
 use crate::media::{MediaKind, MediaMessage, metadata};
-use crate::session::{
-    ClientEvent, ClientSession, ClientSessionConfig, Play2Options, PlayOptions, PublishMode, SessionError,
-};
+use crate::session::{ClientEvent, ClientSession, ClientSessionConfig, SessionError};
 use crate::wire::message::user_control::UserControl;
 use crate::wire::message::{Message, SharedObjectMessage};
 use crate::wire::status::{Code, Status};
+pub(crate) use command::{ClientCommand, StreamCommand};
 pub(crate) use follow::{Follow, Replaces, Step};
 use login::Rounds;
 use memory::{Moving, StreamMemory};
@@ -50,51 +50,6 @@ pub(crate) struct Route {
     pub(crate) tls: Option<TlsStart>,
     /// By HTTP requests.
     pub(crate) tunnel: Option<TunnelStart>,
-}
-
-/// What the host asks of a connection.
-pub(crate) enum ClientCommand {
-    Call {
-        name: String,
-        args: Vec<Value>,
-        reply: Option<Reply>,
-    },
-    Answer {
-        transaction_id: f64,
-        result: Result<Value, Status>,
-    },
-    OpenStream(Arc<StreamCore>),
-    UseObject(Arc<RemoteCore>),
-    /// A message as it is, counted as written by the host.
-    Message(Message),
-    Stream {
-        stream: u64,
-        command: StreamCommand,
-    },
-    /// Moves to another server.
-    Reconnect(String),
-    /// Tells the host that the network has changed.
-    NetworkChanged,
-    Close,
-}
-
-/// What the host asks of a stream.
-#[derive(Clone)]
-pub(crate) enum StreamCommand {
-    Publish {
-        name: String,
-        mode: PublishMode,
-    },
-    Play(PlayOptions),
-    Play2(Play2Options),
-    Write(MediaMessage),
-    Seek(u64),
-    /// On or off, and where the stream stands.
-    Pause(bool, u32),
-    ReceiveAudio(bool),
-    ReceiveVideo(bool),
-    SetBuffer(u32),
-    Close,
 }
 
 /// The client's side of one connection.
@@ -136,22 +91,8 @@ enum Creation {
     Done(u32),
 }
 
-impl ClientCommand {
-    /// Tells whoever waits for this command's outcome that there will be none.
-    pub(crate) fn fail(self) {
-        match self {
-            Self::Call {
-                reply: Some(reply), ..
-            } => {
-                reply(Err(
-                    Status::new(Code::CallFailed).with_description("The connection ended.")
-                ));
-            }
-            Self::OpenStream(stream) => stream.ended(),
-            _ => {}
-        }
-    }
-}
+/// Bytes that may wait for a server beside what the host writes; beyond that the connection is closed.
+const MAX_UNREAD: usize = 64 << 20;
 
 impl ClientPeer {
     pub(crate) fn new(
@@ -198,12 +139,17 @@ impl ClientPeer {
             self.core.traffic.set_deviations(*deviations);
         }
         self.process();
+        let waiting = self.session.pending_output().len();
+        if waiting > MAX_UNREAD && !self.session.is_closed() {
+            return result.and(Err(SessionError::Unread(waiting)));
+        }
         result
     }
 
     /// How many bytes may be read now.
     pub(crate) fn read_room(&mut self, now: u64) -> usize {
-        match self.held_back.holds(self.core.config.dispatch.is_overfull(), now) {
+        let is_behind = self.follow.link().mailbox.behind.any() || self.core.config.dispatch.is_overfull();
+        match self.held_back.holds(is_behind, now) {
             true => 0,
             false => usize::MAX,
         }
@@ -243,7 +189,7 @@ impl ClientPeer {
                 };
                 self.streams.insert(stream.core.id, stream);
             }
-            ClientCommand::NetworkChanged if !self.session.is_connected() => {}
+            ClientCommand::NetworkChanged if !self.session.is_connected() => self.core.took(command.weight()),
             command if !self.session.is_connected() => self.waiting.push(command),
             command => self.run(command),
         }
@@ -399,6 +345,7 @@ impl ClientPeer {
     }
 
     fn run(&mut self, command: ClientCommand) {
+        self.core.took(command.weight());
         match command {
             ClientCommand::Call { name, args, reply } => {
                 let transaction = self.session.call(&name, args, reply.is_some());
@@ -423,7 +370,7 @@ impl ClientPeer {
             }
             ClientCommand::UseObject(object) => self.use_object(&object),
             ClientCommand::Message(message) => {
-                self.core.release(message.payload.len());
+                self.core.release(counted(&message));
                 self.pass(&message);
             }
             ClientCommand::Stream { stream, command } => self.stream_command(stream, command),
@@ -490,9 +437,13 @@ impl ClientPeer {
             (Creation::NotYet, StreamCommand::Close) => {
                 if let Some(stream) = self.streams.remove(&id) {
                     stream.core.ended();
+                    self.forget(stream.waiting);
                 }
             }
-            (_, command) => stream.waiting.push(command),
+            (_, command) => {
+                self.core.keep(command.weight());
+                stream.waiting.push(command);
+            }
         }
     }
 
@@ -520,7 +471,18 @@ impl ClientPeer {
         let waiting = std::mem::take(&mut stream.waiting);
         self.by_stream_id.insert(stream_id, id);
         for command in waiting {
+            self.core.took(command.weight());
             self.on_stream(id, stream_id, command);
+        }
+    }
+
+    /// Commands that waited for a message stream are not carried out.
+    fn forget(&self, waiting: Vec<StreamCommand>) {
+        for command in waiting {
+            self.core.took(command.weight());
+            if let StreamCommand::Write(message) = command {
+                self.core.release(message.body.len());
+            }
         }
     }
 
@@ -529,8 +491,9 @@ impl ClientPeer {
             |stream: &ClientStream| matches!(stream.creation, Creation::Asked(number) if number == request);
         if let Some(stream) = self.streams.values_mut().find(|stream| asked(stream)) {
             stream.creation = Creation::NotYet;
-            stream.waiting.clear();
             stream.core.status(status);
+            let waiting = std::mem::take(&mut stream.waiting);
+            self.forget(waiting);
         }
     }
 

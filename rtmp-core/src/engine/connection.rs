@@ -177,6 +177,9 @@ impl Connection {
         if matches!(self.state, State::Opening { .. }) {
             return Ok(false);
         }
+        if let Transport::Tunnelled(_) = &self.transport {
+            return self.resume_turn(context).map(|()| false);
+        }
         for _ in 0..READS {
             if self.peer.read_room(context.now) == 0 {
                 self.held_back = true;

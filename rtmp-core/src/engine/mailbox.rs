@@ -19,6 +19,7 @@ use crate::engine::drain::DrainOrder;
 use crate::engine::listener::Listener;
 use crate::engine::server::ServerCore;
 use crate::engine::transport::http_tunnel::TunnelPost;
+use crate::wire::status::{Code, Status};
 use crate::wire::url::Scheme;
 
 /// Something for a worker to do.
@@ -74,6 +75,7 @@ impl Post {
     /// Tells whoever waits for this post's outcome that there will be none.
     fn discard(self) {
         match self {
+            Self::Peer { command, .. } => command.fail(&Status::new(Code::ConnectClosed)),
             Self::Client { command, .. }
             | Self::Follow {
                 step: Step::Command(command),
@@ -97,8 +99,26 @@ impl Post {
 /// Media bytes that may wait in one mailbox; beyond that messages are dropped and players see a gap.
 const MAX_MEDIA_WAITING: usize = 64 << 20;
 
+/// Posts of all kinds beyond which nothing more is read from those who bring them, in all of the engine.
+const MOST_POSTS: usize = if cfg!(test) { 1000 } else { 1 << 20 };
+
+/// How many workers of an engine are far behind.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Behind(Arc<AtomicUsize>);
+
+impl Behind {
+    /// Whether any is.
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+}
+
 /// The mailbox of one worker.
 pub(crate) struct Mailbox {
+    /// What all mailboxes of the engine share.
+    pub(crate) behind: Behind,
+    /// This one counts there. Changed with the posts locked.
+    is_behind: AtomicBool,
     worker: usize,
     /// `None` once the worker has ended.
     posts: Mutex<Option<Vec<Post>>>,
@@ -125,9 +145,11 @@ pub(crate) fn enter_library_thread() {
 }
 
 impl Mailbox {
-    pub(crate) fn new(worker: usize, waker: Waker) -> Self {
+    pub(crate) fn new(worker: usize, waker: Waker, behind: Behind) -> Self {
         let (notified, media_waiting) = (AtomicBool::new(false), AtomicUsize::new(0));
         Self {
+            behind,
+            is_behind: AtomicBool::new(false),
             worker,
             posts: Mutex::new(Some(Vec::new())),
             waker,
@@ -147,6 +169,9 @@ impl Mailbox {
         let refused = match &mut *self.posts.lock() {
             Some(posts) => {
                 posts.push(post);
+                if posts.len() > MOST_POSTS && !self.is_behind.swap(true, Relaxed) {
+                    self.behind.0.fetch_add(1, Relaxed);
+                }
                 None
             }
             None => Some(post),
@@ -168,14 +193,27 @@ impl Mailbox {
         self.notified.store(false, Release);
         if let Some(waiting) = &mut *self.posts.lock() {
             std::mem::swap(waiting, posts);
+            self.catch_up();
         }
         self.media_waiting.store(0, Relaxed);
     }
 
     /// The worker ends: what waits, and what comes later, is discarded.
     pub(crate) fn close(&self) {
-        let posts = self.posts.lock().take();
+        let posts = {
+            let mut posts = self.posts.lock();
+            self.catch_up();
+            posts.take()
+        };
         posts.into_iter().flatten().for_each(Post::discard);
+    }
+
+    /// Nothing waits any more; with the posts locked.
+    fn catch_up(&self) {
+        if self.is_behind.load(Relaxed) {
+            self.is_behind.store(false, Relaxed);
+            self.behind.0.fetch_sub(1, Relaxed);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -231,4 +269,71 @@ impl PeerLink for Link {
 /// Opens the waker of a worker's poll.
 pub(crate) fn waker(registry: &mio::Registry, token: mio::Token) -> io::Result<Waker> {
     Waker::new(registry, token)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::MediaKind;
+
+    fn mailbox(behind: &Behind) -> Mailbox {
+        let poll = mio::Poll::new().unwrap();
+        let waker = waker(poll.registry(), mio::Token(0)).unwrap();
+        Mailbox::new(0, waker, behind.clone())
+    }
+
+    fn media(size: usize) -> Delivery {
+        let body = Bytes::from(vec![0; size]);
+        let message = LiveMessage::new(1, MediaKind::Audio, 0, body, false);
+        Delivery {
+            stream: 1,
+            item: Item::Media(Arc::new(message)),
+        }
+    }
+
+    #[test]
+    fn m10_media_weighs_its_body_and_256_bytes_and_what_is_taken_weighs_nothing() {
+        for size in [0, 744, 1 << 20] {
+            let mailbox = mailbox(&Behind::default());
+            let mut posts = Vec::new();
+            for _ in 0..2 {
+                // 64 MiB, and the message that goes beyond them.
+                let most = (64 << 20) / (size + 256) + 1;
+                let taken = (0..).take_while(|_| mailbox.deliver(media(size))).count();
+                assert_eq!(taken, most, "{size}");
+                let ends = Delivery {
+                    stream: 1,
+                    item: Item::Unpublished,
+                };
+                assert!(mailbox.deliver(ends), "what is no media is never dropped");
+                mailbox.take(&mut posts);
+                assert_eq!(posts.len(), most + 1);
+                posts.clear();
+            }
+        }
+    }
+
+    #[test]
+    fn m10_a_worker_that_is_far_behind_is_known_to_all_until_it_takes_its_posts() {
+        let behind = Behind::default();
+        let (one, other) = (mailbox(&behind), mailbox(&behind));
+        for _ in 0..MOST_POSTS {
+            one.post(Post::Shutdown);
+        }
+        assert!(!behind.any());
+        one.post(Post::Shutdown);
+        one.post(Post::Shutdown);
+        assert!(other.behind.any());
+        let mut posts = Vec::new();
+        one.take(&mut posts);
+        assert!(!behind.any());
+        posts.clear();
+        for _ in 0..=MOST_POSTS {
+            one.post(Post::Shutdown);
+        }
+        one.close();
+        assert!(!behind.any());
+    }
 }

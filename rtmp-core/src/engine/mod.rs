@@ -38,6 +38,7 @@ use crate::client::ConnectionCore;
 use crate::error::{Error, Result};
 use blocking::{BlockingPool, EngineDisk};
 pub(crate) use client_peer::{ClientCommand, ClientStart, Route, StreamCommand};
+use mailbox::Behind;
 pub(crate) use mailbox::{Link, Mailbox, Post, on_library_thread};
 use network::Network;
 pub(crate) use network::NetworkInterest;
@@ -140,7 +141,9 @@ impl Engine {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count.min(1024),
         };
-        let polls = (0..count).map(worker::open).collect::<std::io::Result<Vec<_>>>();
+        let behind = Behind::default();
+        let polls = (0..count).map(|number| worker::open(number, &behind));
+        let polls = polls.collect::<std::io::Result<Vec<_>>>();
         let polls = polls.map_err(|error| Error::io("open a worker's poll", error))?;
         let mailboxes: Vec<Arc<Mailbox>> = polls.iter().map(|(_, mailbox)| Arc::clone(mailbox)).collect();
         let port = |mailbox: &Arc<Mailbox>| Arc::clone(mailbox) as Arc<dyn StreamPort>;

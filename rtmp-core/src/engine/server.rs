@@ -75,6 +75,9 @@ pub struct ServerStats {
     pub accepted: u64,
     /// Connections turned away by a limit.
     pub turned_away: u64,
+    /// Clients disconnected or refused because more waited for them than may: they did not read, their worker was held up, or
+    /// the host asked for too much before it accepted them.
+    pub overrun: u64,
     /// Bytes and messages of all connections that ended, and of those that live.
     pub traffic: TrafficStats,
 }
@@ -109,6 +112,7 @@ pub(crate) struct ServerCore {
     live: Mutex<HashMap<usize, Weak<Traffic>>>,
     accepted: AtomicU64,
     turned_away: AtomicU64,
+    overrun: AtomicU64,
     draining: Mutex<Option<Drain>>,
     /// What new connections by TLS are shown.
     tls: Mutex<Option<Arc<rustls::ServerConfig>>>,
@@ -146,6 +150,7 @@ impl Server {
             live: Mutex::default(),
             accepted: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
+            overrun: AtomicU64::new(0),
             draining: Mutex::default(),
             tls: Mutex::new(tls),
             closed: AtomicBool::new(false),
@@ -258,6 +263,7 @@ impl Server {
             connections: core.connections.lock().count(),
             accepted: core.accepted.load(Relaxed),
             turned_away: core.turned_away.load(Relaxed),
+            overrun: core.overrun.load(Relaxed),
             traffic: core.traffic_now(),
         }
     }
@@ -418,6 +424,11 @@ impl ServerCore {
         };
         counter.fetch_add(1, Relaxed);
         ticket
+    }
+
+    /// Counts a client for whom more waited than may.
+    pub(crate) fn count_overrun(&self) {
+        self.overrun.fetch_add(1, Relaxed);
     }
 
     /// Counts a connection that carries requests of tunnels; `None` if it is to be closed at once. A client may need two.

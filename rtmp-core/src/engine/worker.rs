@@ -24,7 +24,7 @@ use crate::engine::connection::{Connection, End, Peer, ReadBuffer};
 use crate::engine::drain::Draining;
 use crate::engine::fanout::{Load, Sender};
 use crate::engine::listener::Listener;
-use crate::engine::mailbox::{Link, Mailbox, Post, waker};
+use crate::engine::mailbox::{Behind, Link, Mailbox, Post, waker};
 use crate::engine::network::{NETWORK, NetworkWatch};
 use crate::engine::players::Players;
 use crate::engine::relays::Relays;
@@ -32,6 +32,7 @@ use crate::engine::server_peer::Queues;
 use crate::engine::timer::{Deadline, Timers};
 use crate::engine::transport::Transport;
 use crate::engine::transport::tcp::Tcp;
+use crate::wire::status::{Code, Status};
 
 /// What a connection may touch of its worker while it works.
 pub(crate) struct Context<'a> {
@@ -82,9 +83,9 @@ const COLLECT_MS: u64 = 1_000;
 static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1);
 
 /// Opens the poll and the mailbox of a worker.
-pub(crate) fn open(number: usize) -> io::Result<(Poll, Arc<Mailbox>)> {
+pub(crate) fn open(number: usize, behind: &Behind) -> io::Result<(Poll, Arc<Mailbox>)> {
     let poll = Poll::new()?;
-    let mailbox = Mailbox::new(number, waker(poll.registry(), WAKER)?);
+    let mailbox = Mailbox::new(number, waker(poll.registry(), WAKER)?, behind.clone());
     Ok((poll, Arc::new(mailbox)))
 }
 
@@ -300,18 +301,16 @@ impl Worker {
         match post {
             Post::Delivery(delivery) => self.deliver(&delivery),
             Post::Peer { key, id, command } => {
-                if self
-                    .connections
-                    .get(key)
-                    .is_some_and(|connection| connection.id == id)
-                {
-                    self.with(key, |connection, _, context| {
-                        if let Peer::Server(peer) = &mut connection.peer {
-                            peer.command(command, context);
-                        }
-                        Ok(())
-                    });
+                let is_here = |connection: &Connection| connection.id == id;
+                if !self.connections.get(key).is_some_and(is_here) {
+                    return self.guard(|| command.fail(&Status::new(Code::ConnectClosed)));
                 }
+                self.with(key, |connection, _, context| {
+                    if let Peer::Server(peer) = &mut connection.peer {
+                        peer.command(command, context);
+                    }
+                    Ok(())
+                });
             }
             Post::Client { key, id, command } => self.client_command(key, id, command),
             Post::Follow { to, step } => self.follow(&to, step),

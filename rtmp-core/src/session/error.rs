@@ -46,4 +46,7 @@ pub enum SessionError {
     /// The peer called more often than may wait for answers.
     #[error("more than {0} calls of the peer wait for an answer")]
     TooManyCalls(usize),
+    /// The peer does not read what it is sent, or too slowly.
+    #[error("{0} bytes wait for the peer, which does not read them")]
+    Unread(usize),
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rtmp_core::{
     AcceptAll, ApplicationHandler, Client, Engine, EngineConfig, FourCc, Frame, FrameFlags, MediaKind,
@@ -382,5 +383,42 @@ fn what_a_busy_worker_does_not_take_is_counted() {
     publication.write(&picture(4000, false)).unwrap();
     publication.write(&picture(4040, true)).unwrap();
     assert_eq!(got.recv_timeout(PATIENCE).unwrap(), (4040, true));
+    assert_eq!(live.stats().undelivered, undelivered);
+}
+
+/// Messages without a body are not free: 64 MiB hold 262,144 of them.
+#[test]
+fn m10_messages_that_weigh_nothing_are_counted_too() {
+    let served = serve(AcceptAll, 1);
+    let live = served.server.instance("live").unwrap().stream("cam").unwrap();
+    let publication = live.publish().unwrap();
+    let ((entered, at_work), (go_on, wait), (seen, got)) = (channel(), channel(), channel());
+    let slow = Slow {
+        entered: Mutex::new(entered),
+        go_on: Mutex::new(wait),
+        seen: Mutex::new(seen),
+    };
+    let _subscription = live.subscribe(Default::default(), Arc::new(slow));
+    publication
+        .write(&Frame::video(FourCc::AVC1, 0, true, 0, &[1]))
+        .unwrap();
+    at_work.recv_timeout(PATIENCE).unwrap();
+    const SENT: u64 = 270_000;
+    let mut empty = Frame::audio(FourCc::MP4A, 0, &[]);
+    empty.body = Bytes::new();
+    for time in 1..=SENT {
+        empty.timestamp_ms = time;
+        publication.write(&empty).unwrap();
+    }
+    let undelivered = live.stats().undelivered;
+    let taken = SENT - undelivered.messages;
+    assert!((262_000..=262_145).contains(&taken), "{undelivered:?}");
+    drop(go_on);
+    // What was taken is told, and then there is room again.
+    while got.recv_timeout(PATIENCE).unwrap().0 < taken {}
+    publication
+        .write(&Frame::video(FourCc::AVC1, SENT + 40, true, 0, &[2]))
+        .unwrap();
+    assert_eq!(got.recv_timeout(PATIENCE).unwrap(), (SENT + 40, true));
     assert_eq!(live.stats().undelivered, undelivered);
 }

@@ -4,6 +4,7 @@
 mod application;
 mod auth;
 mod backlog;
+mod bounds;
 mod classes;
 mod client;
 mod codes;

@@ -171,6 +171,12 @@ impl Wire {
         self.socket.write_all(bytes).unwrap();
     }
 
+    /// Sends bytes as they are; false when the server has closed the connection.
+    pub fn try_raw(&mut self, bytes: &[u8]) -> bool {
+        self.sent += bytes.len();
+        self.socket.write_all(bytes).is_ok()
+    }
+
     /// Sends bytes in hexadecimal digits.
     pub fn bytes(&mut self, digits: &str) {
         self.raw(&hex(digits));

@@ -276,6 +276,11 @@ class ServerStats:
     @property
     def turned_away(self) -> int: ...
     @property
+    def overrun(self) -> int:
+        """Clients disconnected or refused because more waited for them than may: they did not read, their worker was held up,
+        or the host asked for too much before it accepted them."""
+
+    @property
     def traffic(self) -> TrafficStats: ...
     def __eq__(self, other: object, /) -> bool: ...
 
@@ -805,6 +810,10 @@ class RelayStats:
     @property
     def dropped_bytes(self) -> int:
         """Bytes of their bodies."""
+
+    @property
+    def dropped_events(self) -> int:
+        """Events that were forgotten because the program did not take them: the newest 256 are kept."""
 
     @property
     def traffic(self) -> TrafficStats:

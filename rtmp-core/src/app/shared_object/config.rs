@@ -24,7 +24,10 @@ pub struct SharedObjectConfig {
     pub max_events: usize,
     /// Messages that one client may send to an object's users per second. Default: 10,000.
     pub max_sends_per_second: u32,
-    /// Messages of clients kept for one object while it is locked or read from disk. Default: 4,096.
+    /// Messages of clients kept for one object while it is locked or read from disk, 8 MiB of them at most. Events of one
+    /// object that its handlers have not taken: beyond as many, or 8 MiB, clients' messages wait as for a locked object, and
+    /// who uses the object is not read until there are fewer; the host's own changes are refused with
+    /// [`Error::Full`](crate::Error::Full) where its other handles would have to be told. Default: 4,096.
     pub max_waiting: usize,
 }
 
@@ -47,8 +50,12 @@ impl Default for SharedObjectConfig {
 /// The most that [`SharedObjectConfig::max_object_bytes`] may say.
 pub(crate) const MAX_OBJECT_BYTES: usize = 8 << 20;
 
-/// Bytes of clients' messages kept for one object while it is locked or read from disk.
+/// Bytes of clients' messages kept for one object while it is locked or read from disk, and of events for its handlers.
 pub(crate) const MAX_WAITING_BYTES: usize = 8 << 20;
+
+/// What the host may change and send of one object while it is locked, and about how many bytes that may take.
+pub(crate) const MAX_BATCH: usize = 65_536;
+pub(crate) const MAX_BATCH_BYTES: usize = 16 << 20;
 
 /// Longest name of a slot, in bytes.
 pub(crate) const MAX_SLOT_NAME: usize = 256;

@@ -1,5 +1,7 @@
 //! An object with its lock: the one place where its state is touched, and where what the host is told leaves it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -11,7 +13,7 @@ use crate::app::peer::Reply;
 use crate::app::shared_object::handle::{HandleInner, SharedObject};
 use crate::app::shared_object::object::{Notice, ObjectState, Phase, Sender};
 use crate::app::shared_object::slots::Snapshot;
-use crate::app::shared_object::store::Storage;
+use crate::app::shared_object::store::{Outcome, Storage};
 use crate::error::Error;
 use crate::wire::message::SharedObjectMessage;
 use crate::wire::status::{Code, Status};
@@ -27,8 +29,18 @@ pub(crate) struct ObjectCore {
     storage: Option<Arc<Storage>>,
     state: Mutex<ObjectState>,
     listeners: Mutex<Vec<(u64, Weak<HandleInner>)>>,
-    /// Somebody hands over notices: whoever else has some leaves them to him.
-    telling: Mutex<bool>,
+    telling: Mutex<Telling>,
+    /// Too much waits for the host's handlers.
+    crowded: AtomicBool,
+}
+
+/// Who hands notices over.
+#[derive(Default)]
+struct Telling {
+    /// Somebody does: whoever else has some leaves them to him.
+    now: bool,
+    /// Somebody will.
+    soon: bool,
 }
 
 impl ObjectCore {
@@ -49,26 +61,39 @@ impl ObjectCore {
             storage,
             state: Mutex::new(state),
             listeners: Mutex::default(),
-            telling: Mutex::new(false),
+            telling: Mutex::default(),
+            crowded: AtomicBool::new(false),
         }
     }
 
     /// Looks at the state, or changes it; then the host is told what there is to tell.
     pub(crate) fn with<R>(self: &Arc<Self>, work: impl FnOnce(&mut ObjectState) -> R) -> R {
-        let result = work(&mut self.state.lock());
+        let result = self.change(work);
         self.tell();
         result
     }
 
     /// As [`with`](Self::with), for the host: its handlers never run inside its own call.
     pub(crate) fn with_host<R>(self: &Arc<Self>, work: impl FnOnce(&mut ObjectState) -> R) -> R {
-        let (result, notices) = {
-            let mut state = self.state.lock();
-            (work(&mut state), !state.notices.is_empty())
-        };
+        let (result, notices) = self.change(|state| {
+            let result = work(state);
+            (result, !state.notices.is_empty())
+        });
         if notices {
             self.tell_later();
         }
+        result
+    }
+
+    /// Whether so much waits for the host's handlers that nothing more should be read from those who bring it.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded.load(Relaxed)
+    }
+
+    fn change<R>(&self, work: impl FnOnce(&mut ObjectState) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = work(&mut state);
+        self.crowded.store(state.is_crowded(), Relaxed);
         result
     }
 
@@ -136,17 +161,25 @@ impl ObjectCore {
                 .with_description("The shared object is not persistent.");
             return self.reply(reply, Err(status));
         };
-        {
+        let one_too_many = {
             // Submitted under the lock, so that what is stored never goes back.
             let mut state = self.state.lock();
             let (changes, version) = (state.changes, state.slots.version());
             state.submitted = changes;
             let snapshot = Some(state.slots.snapshot());
-            let core = Arc::clone(self);
-            let done = move |result| core.saved(changes, version, result, reply);
-            storage.submit(&self.key, snapshot, Box::new(done));
-        }
+            let (core, waits) = (Arc::clone(self), reply.is_some());
+            let done = Box::new(move |result| core.saved(changes, version, result, reply));
+            let outcome = if waits {
+                Outcome::Reply(done)
+            } else {
+                Outcome::Note(done)
+            };
+            storage.submit(&self.key, snapshot, outcome)
+        };
         storage.kick();
+        if let Some(done) = one_too_many {
+            done(Err("too many wait for the disk".to_owned()));
+        }
     }
 
     /// Removes all slots, and the object from the store. The subscribers' copies are emptied.
@@ -159,7 +192,7 @@ impl ObjectCore {
             if let Some(storage) = &self.storage {
                 let core = Arc::clone(self);
                 let done = move |result| core.saved(changes, version, result, None);
-                storage.submit(&self.key, None, Box::new(done));
+                storage.submit(&self.key, None, Outcome::Note(Box::new(done)));
             }
         }
         if let Some(storage) = &self.storage {
@@ -209,10 +242,20 @@ impl ObjectCore {
     }
 
     fn tell_later(self: &Arc<Self>) {
-        let core = Arc::clone(self);
-        if let Err(error) = self.disk.run(Box::new(move || core.tell())) {
-            log::warn!("events of shared object {} wait for the next: {error}", self.name);
+        {
+            let mut telling = self.telling.lock();
+            if telling.now || std::mem::replace(&mut telling.soon, true) {
+                return;
+            }
         }
+        let core = Arc::clone(self);
+        self.disk.run_surely(Box::new(move || {
+            core.telling.lock().soon = false;
+            // This may run while another panic unwinds.
+            if catch_unwind(AssertUnwindSafe(|| core.tell())).is_err() {
+                log::error!("a handler of shared object {} panicked", core.name);
+            }
+        }));
     }
 
     /// Hands what waits for the host over, in order and without a lock, one thread at a time.
@@ -220,38 +263,68 @@ impl ObjectCore {
         loop {
             {
                 let mut telling = self.telling.lock();
-                if *telling || self.state.lock().notices.is_empty() {
+                if telling.now || self.state.lock().notices.is_empty() {
                     return;
                 }
-                *telling = true;
+                telling.now = true;
             }
-            let _told = Told(self);
+            let _turn = TellersTurn(self);
             loop {
-                let notice = self.state.lock().notices.pop_front();
-                let Some(notice) = notice else { break };
-                self.hand_over(notice);
+                let next = self.state.lock().notices.pop();
+                let Some((notice, weight)) = next else { break };
+                self.hand_over(&notice, weight);
             }
         }
     }
 
-    fn hand_over(&self, notice: Notice) {
+    fn hand_over(self: &Arc<Self>, notice: &Notice, weight: usize) {
         let listeners = self.listeners.lock().clone();
+        let untold = Arc::new(Untold {
+            core: Arc::downgrade(self),
+            weight,
+        });
         for (id, handle) in listeners {
             let Some(handle) = handle.upgrade().map(SharedObject::from) else {
                 continue;
             };
-            let notice = notice.clone();
-            self.dispatch.run(move || tell_one(&handle, id, notice));
+            let (notice, untold) = (notice.clone(), Arc::clone(&untold));
+            self.dispatch.run(move || {
+                tell_one(&handle, id, notice);
+                drop(untold);
+            });
         }
     }
 }
 
-/// The notices are handed over, or a handler panicked.
-struct Told<'a>(&'a ObjectCore);
+/// One thread's turn to hand notices over is at its end, or a handler panicked: then another thread goes on.
+struct TellersTurn<'a>(&'a Arc<ObjectCore>);
 
-impl Drop for Told<'_> {
+impl Drop for TellersTurn<'_> {
     fn drop(&mut self) {
-        *self.0.telling.lock() = false;
+        self.0.telling.lock().now = false;
+        if std::thread::panicking() {
+            self.0.tell_later();
+        }
+    }
+}
+
+/// A notice that not all handlers have taken yet.
+struct Untold {
+    core: Weak<ObjectCore>,
+    weight: usize,
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.upgrade() {
+            let notices = core.change(|state| {
+                state.told(self.weight);
+                !state.notices.is_empty()
+            });
+            if notices {
+                core.tell_later();
+            }
+        }
     }
 }
 

@@ -103,18 +103,18 @@ impl SharedObject {
     /// [`SharedObjectConfig`](crate::SharedObjectConfig).
     pub fn set(&self, slot: &str, value: impl Into<Value>) -> Result<()> {
         let value = value.into();
-        self.host(|state| state.set(self.inner.id, slot, value))?
+        self.change(|state| state.set(self.inner.id, slot, value))?
             .map_err(|why| Error::InvalidArgument(format!("shared object slot {slot:?} {why}")))
     }
 
     /// Removes a slot and tells all clients; whether there was one.
     pub fn remove(&self, slot: &str) -> Result<bool> {
-        self.host(|state| state.remove(self.inner.id, slot))
+        self.change(|state| state.remove(self.inner.id, slot))
     }
 
     /// Removes all slots and tells all clients to empty their copies; whether there were any.
     pub fn clear(&self) -> Result<bool> {
-        self.host(|state| state.clear(self.inner.id))
+        self.change(|state| state.clear(self.inner.id))
     }
 
     /// Calls a handler of every client that uses the object, and of the host's other handles. Not stored.
@@ -123,7 +123,7 @@ impl SharedObject {
             check_value(value)
                 .map_err(|why| Error::InvalidArgument(format!("argument of {handler:?} {why}")))?;
         }
-        self.host(|state| state.send(self.inner.id, handler, args.to_vec()))
+        self.change(|state| state.send(self.inner.id, handler, args.to_vec()))
     }
 
     /// Calls a handler of every client at the end of the changes made since [`lock`](Self::lock), in the same message.
@@ -178,6 +178,11 @@ impl SharedObject {
 
     pub(crate) fn handler(&self) -> Option<Handler> {
         self.inner.handler.lock().clone()
+    }
+
+    fn change<R>(&self, work: impl FnOnce(&mut ObjectState) -> R) -> Result<R> {
+        let done = |state: &mut ObjectState| state.has_room(self.inner.id).then(|| work(state));
+        self.host(done)?.ok_or(Error::Full("the shared object's changes"))
     }
 
     fn host<R>(&self, work: impl FnOnce(&mut ObjectState) -> R) -> Result<R> {

@@ -1,5 +1,6 @@
 //! The object itself: applies what clients and host ask, and tells everybody in the same order.
 
+mod notices;
 mod turn;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -8,11 +9,14 @@ use std::sync::Arc;
 use crate::amf::Value;
 use crate::app::client::Client;
 use crate::app::peer::{PeerCommand, PeerLink};
-use crate::app::shared_object::config::MAX_WAITING_BYTES;
+use crate::app::shared_object::config::{MAX_BATCH, MAX_BATCH_BYTES, MAX_WAITING_BYTES};
 use crate::app::shared_object::slots::{Refusal, SlotLimits, Slots, Snapshot};
 use crate::app::shared_object::{SlotChange, SlotChangeKind};
+use crate::app::weight;
 use crate::wire::message::{Message, ObjectEncoding, SharedObjectEvent as Event, SharedObjectMessage};
 use crate::wire::status::Code;
+pub(crate) use notices::Notice;
+use notices::Notices;
 pub(crate) use turn::refuse;
 
 /// The client whose message is applied.
@@ -21,22 +25,6 @@ pub(crate) struct Sender {
     pub(crate) id: u64,
     pub(crate) link: Arc<dyn PeerLink>,
     pub(crate) client: Option<Client>,
-}
-
-/// What the host's handles are to be told. Each change says which handle made it, 0 for a client.
-#[derive(Debug, Clone)]
-pub(crate) enum Notice {
-    Sync(Vec<(u64, SlotChange)>),
-    Message {
-        author: u64,
-        sender: Option<Client>,
-        handler: String,
-        args: Vec<Value>,
-    },
-    Clear {
-        author: u64,
-    },
-    FlushFailed(String),
 }
 
 /// An object in memory.
@@ -57,7 +45,7 @@ pub(crate) struct ObjectState {
     waiting_bytes: usize,
     /// The host's handles and how often each has locked the object; without any, no notices are kept.
     handles: BTreeMap<u64, usize>,
-    pub(crate) notices: VecDeque<Notice>,
+    pub(crate) notices: Notices,
     /// How often it changed, up to which of these it is on its way to the disk, and up to which it is there.
     pub(crate) changes: u64,
     pub(crate) submitted: u64,
@@ -95,6 +83,14 @@ struct Batch {
     named: HashSet<String>,
     changes: Vec<(u64, SlotChange)>,
     sends: Vec<(u64, String, Vec<Value>)>,
+    /// About what the changes and messages take.
+    bytes: usize,
+}
+
+impl Batch {
+    fn has_room(&self) -> bool {
+        self.names.len() + self.changes.len() + self.sends.len() < MAX_BATCH && self.bytes <= MAX_BATCH_BYTES
+    }
 }
 
 impl ObjectState {
@@ -114,7 +110,7 @@ impl ObjectState {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             handles: BTreeMap::new(),
-            notices: VecDeque::new(),
+            notices: Notices::new(max_waiting),
             changes: 0,
             submitted: 0,
             saved: 0,
@@ -162,7 +158,7 @@ impl ObjectState {
         if self.phase == Phase::Failed {
             return refuse(&sender, &message, Code::SharedObjectCreationFailed);
         }
-        if self.phase == Phase::Ready && self.locks == 0 {
+        if self.phase == Phase::Ready && !self.is_taken() {
             return self.apply(&sender, message);
         }
         if self.waiting.len() >= self.max_waiting || self.waiting_bytes + size > MAX_WAITING_BYTES {
@@ -174,6 +170,33 @@ impl ObjectState {
             message,
             size,
         });
+    }
+
+    /// Whether clients' messages have to wait.
+    fn is_taken(&self) -> bool {
+        self.locks > 0 || self.notices.are_too_many()
+    }
+
+    /// Whether so much waits for the host's handlers that nothing more should be read from those who bring it.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.notices.are_too_many()
+    }
+
+    /// Whether one more change of a handle can be taken.
+    pub(crate) fn has_room(&self, author: u64) -> bool {
+        let heard = self.is_heard(Some(author));
+        self.batch.has_room() && !(heard && self.notices.are_too_many())
+    }
+
+    /// Whether a handle is to be told what `author` did.
+    fn is_heard(&self, author: Option<u64>) -> bool {
+        self.handles.keys().any(|id| Some(*id) != author)
+    }
+
+    /// A notice was taken by all handlers, or by nobody: what waited for that goes on.
+    pub(crate) fn told(&mut self, weight: usize) {
+        self.notices.told(weight);
+        self.go_on();
     }
 
     /// A client is gone, with all it still asked for.
@@ -192,10 +215,6 @@ impl ObjectState {
     pub(crate) fn remove_handle(&mut self, id: u64) {
         let locks = self.handles.remove(&id).unwrap_or_default();
         self.unlocked(locks);
-    }
-
-    pub(crate) fn has_handles(&self) -> bool {
-        !self.handles.is_empty()
     }
 
     /// Locks the object for a handle; `false` when that is closed.
@@ -253,7 +272,9 @@ impl ObjectState {
     pub(crate) fn clear(&mut self, author: u64) -> bool {
         let had = self.slots.clear();
         let sends = std::mem::take(&mut self.batch.sends);
+        let bytes = self.batch.bytes;
         self.batch = Batch {
+            bytes,
             modified: true,
             cleared: Some(author),
             sends,
@@ -265,6 +286,7 @@ impl ObjectState {
 
     /// The host sends a message to all users.
     pub(crate) fn send(&mut self, author: u64, handler: &str, args: Vec<Value>) {
+        self.batch.bytes += handler.len() + weight::of_all(&args);
         self.batch.sends.push((author, handler.to_owned(), args));
         self.publish_if_unlocked();
     }
@@ -284,6 +306,7 @@ impl ObjectState {
         }
         if self.handles.len() > 1 || author == 0 {
             let change = slot_change(kind, name, old_value, new_value);
+            batch.bytes += change.weight();
             batch.changes.push((author, change));
         }
         self.publish_if_unlocked();
@@ -329,7 +352,7 @@ impl ObjectState {
 
     /// Applies what waited, until the object is taken again.
     fn go_on(&mut self) {
-        while self.locks == 0 && self.phase != Phase::Loading {
+        while !self.is_taken() && self.phase != Phase::Loading {
             let Some(Waiting {
                 sender,
                 message,
@@ -351,8 +374,8 @@ impl ObjectState {
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {
-        if self.has_handles() {
-            self.notices.push_back(notice);
+        if self.is_heard(notice.author()) {
+            self.notices.push(notice);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::app::shared_object::SharedObjectConfig;
 use crate::app::shared_object::core::ObjectCore;
 use crate::app::shared_object::object::{ObjectState, Phase};
 use crate::app::shared_object::slots::SlotLimits;
-use crate::app::shared_object::store::Storage;
+use crate::app::shared_object::store::{Outcome, Storage};
 use crate::error::{Error, Result};
 use crate::wire::status::{Code, Status};
 
@@ -54,6 +54,10 @@ impl SharedObjects {
     /// The object for a client. One that has to be read from disk takes messages meanwhile.
     pub(crate) fn open(&self, name: &str, persistent: bool) -> Result<Arc<ObjectCore>, Code> {
         if !is_valid_name(name) || (persistent && self.storage.is_none()) {
+            return Err(Code::SharedObjectCreationFailed);
+        }
+        let behind = |storage: &Arc<Storage>| persistent && storage.is_behind();
+        if self.storage.as_ref().is_some_and(behind) && !self.objects.lock().contains_key(name) {
             return Err(Code::SharedObjectCreationFailed);
         }
         let (core, new) = self.find_or_make(name, persistent);
@@ -207,7 +211,7 @@ impl SharedObjects {
                         log::error!("shared object {logged} was not deleted: {error}");
                     }
                 };
-                storage.submit(&key, None, Box::new(done));
+                storage.submit(&key, None, Outcome::Note(Box::new(done)));
             }
             drop(objects);
             if !cleared.iter().any(|known| known == name) {

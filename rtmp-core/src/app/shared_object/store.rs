@@ -40,7 +40,8 @@ pub(crate) struct Storage {
 
 #[derive(Default)]
 struct Queue {
-    writes: Vec<Write>,
+    /// By key: of what waits for one object only the newest is written.
+    writes: HashMap<String, Write>,
     /// The newest write of each object that is not committed yet: what reading must see.
     newest: HashMap<String, (u64, Option<Snapshot>)>,
     count: u64,
@@ -48,11 +49,26 @@ struct Queue {
 }
 
 struct Write {
-    key: String,
     number: u64,
     snapshot: Option<Snapshot>,
-    done: Done,
+    /// Those who wait for it.
+    replies: Vec<Done>,
+    /// The newest of those that only take note.
+    note: Option<Done>,
 }
+
+/// What takes the outcome of a write.
+pub(crate) enum Outcome {
+    /// Somebody waits for it.
+    Reply(Done),
+    /// A later write of the same object tells all that this one would.
+    Note(Done),
+}
+
+/// Who may wait for writes of one object at a time.
+const MAX_REPLIES: usize = 1024;
+/// Objects that may wait to be written before no others are made.
+const MAX_OBJECTS: usize = 1024;
 
 impl Storage {
     /// Opens the store that the settings name, if they name one. Blocks.
@@ -93,18 +109,31 @@ impl Storage {
         self.store.keys(prefix)
     }
 
-    /// Queues a write, or with `None` a deletion. [`kick`](Self::kick) has it done.
-    pub(crate) fn submit(&self, key: &str, snapshot: Option<Snapshot>, done: Done) {
+    /// Queues a write, or with `None` a deletion; [`kick`](Self::kick) has it done. Gives the outcome back that is one too many
+    /// to wait, for the caller to say so; the write is queued all the same.
+    pub(crate) fn submit(&self, key: &str, snapshot: Option<Snapshot>, outcome: Outcome) -> Option<Done> {
         let mut queue = self.queue.lock();
         queue.count += 1;
         let number = queue.count;
         queue.newest.insert(key.to_owned(), (number, snapshot.clone()));
-        queue.writes.push(Write {
-            key: key.to_owned(),
+        let write = queue.writes.entry(key.to_owned()).or_insert_with(|| Write {
             number,
-            snapshot,
-            done,
+            snapshot: None,
+            replies: Vec::new(),
+            note: None,
         });
+        (write.number, write.snapshot) = (number, snapshot);
+        match outcome {
+            Outcome::Reply(done) if write.replies.len() >= MAX_REPLIES => return Some(done),
+            Outcome::Reply(done) => write.replies.push(done),
+            Outcome::Note(done) => write.note = Some(done),
+        }
+        None
+    }
+
+    /// Whether the disk is too slow for what clients want to be kept.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.queue.lock().writes.len() >= MAX_OBJECTS
     }
 
     /// Has done what waits. Not to be called with an object's lock held: it may be done on this thread.
@@ -137,37 +166,124 @@ impl Storage {
             let result = self.write(&writes).map_err(|error| error.to_string());
             {
                 let newest = &mut self.queue.lock().newest;
-                for write in &writes {
-                    if newest
-                        .get(&write.key)
-                        .is_some_and(|(number, _)| *number == write.number)
-                    {
-                        newest.remove(&write.key);
+                for (key, write) in &writes {
+                    if newest.get(key).is_some_and(|(number, _)| *number == write.number) {
+                        newest.remove(key);
                     }
                 }
             }
-            for write in writes {
+            let done = writes
+                .into_values()
+                .flat_map(|write| write.replies.into_iter().chain(write.note));
+            for done in done {
                 let result = result.clone();
-                if catch_unwind(AssertUnwindSafe(|| (write.done)(result))).is_err() {
+                if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
                     log::error!("a handler panicked when a shared object was stored");
                 }
             }
         }
     }
 
-    /// Commits the newest of each object.
-    fn write(&self, writes: &[Write]) -> Result<()> {
-        let newest: HashMap<&str, u64> = writes.iter().map(|write| (&*write.key, write.number)).collect();
-        let chosen = writes
-            .iter()
-            .filter(|write| newest.get(&*write.key) == Some(&write.number));
-        let encoded = |write: &Write| (write.key.clone(), write.snapshot.as_ref().map(stored::write));
-        self.store.commit(&chosen.map(encoded).collect::<Vec<_>>())
+    fn write(&self, writes: &HashMap<String, Write>) -> Result<()> {
+        let encoded =
+            |(key, write): (&String, &Write)| (key.clone(), write.snapshot.as_ref().map(stored::write));
+        self.store.commit(&writes.iter().map(encoded).collect::<Vec<_>>())
     }
 }
 
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} writes", self.writes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    type Job = Box<dyn FnOnce() + Send>;
+
+    /// A disk that does nothing until it is told to, and what it was given to write.
+    #[derive(Default)]
+    struct Stuck {
+        jobs: Mutex<Vec<Job>>,
+        commits: Mutex<Vec<usize>>,
+    }
+
+    impl Disk for Stuck {
+        fn run(&self, job: Job) -> Result<()> {
+            self.jobs.lock().push(job);
+            Ok(())
+        }
+
+        fn run_surely(&self, job: Job) {
+            self.jobs.lock().push(job);
+        }
+    }
+
+    impl Store for Stuck {
+        fn load(&self, _: &str) -> Result<Option<Vec<u8>>> {
+            Ok(None)
+        }
+
+        fn commit(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<()> {
+            self.commits.lock().push(writes.len());
+            Ok(())
+        }
+
+        fn keys(&self, _: &str) -> Result<Vec<String>> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl fmt::Debug for Stuck {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Stuck")
+        }
+    }
+
+    #[test]
+    fn m10_of_what_waits_for_the_disk_only_the_newest_of_each_object_is_kept() {
+        let disk = Arc::new(Stuck::default());
+        let storage = Arc::new(Storage::new(Arc::clone(&disk) as _, Arc::clone(&disk) as _));
+        let (noted, replied) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counts = |counter: &Arc<AtomicUsize>| -> Done {
+            let counter = Arc::clone(counter);
+            Box::new(move |result| {
+                counter.fetch_add(usize::from(result.is_ok()), Relaxed);
+            })
+        };
+        for version in 1..=5000 {
+            let snapshot = Snapshot {
+                version,
+                ..Snapshot::default()
+            };
+            let outcome = Outcome::Note(counts(&noted));
+            assert!(storage.submit("a", Some(snapshot), outcome).is_none());
+            storage.kick();
+        }
+        let refused = (0..2000).find(|_| {
+            storage
+                .submit("a", None, Outcome::Reply(counts(&replied)))
+                .is_some()
+        });
+        assert_eq!(refused, Some(1024));
+        assert!(!storage.is_behind());
+        for number in 1..1024 {
+            assert!(
+                storage
+                    .submit(&number.to_string(), None, Outcome::Note(counts(&noted)))
+                    .is_none()
+            );
+        }
+        assert!(storage.is_behind());
+        let jobs = std::mem::take(&mut *disk.jobs.lock());
+        assert_eq!(jobs.len(), 1);
+        jobs.into_iter().for_each(|job| job());
+        assert_eq!(*disk.commits.lock(), [1024]);
+        assert_eq!((noted.load(Relaxed), replied.load(Relaxed)), (1024, 1024));
+        assert!(!storage.is_behind());
     }
 }

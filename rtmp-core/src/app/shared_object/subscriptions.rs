@@ -49,6 +49,11 @@ impl Subscriptions {
         self.objects.is_empty()
     }
 
+    /// Whether more waits for the host's handlers than may, of an object that is used here.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.objects.values().any(|object| object.is_crowded())
+    }
+
     /// Leaves every object.
     pub(crate) fn release_all(&mut self, client: &Client) {
         self.leave_all(client.instance().shared_objects(), client.id());

@@ -97,30 +97,58 @@ impl Connection {
             return Ok(());
         };
         let arrived = tunnelled.turns.arrive(number, asker, body, now);
-        let mut next = match arrived {
-            Turn::Take(asker, body) => Some((asker, body)),
-            Turn::Again(asker, body) => {
-                asker.answer(Response::Ok(body));
-                None
-            }
-            Turn::Stale(asker) => {
-                asker.answer(Response::Unknown);
-                None
-            }
-            Turn::Wait => None,
+        match arrived {
+            Turn::Take(asker, body) => return self.serve_turns(asker, body, context),
+            Turn::Again(asker, body) => asker.answer(Response::Ok(body)),
+            Turn::Stale(asker) => asker.answer(Response::Unknown),
+            Turn::Wait => {}
             Turn::TooMany(asker) => {
                 asker.answer(Response::Unknown);
                 return Err(End::Tunnel(TunnelError::OutOfOrder));
             }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the request that was put aside.
+    pub(super) fn resume_turn(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        let held = match &mut self.transport {
+            Transport::Tunnelled(tunnelled) => tunnelled.turns.resume(context.now),
+            _ => None,
         };
-        while let Some((asker, body)) = next {
+        match held {
+            Some((asker, body)) => self.serve_turns(asker, body, context),
+            None => Ok(()),
+        }
+    }
+
+    /// Serves a request and those that waited for it. What brings bytes is put aside while nothing may be read.
+    fn serve_turns(
+        &mut self,
+        mut asker: Asker,
+        mut body: Bytes,
+        context: &mut Context<'_>,
+    ) -> Result<(), End> {
+        loop {
+            let brings = matches!(asker.ask, Ask::Send { .. });
+            let may_read = !brings || self.peer.read_room(context.now) > 0;
+            let Transport::Tunnelled(tunnelled) = &mut self.transport else {
+                return Ok(());
+            };
+            if !may_read {
+                tunnelled.turns.hold(asker, body);
+                self.held_back = true;
+                return Ok(());
+            }
             self.serve_turn(asker, body, context)?;
             let Transport::Tunnelled(tunnelled) = &mut self.transport else {
                 return Ok(());
             };
-            next = tunnelled.turns.next_early(now);
+            match tunnelled.turns.next_early(context.now) {
+                Some(next) => (asker, body) = next,
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     fn serve_turn(&mut self, asker: Asker, body: Bytes, context: &mut Context<'_>) -> Result<(), End> {

@@ -46,6 +46,9 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 /// A client that asks for its bandwidth sooner again is not answered: each answer costs a megabyte.
 const ASK_EVERY_MS: u64 = 5_000;
 
+/// Who waits for the outcome of one measurement.
+const MAX_REPLIES: usize = 1024;
+
 /// What keeps a connection from being read at once.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
@@ -68,7 +71,14 @@ impl ServerPeer {
     /// Begins to measure; whoever asks while that goes on gets the same outcome.
     pub(super) fn check_bandwidth(&mut self, kind: BandwidthCheck, reply: Option<BandwidthReply>, now: u64) {
         if let Some(probe) = &mut self.probe {
-            return probe.replies.extend(reply);
+            match reply {
+                Some(reply) if probe.replies.len() >= MAX_REPLIES => reply(Err(Status::new(
+                    Code::CallFailed,
+                )
+                .with_description("Too many wait for the measurement."))),
+                reply => probe.replies.extend(reply),
+            }
+            return;
         }
         self.probe = Some(Box::new(Probe {
             kind,
@@ -213,7 +223,9 @@ impl ServerPeer {
             .application
             .as_ref()
             .map(|application| &application.config().dispatch);
-        let is_behind = dispatch.is_some_and(Dispatch::is_overfull);
+        let is_behind = self.link.mailbox.behind.any()
+            || self.shared_objects.is_behind()
+            || dispatch.is_some_and(Dispatch::is_overfull);
         if self.intake.is_none() && !is_behind {
             return usize::MAX;
         }

@@ -11,8 +11,8 @@ use crate::engine::worker::Context;
 use crate::wire::message::Message;
 use crate::wire::status::{Code, Status};
 
-/// Bytes waiting for a client beyond which no messages of shared objects are added: it is disconnected.
-const MAX_MESSAGES_WAITING: usize = 64 << 20;
+/// Pings of the host that one answer may be waited for with.
+const MAX_PINGS: usize = 1024;
 
 impl ServerPeer {
     /// The client calls a method: its own first, then the application's, then whatever the handler makes of it.
@@ -100,12 +100,18 @@ impl ServerPeer {
         }
     }
 
-    /// Sends a message as it is, unless the client reads too slowly for what it joined.
-    pub(super) fn pass(&mut self, message: &Message) {
-        if self.session.output().len() > MAX_MESSAGES_WAITING {
-            log::info!("{}: disconnected: does not read its shared objects", self.address);
-            return self.session.close(None);
+    /// The host wants to know the round trip.
+    pub(super) fn ping(&mut self, reply: Reply) {
+        if self.pings.len() >= MAX_PINGS {
+            let status = Status::new(Code::CallFailed).with_description("Too many pings wait for an answer.");
+            return reply(Err(status));
         }
+        self.pings.push_back(reply);
+        self.session.ping();
+    }
+
+    /// Sends a message as it is.
+    pub(super) fn pass(&mut self, message: &Message) {
         if !self.session.send_message(message) {
             log::warn!("a message longer than RTMP allows was dropped");
         }

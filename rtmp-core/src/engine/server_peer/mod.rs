@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use crate::app::application::Application;
 use crate::app::bandwidth::BandwidthCheck;
-use crate::app::client::Client;
+use crate::app::client::{Client, TOO_MUCH};
 use crate::app::peer::{Answer, PeerCommand, Reply};
 use crate::app::shared_object::Subscriptions;
 use crate::app::stats::Traffic;
@@ -37,11 +37,14 @@ pub(crate) use calls::failure;
 use playing::Playing;
 pub(crate) use queues::Queues;
 use recording::Completing;
-use requests::{Pending, Wanted};
+use requests::{Knocking, Pending, Wanted};
 use streams::Publishing;
 
-/// What a host may ask for before it accepts a client.
+/// What a host may ask for before it accepts a client, and its bytes.
 const MAX_EARLY: usize = 1024;
+const MAX_EARLY_BYTES: usize = 8 << 20;
+/// Bytes that may wait for a client beside the media that it plays; beyond that it is disconnected.
+const MAX_UNREAD: usize = 64 << 20;
 
 /// The server's side of one connection.
 pub(crate) struct ServerPeer {
@@ -55,6 +58,8 @@ pub(crate) struct ServerPeer {
     client: Option<Client>,
     application: Option<Application>,
     accepted: bool,
+    /// What the host is not asked before it has taken what waits for it.
+    knocking: Option<Box<Knocking>>,
     /// Why the client is refused or disconnected, if this side says so.
     parting: Option<Box<Status>>,
     /// What the host asked for before it accepted the client.
@@ -105,6 +110,7 @@ impl ServerPeer {
             client: None,
             application: None,
             accepted: false,
+            knocking: None,
             parting: None,
             early: Vec::new(),
             last_active: now,
@@ -131,7 +137,8 @@ impl ServerPeer {
         let result = self.session.input(data, context.now);
         self.tell_deviations();
         self.process(context);
-        result
+        result?;
+        self.check_output().inspect_err(|_| self.server.count_overrun())
     }
 
     /// Deviations are rare: most input changes nothing here.
@@ -164,6 +171,9 @@ impl ServerPeer {
             self.idle_deadline(),
             idle,
             play,
+            self.knocking
+                .as_ref()
+                .and_then(|knocking| knocking.held_back.until()),
         ]
         .into_iter()
         .flatten()
@@ -194,6 +204,9 @@ impl ServerPeer {
             self.answer(number, Answer::Refuse(status), context);
         }
         self.tell_idle_publishers(self.publish_idle_ms(), context.now);
+        if let Some(knocking) = self.knocking.take() {
+            self.connect(*knocking, context);
+        }
         if self.idle_deadline().is_some_and(|due| due <= context.now) {
             self.close(Some(Status::new(Code::ConnectIdleTimeout)));
         }
@@ -205,28 +218,39 @@ impl ServerPeer {
 
     /// Does what the application model asks. What a client cannot be told before it is accepted waits until then.
     pub(crate) fn command(&mut self, command: PeerCommand, context: &mut Context<'_>) {
-        let now_or_never = matches!(command, PeerCommand::Answer { .. } | PeerCommand::Close(_));
+        let now_or_never = matches!(
+            command,
+            PeerCommand::Answer { .. } | PeerCommand::Close(_) | PeerCommand::CutOff
+        );
         if self.accepted || now_or_never {
             self.obey(command, context);
-        } else if self.early.len() < MAX_EARLY {
+        } else if self.early.len() < MAX_EARLY && self.waiting() <= MAX_EARLY_BYTES {
             self.early.push(command);
         } else {
-            log::warn!("{}: asked for too much before it was accepted", self.address);
-            fail(command);
+            command.fail(&ended());
+            self.cut_off();
         }
         self.process(context);
+        if self.check_output().is_err() {
+            self.cut_off();
+        }
+    }
+
+    /// Bytes of what the host asked for and was not done.
+    fn waiting(&self) -> usize {
+        self.client.as_ref().map_or(0, Client::waiting)
     }
 
     fn obey(&mut self, command: PeerCommand, context: &mut Context<'_>) {
+        let weight = command.weight();
+        if let Some(client) = self.client.as_ref().filter(|_| weight > 0) {
+            client.took(weight);
+        }
         match command {
             PeerCommand::Answer { request, answer } => return self.answer(request, answer, context),
             PeerCommand::Message(message) => self.pass(&message),
             PeerCommand::Call { name, args, reply } => self.call(&name, args, reply),
-            PeerCommand::Ping(reply) => {
-                self.pings.push_back(reply);
-                self.session.ping();
-                return;
-            }
+            PeerCommand::Ping(reply) => return self.ping(reply),
             PeerCommand::CheckBandwidth { kind, reply } => self.check_bandwidth(kind, reply, context.now),
             PeerCommand::LimitBandwidth {
                 direction,
@@ -247,6 +271,7 @@ impl ServerPeer {
                 outcome,
             } => self.job_done(stream_id, ticket, *outcome, context),
             PeerCommand::Close(status) => return self.close(status),
+            PeerCommand::CutOff => return self.cut_off(),
         }
         self.last_active = context.now;
     }
@@ -257,6 +282,42 @@ impl ServerPeer {
             self.parting = status.clone().map(Box::new);
         }
         self.session.close(status);
+    }
+
+    /// More waits for the client than may: ends the connection.
+    pub(super) fn cut_off(&mut self) {
+        if self.session.is_closed() {
+            return;
+        }
+        log::info!("{}: disconnected: {TOO_MUCH}", self.address);
+        self.server.count_overrun();
+        let code = match self.accepted {
+            true => Code::ConnectClosed,
+            false => Code::ConnectRejected,
+        };
+        let status = Status::new(code).with_description(TOO_MUCH);
+        self.fail_early();
+        match self.accepted {
+            // What cannot be sent is not added to.
+            true => {
+                self.parting.get_or_insert_with(|| Box::new(status));
+                self.session.close(None);
+            }
+            false => self.refuse(status),
+        }
+    }
+
+    /// Whether the client reads what it is sent, media aside, which has limits of its own.
+    fn check_output(&self) -> Result<(), SessionError> {
+        let media = self.server.config.player_limits.bytes;
+        let most = media
+            .saturating_mul(self.playing.len())
+            .saturating_add(MAX_UNREAD);
+        let waiting = self.session.pending_output().len();
+        match waiting > most && !self.session.is_closed() {
+            true => Err(SessionError::Unread(waiting)),
+            false => Ok(()),
+        }
     }
 
     /// Asks the client to reconnect, if it said that it can.
@@ -308,7 +369,9 @@ impl ServerPeer {
 
     /// Whoever waits for an answer of a client that was never accepted gets none.
     fn fail_early(&mut self) {
-        std::mem::take(&mut self.early).into_iter().for_each(fail);
+        for command in std::mem::take(&mut self.early) {
+            command.fail(&ended());
+        }
     }
 
     /// What carries the connection failed: nobody can be told any more.
@@ -355,7 +418,7 @@ impl ServerPeer {
                     }
                 }
             }
-            ServerEvent::Connect(request) => self.connect(*request, context),
+            ServerEvent::Connect(request) => self.connect(Knocking::new(*request), context),
             ServerEvent::Publish {
                 stream_id,
                 name,
@@ -433,20 +496,6 @@ impl ServerPeer {
             scheme => scheme,
         }
         .as_str()
-    }
-}
-
-/// Who waits for what is never done is told.
-fn fail(command: PeerCommand) {
-    match command {
-        PeerCommand::Call {
-            reply: Some(reply), ..
-        }
-        | PeerCommand::Ping(reply) => reply(Err(ended())),
-        PeerCommand::CheckBandwidth {
-            reply: Some(reply), ..
-        } => reply(Err(ended())),
-        _ => {}
     }
 }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::amf::Value;
 use crate::app::access::AccessList;
-use crate::app::application::{ApplicationHandler, is_valid_name};
+use crate::app::application::{Application, ApplicationHandler, is_valid_name};
 use crate::app::client::Client;
 use crate::app::instance::NO_ROOM;
 use crate::app::login::NotYet;
 use crate::app::peer::Answer;
 use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
 use crate::engine::admission::Ticket;
+use crate::engine::held_back::HeldBack;
 use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::playing::{Entry, Item, State};
 use crate::engine::server_peer::streams::Accepted;
@@ -48,6 +49,21 @@ pub(super) enum Asked {
     },
 }
 
+/// A client whose connect waits until the host is less behind.
+pub(super) struct Knocking {
+    command: session::ConnectRequest,
+    pub(super) held_back: HeldBack,
+}
+
+impl Knocking {
+    pub(super) fn new(command: session::ConnectRequest) -> Self {
+        Self {
+            command,
+            held_back: HeldBack::default(),
+        }
+    }
+}
+
 /// What a client wants to play.
 pub(super) struct Wanted {
     pub(super) stream_id: u32,
@@ -72,7 +88,10 @@ impl Asked {
 }
 
 impl ServerPeer {
-    pub(super) fn connect(&mut self, mut command: session::ConnectRequest, context: &mut Context<'_>) {
+    pub(super) fn connect(&mut self, mut knocking: Knocking, context: &mut Context<'_>) {
+        if self.session.is_closed() {
+            return;
+        }
         if let Ticket::Refused(why) = self.ticket {
             let status = Status::new(Code::ConnectRejected).with_description(why);
             return self.session.reject_connect(status);
@@ -80,8 +99,17 @@ impl ServerPeer {
         if let Some(refusal) = self.server.refusal() {
             return self.session.reject_connect(refusal);
         }
+        let application = self.server.application(&knocking.command.app);
+        let is_behind = |application: &Application| application.config().dispatch.is_overfull();
+        if knocking
+            .held_back
+            .holds(application.as_ref().is_some_and(is_behind), context.now)
+        {
+            self.knocking = Some(Box::new(knocking));
+            return;
+        }
+        let mut command = knocking.command;
         let full_name = format!("{}/{}", command.app, command.instance);
-        let application = self.server.application(&command.app);
         let valid = is_valid_name(&full_name);
         let Some(application) = application.filter(|_| valid) else {
             let description = format!("Application ({}) is not defined.", command.app);

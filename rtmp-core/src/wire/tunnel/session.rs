@@ -18,6 +18,8 @@ pub struct TunnelSession<T> {
     /// Requests that came before their turn.
     early: VecDeque<(u32, T, Bytes)>,
     early_bytes: usize,
+    /// The request that had its turn and was put aside.
+    held: Option<(T, Bytes)>,
     /// Answers without bytes in a row.
     empty: u32,
     /// Where in the client's read buffer the next answer begins, if it reads ahead as far as it can.
@@ -66,6 +68,7 @@ impl<T> TunnelSession<T> {
             last: None,
             early: VecDeque::new(),
             early_bytes: 0,
+            held: None,
             empty: 0,
             read_ahead: 0,
             heard: now,
@@ -75,14 +78,18 @@ impl<T> TunnelSession<T> {
     /// Takes a request. After [`Turn::Take`] and its reply, [`next_early`](Self::next_early) may have more.
     pub fn arrive(&mut self, number: u32, asker: T, body: Bytes, now: u64) -> Turn<T> {
         let ahead = number.wrapping_sub(self.due.unwrap_or(number));
+        if let (u32::MAX, Some((first, _))) = (ahead, &mut self.held) {
+            // Who asks once more is who waits for the answer.
+            return Turn::Stale(std::mem::replace(first, asker));
+        }
         match (ahead, &self.last) {
-            (0, _) => {
+            (0, _) if self.held.is_none() => {
                 self.due = Some(number.wrapping_add(1));
                 self.heard = now;
                 Turn::Take(asker, body)
             }
             (u32::MAX, Some(last)) => Turn::Again(asker, last.clone()),
-            (1..=0x7fff_ffff, _) => {
+            (0..=0x7fff_ffff, _) => {
                 self.early_bytes += body.len();
                 if self.early.len() >= MAX_EARLY || self.early_bytes > MAX_EARLY_BYTES {
                     return Turn::TooMany(asker);
@@ -92,6 +99,19 @@ impl<T> TunnelSession<T> {
             }
             _ => Turn::Stale(asker),
         }
+    }
+
+    /// Puts the request aside that has its turn: it waits for [`resume`](Self::resume), and all after it. The session lives on
+    /// meanwhile, however long that takes.
+    pub fn hold(&mut self, asker: T, body: Bytes) {
+        self.held = Some((asker, body));
+    }
+
+    /// The request that was put aside.
+    pub fn resume(&mut self, now: u64) -> Option<(T, Bytes)> {
+        let held = self.held.take()?;
+        self.heard = now;
+        Some(held)
     }
 
     /// A request that waited for its turn and has it now.
@@ -131,12 +151,17 @@ impl<T> TunnelSession<T> {
 
     /// Those that wait for an answer, which will not come.
     pub fn abandon(&mut self) -> impl Iterator<Item = T> + use<'_, T> {
-        self.early.drain(..).map(|(_, asker, _)| asker)
+        let held = self.held.take().map(|(asker, _)| asker);
+        held.into_iter()
+            .chain(self.early.drain(..).map(|(_, asker, _)| asker))
     }
 
     /// When the session is over, unless a request comes before.
     pub fn deadline(&self) -> u64 {
-        self.heard.saturating_add(SILENCE_MS)
+        match self.held {
+            Some(_) => u64::MAX,
+            None => self.heard.saturating_add(SILENCE_MS),
+        }
     }
 
     /// Whether it is over.
@@ -218,6 +243,30 @@ mod tests {
         assert_eq!(session.next_early(7), Some(("d", body("d"))));
         assert_eq!(session.next_early(7), None);
         assert_eq!(session.deadline(), 7 + SILENCE_MS);
+    }
+
+    #[test]
+    fn those_after_a_request_that_is_held_wait_too() {
+        let mut session = TunnelSession::new(0);
+        let arrive = |session: &mut TunnelSession<&'static str>, number, name| {
+            session.arrive(number, name, body(name), 7)
+        };
+        assert_eq!(arrive(&mut session, 5, "a"), Turn::Take("a", body("a")));
+        session.hold("a", body("a"));
+        assert_eq!(session.deadline(), u64::MAX);
+        assert_eq!(arrive(&mut session, 6, "b"), Turn::Wait);
+        // Its connection was lost: it comes again by another, and has its turn once.
+        assert_eq!(arrive(&mut session, 5, "again"), Turn::Stale("a"));
+        assert_eq!(session.resume(9), Some(("again", body("a"))));
+        assert_eq!(session.reply(SEND, &output("x"), 100), body("\u{1}x"));
+        assert_eq!(session.next_early(9), Some(("b", body("b"))));
+        session.hold("b", body("b"));
+        assert_eq!(session.resume(10), Some(("b", body("b"))));
+        assert_eq!(session.resume(10), None);
+        assert_eq!(session.deadline(), 10 + SILENCE_MS);
+        session.hold("b", body("b"));
+        assert_eq!(arrive(&mut session, 7, "c"), Turn::Wait);
+        assert_eq!(session.abandon().collect::<Vec<_>>(), ["b", "c"]);
     }
 
     #[test]
