@@ -1535,7 +1535,9 @@ struct rtmpkit_engine *rtmpkit_engine_ref(struct rtmpkit_engine *engine);
 void rtmpkit_engine_unref(struct rtmpkit_engine *engine);
 
 /**
- * Makes a queue. When `capacity` events wait, media is dropped to the next keyframe; everything else is kept.
+ * Makes a queue. When `capacity` events wait, media is dropped to the next keyframe; everything else is kept. Who plays gets
+ * seconds of media at once, from a recording and as a late joiner: take some thousands then. What was dropped is counted, by
+ * `rtmpkit_subscription_dropped` and `rtmpkit_net_stream_stats`.
  * Ownership: one reference in `*out`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for capacity 0, `RTMPKIT_ERR_IO`.
  * Since 0.1.
  */
@@ -1590,11 +1592,13 @@ rtmpkit_result rtmpkit_server_create(struct rtmpkit_engine *engine,
                                      struct rtmpkit_server **out);
 
 /**
- * Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set before
- * by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those
- * by TLS. May be called several times. Port 0 takes any free one; `*port`, if `port` is not NULL, is the one bound.
- * Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_IO` (address in use), `RTMPKIT_ERR_INVALID_ARGUMENT`,
- * `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_TLS` without a certificate, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ * Listens on `rtmp://host[:port]`, `host[:port]` or `:port`, which is every address of the machine; on
+ * `rtmps://host[:port]` for TLS, with a certificate set before by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP
+ * in HTTP requests, and on `rtmpts://host[:port]` for those by TLS. May be called several times. The port is 1935, 443 by TLS
+ * and 80 in HTTP unless it is named; 0 takes any free one. `*port`, if `port` is not NULL, is the one bound.
+ * Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for what cannot be read, `RTMPKIT_ERR_IO`
+ * for an address that is in use or not this machine's and for an unknown name, `RTMPKIT_ERR_TLS` without a certificate,
+ * `RTMPKIT_ERR_CLOSED`. Since 0.1.
  */
 rtmpkit_result rtmpkit_server_listen(struct rtmpkit_server *server,
                                      const char *url,

@@ -2,6 +2,10 @@
 #ifndef RTMPKIT_HANDLE_HPP
 #define RTMPKIT_HANDLE_HPP
 
+#if !(defined(_MSVC_LANG) ? _MSVC_LANG >= 201703L : __cplusplus >= 201703L)
+#error "rtmpkit.hpp needs C++17: compile with -std=c++17 or later"
+#endif
+
 #include <cstddef>
 #include <cstdint>
 #include <exception>

@@ -3,6 +3,8 @@
 #define RTMPKIT_VALUE_HPP
 
 #include <optional>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,11 +22,13 @@ inline rtmpkit_value *value_ref(rtmpkit_value *value) { return rtmpkit_value_ref
 class Value : public detail::Handle<rtmpkit_value, detail::value_ref, rtmpkit_value_unref> {
 public:
   Value() : Handle(detail::check_made(rtmpkit_value_null())) {}
-  Value(bool value) : Handle(detail::check_made(rtmpkit_value_bool(value))) {}
-  Value(double value) : Handle(detail::check_made(rtmpkit_value_number(value))) {}
-  Value(int value) : Value(static_cast<double>(value)) {}
+  Value(std::nullptr_t) : Value() {}
+  // Numbers of any type are a double on the wire. Nothing but a bool becomes one: pointers do not.
+  template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
+  Value(T value) : Handle(scalar(value)) {}
   Value(const char *text) : Handle(detail::check_made(rtmpkit_value_string(text))) {}
   Value(const std::string &text) : Value(text.c_str()) {}
+  Value(std::string_view text) : Value(std::string(text)) {}
   explicit Value(rtmpkit_value *owned) : Handle(owned) {}
   // A copy may be changed, whatever it is a copy of.
   Value(const Value &other) : Handle(other ? detail::check_made(rtmpkit_value_clone(other.get())) : nullptr) {}
@@ -138,6 +142,14 @@ public:
   }
 
 private:
+  template <class T>
+  static rtmpkit_value *scalar(T value) {
+    if constexpr (std::is_same_v<T, bool>) {
+      return detail::check_made(rtmpkit_value_bool(value));
+    } else {
+      return detail::check_made(rtmpkit_value_number(static_cast<double>(value)));
+    }
+  }
   static Value made(rtmpkit_value *value) { return Value(detail::check_made(value)); }
   template <class T>
   std::optional<std::vector<T>> items(rtmpkit_result (*getter)(const rtmpkit_value *, const T **, std::size_t *)) const {

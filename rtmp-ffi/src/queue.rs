@@ -29,7 +29,9 @@ impl Drop for rtmpkit_queue {
     }
 }
 
-/// Makes a queue. When `capacity` events wait, media is dropped to the next keyframe; everything else is kept.
+/// Makes a queue. When `capacity` events wait, media is dropped to the next keyframe; everything else is kept. Who plays gets
+/// seconds of media at once, from a recording and as a late joiner: take some thousands then. What was dropped is counted, by
+/// `rtmpkit_subscription_dropped` and `rtmpkit_net_stream_stats`.
 /// Ownership: one reference in `*out`. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for capacity 0, `RTMPKIT_ERR_IO`.
 /// Since 0.1.
 #[unsafe(no_mangle)]

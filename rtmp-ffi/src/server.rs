@@ -229,11 +229,13 @@ pub unsafe extern "C" fn rtmpkit_server_create(
     })
 }
 
-/// Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set before
-/// by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those
-/// by TLS. May be called several times. Port 0 takes any free one; `*port`, if `port` is not NULL, is the one bound.
-/// Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_IO` (address in use), `RTMPKIT_ERR_INVALID_ARGUMENT`,
-/// `RTMPKIT_ERR_URL`, `RTMPKIT_ERR_TLS` without a certificate, `RTMPKIT_ERR_CLOSED`. Since 0.1.
+/// Listens on `rtmp://host[:port]`, `host[:port]` or `:port`, which is every address of the machine; on
+/// `rtmps://host[:port]` for TLS, with a certificate set before by `rtmpkit_server_set_tls`; on `rtmpt://host[:port]` for RTMP
+/// in HTTP requests, and on `rtmpts://host[:port]` for those by TLS. May be called several times. The port is 1935, 443 by TLS
+/// and 80 in HTTP unless it is named; 0 takes any free one. `*port`, if `port` is not NULL, is the one bound.
+/// Threads: looks a host name up on this one. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for what cannot be read, `RTMPKIT_ERR_IO`
+/// for an address that is in use or not this machine's and for an unknown name, `RTMPKIT_ERR_TLS` without a certificate,
+/// `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_server_listen(
     server: *mut rtmpkit_server,

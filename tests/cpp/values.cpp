@@ -48,6 +48,16 @@ void check_all(const Value &all) {
   CHECK(names == "ints doubles points any table bytes date xml nothing ");
 }
 
+// Numbers of every type are numbers, pointers are nothing.
+void scalars_are_what_they_look_like() {
+  for (const Value &number : {Value(7), Value(7u), Value(7L), Value(std::size_t(7)), Value(7.0), Value(7.0f)})
+    CHECK(number.type() == RTMPKIT_VALUE_NUMBER && number.as_number() == 7);
+  CHECK(Value(true).as_bool() == true && Value(nullptr).type() == RTMPKIT_VALUE_NULL);
+  for (const Value &text : {Value("text"), Value(std::string("text")), Value(std::string_view("text, or more", 4))})
+    CHECK(text.as_string() == "text");
+  static_assert(!std::is_constructible_v<Value, int *> && !std::is_constructible_v<Value, const void *>);
+}
+
 void p11_vectors_and_dictionaries_cross_both_ways() {
   Mail client, replies;
   Served served({});
@@ -85,6 +95,7 @@ void p11_dictionaries_are_changed() {
 }  // namespace
 
 int main() {
+  scalars_are_what_they_look_like();
   p11_dictionaries_are_changed();
   p11_vectors_and_dictionaries_cross_both_ways();
   return failures == 0 ? 0 : 1;

@@ -22,6 +22,7 @@ mod python {
     pyo3::import_exception!(rtmpkit.exceptions, SharedObjectError);
     pyo3::import_exception!(rtmpkit.exceptions, StreamError);
     pyo3::import_exception!(rtmpkit.exceptions, Timeout);
+    pyo3::import_exception!(rtmpkit.exceptions, WrongState);
 }
 
 /// Turns the library's results into Python's.
@@ -43,14 +44,13 @@ pub(crate) fn exception(error: &core::Error) -> PyErr {
         | core::Error::Url(_)
         | core::Error::Config(_)
         | core::Error::Tls(_) => python::ConfigError::new_err(text),
+        core::Error::WrongState(_) => python::WrongState::new_err(text),
         core::Error::Closed(_) => python::Closed::new_err(text),
         core::Error::NotFound(_) => python::NotFound::new_err(text),
         core::Error::AlreadyExists(_) => python::AlreadyExists::new_err(text),
         core::Error::Full(_) => python::Full::new_err(text),
         core::Error::Timeout(_) => python::Timeout::new_err(text),
-        core::Error::Io { source, .. } => {
-            python::IoError::new_err((source.raw_os_error().unwrap_or(0), text))
-        }
+        core::Error::Io { source, .. } => io_error(source, text),
         core::Error::Rejected(status) => rejected(status),
         core::Error::Session(_) => python::ProtocolError::new_err(text),
         core::Error::Amf(_) => python::AmfError::new_err(text),
@@ -127,10 +127,16 @@ pub(crate) fn amf_error(text: impl Into<String>) -> PyErr {
 /// `FlvError`: a file is not what it should be.
 pub(crate) fn flv_error(error: &core::media::flv::FlvError) -> PyErr {
     match error {
-        core::media::flv::FlvError::Io(source) => {
-            python::IoError::new_err((source.raw_os_error().unwrap_or(0), error.to_string()))
-        }
+        core::media::flv::FlvError::Io(source) => io_error(source, error.to_string()),
         _ => python::FlvError::new_err(error.to_string()),
+    }
+}
+
+/// An `OSError` has a number, where the system gave one.
+fn io_error(source: &std::io::Error, text: String) -> PyErr {
+    match source.raw_os_error() {
+        Some(number) => python::IoError::new_err((number, text)),
+        None => python::IoError::new_err(text),
     }
 }
 

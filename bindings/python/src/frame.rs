@@ -175,6 +175,12 @@ impl Frame {
         self.has(FrameFlags::DISPOSABLE)
     }
 
+    /// Whether this is a video command, such as the start or the end of a seek, and no picture.
+    #[getter]
+    fn command(&self) -> bool {
+        self.has(FrameFlags::COMMAND)
+    }
+
     /// Whether the body has an Enhanced RTMP header.
     #[getter]
     fn enhanced(&self) -> bool {

@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rtmp_core::{Code, Frame, MediaKind, NetStream, NetStreamHandler, Status};
 
 use crate::monitor::Monitor;
+
+/// How long frames are held back for the answer to a seek: some servers give none.
+const SEEK_ANSWER: Duration = Duration::from_secs(5);
 
 /// Frames and statuses of a stream. Filled where the connection's events run, without Python; bounded: when it is full,
 /// frames are dropped to the next keyframe.
@@ -22,6 +26,11 @@ pub(crate) struct State {
     ends: VecDeque<usize>,
     pub(crate) last: Option<Status>,
     pub(crate) closed: bool,
+    /// The program closed it: what failed before is no news.
+    pub(crate) ended: bool,
+    /// Seeks without an answer: what waits, and what comes until then, is of the place that was left.
+    seeks: u32,
+    sought: Instant,
     /// The output was full and no room was told of since.
     pub(crate) full: bool,
     /// How often room was told of.
@@ -50,6 +59,9 @@ impl Inbox {
             ends: VecDeque::new(),
             last: None,
             closed: false,
+            ended: false,
+            seeks: 0,
+            sought: Instant::now(),
             full: false,
             rooms: 0,
             behind: false,
@@ -62,6 +74,9 @@ impl Inbox {
 impl State {
     /// Takes the next frame, or learns why there is none; `None` while there is none yet.
     pub(crate) fn next(&mut self, follow: bool) -> Option<Next> {
+        if self.seeks > 0 && !self.closed && self.sought.elapsed() < SEEK_ANSWER {
+            return None;
+        }
         while self.ends.front() == Some(&0) {
             self.ends.pop_front();
             if !follow {
@@ -78,6 +93,17 @@ impl State {
             return Some(Next::Failed(status));
         }
         self.closed.then_some(Next::End)
+    }
+
+    /// A seek is about to be asked for.
+    pub(crate) fn seek(&mut self) {
+        self.seeks += 1;
+        self.sought = Instant::now();
+    }
+
+    /// A seek was answered, or could not be asked for.
+    pub(crate) fn sought(&mut self) {
+        self.seeks = self.seeks.saturating_sub(1);
     }
 
     fn push(&mut self, frame: &Frame) {
@@ -102,6 +128,14 @@ impl State {
 
     fn status(&mut self, status: &Status) {
         self.last = Some(status.clone());
+        if status.is(Code::SeekNotify) {
+            self.sought();
+            self.frames.clear();
+            self.ends.clear();
+            self.behind = false;
+        } else if status.is(Code::SeekFailed) || status.is(Code::SeekInvalidTime) {
+            self.sought();
+        }
         let starts = [Code::PublishStart, Code::PlayStart];
         let ends = [Code::PlayStop, Code::PlayComplete, Code::PlayUnpublishNotify];
         if starts.iter().any(|code| status.is(*code)) {

@@ -98,7 +98,12 @@ pub(crate) fn trust(given: &Bound<'_, PyDict>) -> PyResult<core::TlsTrust> {
         (Some(_), Some(true)) => Err(config_error(
             "tls_authorities and tls_insecure_accept_any: use one of them",
         )),
-        (Some(pem), _) => Ok(core::TlsTrust::Authorities(pem.extract::<Vec<u8>>()?)),
+        (Some(pem), _) => match pem.extract::<Vec<u8>>() {
+            Ok(pem) => Ok(core::TlsTrust::Authorities(pem)),
+            Err(_) => Err(config_error(
+                "tls_authorities: use PEM as bytes, for example Path(\"ca.pem\").read_bytes()",
+            )),
+        },
         (None, Some(true)) => Ok(core::TlsTrust::InsecureAcceptAny),
         (None, _) => Ok(core::TlsTrust::System),
     }

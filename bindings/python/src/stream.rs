@@ -8,7 +8,7 @@ use pyo3::types::PyTuple;
 use rtmp_core as core;
 use rtmp_core::PlayStart;
 
-use crate::errors::{OrRaise, stream_error, timeout as timed_out};
+use crate::errors::{OrRaise, closed, config_error, stream_error, timeout as timed_out};
 use crate::frame::Frame;
 use crate::inbox::{Inbox, Next, State};
 use crate::monitor::seconds;
@@ -35,9 +35,14 @@ impl RawStream {
     /// Asks to publish; `started` says what came of it.
     #[pyo3(signature = (name, mode = "live"))]
     fn publish(&self, name: &str, mode: &str) -> PyResult<()> {
-        self.core
-            .publish(name, core::PublishMode::from_name(mode))
-            .or_raise()
+        let wanted = core::PublishMode::from_name(mode);
+        // The wire's names are taken in any case, and all others for `live`: a misspelt one is no way to record.
+        if !wanted.name().eq_ignore_ascii_case(mode) {
+            return Err(config_error(format!(
+                "publish mode {mode:?}: use live, record, append or appendWithGap"
+            )));
+        }
+        self.core.publish(name, wanted).or_raise()
     }
 
     /// Asks to play, from `start` milliseconds of a recording if that is given.
@@ -192,9 +197,14 @@ impl RawStream {
         !state.full || state.closed
     }
 
-    /// Jumps to a time of a recorded stream, in milliseconds.
+    /// Jumps to a time of a recorded stream, in milliseconds. What came before the server's answer is not read any more.
     fn seek(&self, millis: u64) -> PyResult<()> {
-        self.core.seek(millis).or_raise()
+        self.inbox.0.lock().seek();
+        let asked = self.core.seek(millis);
+        if asked.is_err() {
+            self.inbox.0.lock().sought();
+        }
+        asked.or_raise()
     }
 
     /// Pauses or goes on.
@@ -263,6 +273,7 @@ impl RawStream {
 
     /// Ends the stream, without waiting.
     fn close(&self) {
+        self.inbox.0.update(|state| state.ended = true);
         self.core.close();
     }
 
@@ -290,7 +301,13 @@ impl RawStream {
 
     /// Raises what went wrong since the last call.
     fn check(&self) -> PyResult<()> {
-        let failed = self.inbox.0.lock().failed.take();
+        let failed = {
+            let mut state = self.inbox.0.lock();
+            if state.ended {
+                return Err(closed("stream"));
+            }
+            state.failed.take()
+        };
         failed.map_or(Ok(()), |status| Err(stream_error(status)))
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import rtmpkit
+import rtmpkit.aio
 from media import media, write_flv
 
 
@@ -55,6 +57,32 @@ def test_m4_a_file_is_played_unchanged_and_complete(folder: Path, player: rtmpki
             if frame is not None:
                 again.append(frame)
         assert media(again) == media(sent)
+
+
+def test_what_is_read_after_a_seek_is_of_the_new_place(folder: Path, player: rtmpkit.NetConnection) -> None:
+    sent = write_flv(folder / "film.flv", 30)
+    times = [frame.timestamp for frame in sent if frame.type == "video" and not frame.config]
+    keys = [frame.timestamp for frame in sent if frame.keyframe]
+    assert len(keys) > 2 and keys[1] > times[1]
+    with player.play("film", start=0, timeout=10) as stream:
+        until(stream, "NetStream.Play.Stop")
+        for place in (keys[1], keys[-1], 0):
+            stream.seek(place)
+            got = [frame for frame in stream if frame.type == "video" and not frame.config and not frame.command]
+            assert [frame.timestamp for frame in got] == [time for time in times if time >= place]
+
+    async def sought() -> int:
+        async with rtmpkit.aio.play(f"{player.url}/film", start=0, frame_timeout=10) as frames:
+            frames.seek(keys[-1])
+            async for frame in frames:
+                if frame.type == "video" and not frame.config and not frame.command:
+                    return frame.timestamp
+        return -1
+
+    assert asyncio.run(sought()) == keys[-1]
+    with rtmpkit.play(f"{player.url}/film", start=keys[-1], duration=1, frame_timeout=10) as stream:
+        first = next(frame for frame in stream if frame.keyframe)
+        assert first.timestamp == keys[-1]
 
 
 def test_m4_files_that_cannot_be_played(folder: Path, player: rtmpkit.NetConnection) -> None:

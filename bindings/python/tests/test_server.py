@@ -34,7 +34,7 @@ def test_a_server_tells_where_it_listens_and_what_it_counts() -> None:
 
 def test_wrong_arguments_are_told() -> None:
     with pytest.raises(rtmpkit.ConfigError):
-        rtmpkit.Server("nonsense")
+        rtmpkit.Server("nonsense:port")
     with pytest.raises(rtmpkit.ConfigError):
         rtmpkit.Server(applications=[rtmpkit.Application("a/b")])
     with pytest.raises(rtmpkit.AlreadyExists):

@@ -8,6 +8,7 @@ mod drain;
 mod fanout;
 mod held_back;
 mod http_peer;
+mod listen_address;
 mod listener;
 mod mailbox;
 mod network;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -19,13 +19,14 @@ use crate::app::stream::FlowLimits;
 use crate::engine::Engine;
 use crate::engine::admission::{Admissions, Bounds, REFUSAL_TIMEOUT_MS, Ticket};
 use crate::engine::drain::DrainOrder;
+use crate::engine::listen_address::listen_address;
 use crate::engine::listener::Listener;
 use crate::engine::mailbox::{Link, Post};
 use crate::engine::tls::{TlsIdentity, server_config};
 use crate::error::{Error, Result, TlsError};
 use crate::session::{Deviations, ServerSessionConfig};
 use crate::wire::status::{Code, Status};
-use crate::wire::url::{RtmpUrl, Scheme, resolve};
+use crate::wire::url::{RtmpUrl, resolve};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -194,13 +195,19 @@ impl Server {
         }
     }
 
-    /// Listens on `rtmp://host[:port]`, `host:port` or `:port`; on `rtmps://host[:port]` for TLS, with a certificate set
-    /// before; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on `rtmpts://host[:port]` for those by TLS. RTMPE is on
-    /// the same ports as what it encrypts. Port 0 takes any free one. Returns the address bound. A host name is looked up
-    /// on this thread.
+    /// Listens on `rtmp://host[:port]`, `host[:port]` or `:port`, which is every address of the machine; on
+    /// `rtmps://host[:port]` for TLS, with a certificate set before; on `rtmpt://host[:port]` for RTMP in HTTP requests, and on
+    /// `rtmpts://host[:port]` for those by TLS. RTMPE is on the same ports as what it encrypts. The port is 1935, 443 by TLS and
+    /// 80 in HTTP unless it is named; 0 takes any free one. Returns the address bound. A host name is looked up on this thread.
+    ///
+    /// Errors: [`Error::InvalidArgument`] for what cannot be read, [`Error::Io`] for an address that is in use or not this
+    /// machine's and for an unknown name, [`Error::Tls`] without a certificate, [`Error::Closed`].
     pub fn listen(&self, url: &str) -> Result<SocketAddr> {
         if self.is_closed() {
             return Err(Error::Closed("server"));
+        }
+        if self.inner.engine.is_closed() {
+            return Err(Error::Closed("engine"));
         }
         if self.is_draining() {
             return Err(Error::WrongState("the server is winding down".to_owned()));
@@ -232,6 +239,7 @@ impl Server {
         match self.inner.core.application(app) {
             Some(application) if application.name() == "*" => application.instance(name),
             Some(application) => application.instance(instance),
+            None if self.is_closed() => Err(Error::Closed("server")),
             None => Err(Error::NotFound(format!("application {app:?}"))),
         }
     }
@@ -497,39 +505,6 @@ fn refusing(session: &ServerSessionConfig) -> ServerSessionConfig {
         session.accept_encryption = false;
     }
     session
-}
-
-/// The schemes that can be listened for.
-const LISTENABLE: [Scheme; 4] = [Scheme::Rtmp, Scheme::Rtmps, Scheme::Rtmpt, Scheme::Rtmpts];
-
-fn listen_address(url: &str) -> Result<(Scheme, SocketAddr)> {
-    let bad = || {
-        Error::InvalidArgument(format!(
-            "listen address {url:?}: use host:port, or rtmp, rtmps, rtmpt or rtmpts in front of ://host:port"
-        ))
-    };
-    let (scheme, authority) = match url.split_once("://") {
-        Some((name, rest)) => {
-            let scheme = LISTENABLE.into_iter().find(|scheme| scheme.as_str() == name);
-            (scheme.ok_or_else(bad)?, rest.trim_end_matches('/'))
-        }
-        None => (Scheme::Rtmp, url),
-    };
-    let has_port = authority
-        .rsplit(']')
-        .next()
-        .is_some_and(|tail| tail.contains(':'));
-    let text = if has_port {
-        authority.to_owned()
-    } else {
-        format!("{authority}:{}", scheme.default_port())
-    };
-    if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse().map_err(|_| bad())?;
-        return Ok((scheme, SocketAddr::new(IpAddr::from([0; 16]), port)));
-    }
-    let address = text.to_socket_addrs().ok().and_then(|mut found| found.next());
-    Ok((scheme, address.ok_or_else(bad)?))
 }
 
 impl fmt::Debug for Server {

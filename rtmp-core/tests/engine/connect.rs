@@ -6,8 +6,8 @@ use std::thread;
 
 use parking_lot::Mutex;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, Instance,
-    NetConnectionConfig, Queue, ServerConfig, Status, Value,
+    AcceptAll, ApplicationConfig, ApplicationHandler, CallRequest, Client, ConnectRequest, Engine,
+    EngineConfig, Error, Instance, NetConnectionConfig, Queue, Server, ServerConfig, Status, Value,
 };
 
 use rtmp_core::session::ClientSessionConfig;
@@ -54,6 +54,18 @@ fn an_unknown_application_is_invalid() {
     let url = served.url.replace("/live", "/other");
     let (_connection, statuses) = connect(&served.engine, &url);
     assert_eq!(code(&statuses), "NetConnection.Connect.InvalidApp");
+}
+
+#[test]
+fn a_server_whose_engine_is_closed_does_not_listen() {
+    let engine = Engine::new(EngineConfig::default()).unwrap();
+    let server = Server::new(&engine, ServerConfig::default()).unwrap();
+    engine.close();
+    engine.join(Some(PATIENCE)).unwrap();
+    let listened = server.listen("127.0.0.1:0");
+    assert!(matches!(listened, Err(Error::Closed("engine"))), "{listened:?}");
+    server.close();
+    assert!(matches!(server.instance("live"), Err(Error::Closed("server"))));
 }
 
 #[test]

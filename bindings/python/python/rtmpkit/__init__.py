@@ -73,6 +73,7 @@ from rtmpkit.exceptions import (
     SharedObjectError,
     StreamError,
     Timeout,
+    WrongState,
 )
 from rtmpkit.server import Server
 from rtmpkit.shared_object import SharedObject, SlotChange
@@ -131,6 +132,7 @@ __all__ = [
     "Timeout",
     "TrafficStats",
     "Url",
+    "WrongState",
     "__version__",
     "amf",
     "flv",

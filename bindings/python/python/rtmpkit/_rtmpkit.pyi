@@ -166,6 +166,10 @@ class Frame:
         """Whether no other frame refers to this one."""
 
     @property
+    def command(self) -> bool:
+        """Whether this is a video command, such as the start or the end of a seek, and no picture."""
+
+    @property
     def enhanced(self) -> bool:
         """Whether the body has an Enhanced RTMP header."""
 

@@ -71,6 +71,7 @@ class Application:
     """
 
     _class_methods: dict[str, str] = {}
+    _needs_loop = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -121,7 +121,11 @@ class NetStream:
         )
 
     def seek(self, millis: int) -> None:
-        """Jumps to a time of a recorded stream."""
+        """Jumps to a time of a recorded stream, in milliseconds: to the keyframe before it.
+
+        Does not wait. What is read next is of the new place: frames that came before it are dropped. `StreamError` is raised
+        there when the server refuses, as for a time beyond the end.
+        """
         self._raw.seek(millis)
 
     def pause(self, on: bool = True) -> None:
@@ -284,7 +288,10 @@ class NetConnection:
             raise
 
     def publish(self, name: str, mode: str = "live") -> NetStream:
-        """Publishes a stream; raises `StreamError` if the server refuses. `mode` is `live`, `record` or `append`."""
+        """Publishes a stream; raises `StreamError` if the server refuses.
+
+        mode: `live`, `record`, `append`, or `appendWithGap`, which keeps the time since; the server decides whether it records.
+        """
         self._check_thread("publish")
         raw = self._raw.stream()
         raw.publish(name, mode)
@@ -490,9 +497,19 @@ class Client(NetConnection):
         raise ConfigError(f"{masked(self.url)} names no stream: use rtmp://host/app/stream")
 
 
-def publish(url: str, *, timeout: float | None = 10.0, mode: str = "live", engine: Engine | None = None) -> NetStream:
-    """Connects and publishes the stream that the URL names; closing the stream closes the connection."""
-    client = Client(url, timeout=timeout, engine=engine)
+def publish(
+    url: str,
+    *,
+    timeout: float | None = 10.0,
+    mode: str = "live",
+    engine: Engine | None = None,
+    options: ConnectOptions | None = None,
+) -> NetStream:
+    """Connects and publishes the stream that the URL names; closing the stream closes the connection.
+
+    mode: as for `NetConnection.publish`. options: what the connection announces, and who it logs in as.
+    """
+    client = Client(url, timeout=timeout, engine=engine, options=options)
     return _owned(client, lambda: client.publish(mode=mode))
 
 
@@ -500,17 +517,29 @@ def play(
     url: str,
     *,
     timeout: float | None = 10.0,
+    start: int | None = None,
+    duration: int | None = None,
+    live: bool = False,
     follow: bool = False,
     capacity: int = 1024,
     frame_timeout: float | None = None,
     engine: Engine | None = None,
+    options: ConnectOptions | None = None,
 ) -> NetStream:
     """Connects and plays the stream that the URL names; closing the stream closes the connection.
 
     timeout: seconds to wait for the server. frame_timeout: seconds to wait for each frame; by default without end.
+    start, duration, live, follow, capacity: as for `NetConnection.play`.
+    options: what the connection announces, and who it logs in as.
     """
-    client = Client(url, timeout=timeout, engine=engine)
-    return _owned(client, lambda: client.play(follow=follow, capacity=capacity, timeout=frame_timeout))
+    client = Client(url, timeout=timeout, engine=engine, options=options)
+
+    def begin() -> NetStream:
+        return client.play(
+            start=start, duration=duration, live=live, follow=follow, capacity=capacity, timeout=frame_timeout
+        )
+
+    return _owned(client, begin)
 
 
 def _owned(client: Client, start: Callable[[], NetStream]) -> NetStream:

@@ -24,6 +24,7 @@ __all__ = [
     "SharedObjectError",
     "StreamError",
     "Timeout",
+    "WrongState",
 ]
 
 
@@ -93,6 +94,10 @@ class SharedObjectError(_StatusError):
 
 class Closed(Error):
     """The object was closed, by the program or because its connection ended."""
+
+
+class WrongState(Error, RuntimeError):
+    """The object is in a state in which the call makes no sense, for example not connected."""
 
 
 class Timeout(Error, TimeoutError):

@@ -12,6 +12,7 @@ from rtmpkit._dispatch import CLOSE_TIMEOUT, Dispatcher, finalize
 from rtmpkit._rtmpkit import Engine, Instance, Queue, RawServer, ServerStats
 from rtmpkit._tasks import Bridge, LoopThread, unraisable
 from rtmpkit.application import Application
+from rtmpkit.exceptions import ConfigError, WrongState
 
 __all__ = ["Server"]
 
@@ -26,7 +27,20 @@ def _pem(given: PathLike[str] | str | bytes) -> bytes:
 def identities(tls: Tls | Sequence[Tls] | None) -> list[tuple[bytes, bytes]]:
     """One pair or several as the native module takes them."""
     pairs: Sequence[Tls] = [] if tls is None else [tls] if isinstance(tls, tuple) else tls  # type: ignore[list-item, unused-ignore]
+    if any(not isinstance(pair, tuple) or len(pair) != 2 for pair in pairs):
+        raise ConfigError("tls: use a tuple of certificate chain and key, or a list of such tuples")
     return [(_pem(chain), _pem(key)) for chain, key in pairs]
+
+
+def offered(applications: Application | Iterable[Application] | None) -> list[Application]:
+    """One application or several as a list."""
+    if isinstance(applications, Application):
+        return [applications]
+    found = list(applications or [])
+    for one in found:
+        if not isinstance(one, Application):
+            raise ConfigError(f"applications: {one!r} is no Application; use rtmpkit.Application({one!r})")
+    return found
 
 
 class BaseServer:
@@ -35,13 +49,15 @@ class BaseServer:
     _raw: RawServer
     _engine: Engine
     _queue: Queue
+    _addresses: list[tuple[str, int]]
+    _applications: dict[str, Application]
 
     def _create(self, workers: int, queue: Queue, limits: dict[str, Any]) -> None:
         self._engine = Engine(workers)
         self._queue = queue
         self._raw = RawServer(self._engine, queue, **limits)
-        self._addresses: list[tuple[str, int]] = []
-        self._applications: dict[str, Application] = {}
+        self._addresses = []
+        self._applications = {}
 
     def add(self, application: Application) -> None:
         """Registers an application; also possible while the server listens."""
@@ -61,7 +77,7 @@ class BaseServer:
     def address(self) -> tuple[str, int]:
         """The first address it listens on."""
         if not self._addresses:
-            raise RuntimeError("the server does not listen yet")
+            raise WrongState("the server does not listen yet")
         return self._addresses[0]
 
     @property
@@ -130,7 +146,7 @@ class Server(BaseServer):
     def __init__(
         self,
         url: str | Iterable[str] | None = None,
-        applications: Iterable[Application] | None = None,
+        applications: Application | Iterable[Application] | None = None,
         workers: int = 0,
         *,
         max_connections: int | None = None,
@@ -142,9 +158,10 @@ class Server(BaseServer):
     ) -> None:
         """A server.
 
-        url: where to listen, `rtmp://host[:port]` or `host:port`, or several of them; port 0 takes any free one. `rtmps://`
+        url: where to listen, `rtmp://host[:port]`, `host[:port]` or `:port`, or several of them; by default nowhere yet, see
+            `listen`. The port is 1935 unless it is named, 0 takes any free one; without a host it is every address. `rtmps://`
             is for TLS, `rtmpt://` for RTMP in HTTP requests, `rtmpts://` for those by TLS.
-        applications: what it offers; by default an application `*` that accepts everything.
+        applications: what it offers, one or several; by default an application `*` that accepts everything.
         workers: worker threads; 0 takes as many as the machine has cores.
         max_connections, max_connections_per_address: limits; 65,536 and none by default, 0 is no limit.
         stall_timeout: seconds without progress in sending after which a peer is disconnected, 15 by default.
@@ -179,7 +196,7 @@ class Server(BaseServer):
 
         self._close = finalize(self, close)
         try:
-            for application in [Application("*")] if applications is None else applications:
+            for application in [Application("*")] if applications is None else offered(applications):
                 self.add(application)
             for one in [] if url is None else [url] if isinstance(url, str) else url:
                 self.listen(one)
@@ -192,6 +209,12 @@ class Server(BaseServer):
         address = self._raw.listen(url)
         self._addresses.append(address)
         return address
+
+    def add(self, application: Application) -> None:
+        """Registers an application; also possible while the server listens."""
+        if isinstance(application, Application) and application._needs_loop:
+            raise ConfigError(f"{application!r} runs in an event loop: give it to a rtmpkit.aio.Server")
+        super().add(application)
 
     def close(self) -> None:
         """Ends every connection and waits for the threads; handlers see the ends of their clients."""

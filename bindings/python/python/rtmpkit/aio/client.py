@@ -13,7 +13,7 @@ from rtmpkit.aio._pump import Pump
 from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.shared_object import SharedObject
 from rtmpkit.client import OnStatus
-from rtmpkit.exceptions import ConfigError, Timeout
+from rtmpkit.exceptions import ConfigError, Timeout, WrongState
 from rtmpkit.options import ConnectOptions
 from rtmpkit.types import Buffer
 
@@ -103,7 +103,11 @@ class NetStream:
         self._raw.play2(name, transition, old_name=old_name, start=start, duration=duration, live=live)
 
     def seek(self, millis: int) -> None:
-        """Jumps to a time of a recorded stream."""
+        """Jumps to a time of a recorded stream, in milliseconds: to the keyframe before it.
+
+        Does not wait. What is read next is of the new place: frames that came before it are dropped. `StreamError` is raised
+        there when the server refuses, as for a time beyond the end.
+        """
         self._raw.seek(millis)
 
     def pause(self, on: bool = True) -> None:
@@ -232,7 +236,7 @@ class NetConnection:
     async def connect(self) -> None:
         """Connects; `async with` does it for you."""
         if self._raw is not None:
-            raise RuntimeError("already connected")
+            raise WrongState("already connected")
         self._pump = Pump()
         engine = self._engine or shared_engine()
         raw = RawConnection(
@@ -342,7 +346,7 @@ class NetConnection:
 
     def _connected(self) -> RawConnection:
         if self._raw is None:
-            raise RuntimeError("not connected")
+            raise WrongState("not connected: use `async with`, or await connect()")
         return self._raw
 
     def _answering(self) -> Callable[[ServerCall], None] | None:
@@ -380,34 +384,65 @@ class NetConnection:
         return NetStream(self, raw, name, timeout, follow)
 
 
-def publish(url: str, *, timeout: float | None = 10.0, mode: str = "live") -> Opening[NetStream]:
-    """Connects and publishes the stream that the URL names: `async with rtmpkit.aio.publish(url) as stream`."""
-    return Opening(_alone(url, timeout, lambda nc, name: nc.publish(name, mode)), NetStream.close)
+def publish(
+    url: str,
+    *,
+    timeout: float | None = 10.0,
+    mode: str = "live",
+    engine: Engine | None = None,
+    options: ConnectOptions | None = None,
+) -> Opening[NetStream]:
+    """Connects and publishes the stream that the URL names: `async with rtmpkit.aio.publish(url) as stream`.
+
+    The arguments are those of `rtmpkit.publish`.
+    """
+    opening = _alone(url, timeout, engine, options, lambda nc, name: nc.publish(name, mode))
+    return Opening(opening, NetStream.close)
 
 
 def play(
     url: str,
     *,
     timeout: float | None = 10.0,
+    start: int | None = None,
+    duration: int | None = None,
+    live: bool = False,
     follow: bool = False,
     capacity: int = 1024,
     frame_timeout: float | None = None,
+    engine: Engine | None = None,
+    options: ConnectOptions | None = None,
 ) -> Opening[NetStream]:
-    """Connects and plays the stream that the URL names: `async with rtmpkit.aio.play(url) as frames`."""
+    """Connects and plays the stream that the URL names: `async with rtmpkit.aio.play(url) as frames`.
 
-    def start(nc: NetConnection, name: str) -> Opening[NetStream]:
-        return nc.play(name, follow=follow, capacity=capacity, timeout=frame_timeout)
+    The arguments are those of `rtmpkit.play`.
+    """
 
-    return Opening(_alone(url, timeout, start), NetStream.close)
+    def begin(nc: NetConnection, name: str) -> Opening[NetStream]:
+        return nc.play(
+            name,
+            start=start,
+            duration=duration,
+            live=live,
+            follow=follow,
+            capacity=capacity,
+            timeout=frame_timeout,
+        )
+
+    return Opening(_alone(url, timeout, engine, options, begin), NetStream.close)
 
 
 async def _alone(
-    url: str, timeout: float | None, start: Callable[[NetConnection, str], Opening[NetStream]]
+    url: str,
+    timeout: float | None,
+    engine: Engine | None,
+    options: ConnectOptions | None,
+    start: Callable[[NetConnection, str], Opening[NetStream]],
 ) -> NetStream:
     parsed = Url(url)
     if not parsed.stream:
         raise ConfigError(f"{parsed} names no stream: use rtmp://host/app/stream")
-    connection = NetConnection(parsed.connection, timeout=timeout)
+    connection = NetConnection(parsed.connection, timeout=timeout, engine=engine, options=options)
     await connection.connect()
     try:
         stream = await start(connection, parsed.stream)

@@ -16,8 +16,8 @@ from rtmpkit.aio._tasks import Tasks, report
 from rtmpkit.aio.client import Opening
 from rtmpkit.aio.events import NOTICES, Event
 from rtmpkit.aio.shared_object import SharedObject
-from rtmpkit.exceptions import ConfigError
-from rtmpkit.server import BaseServer, Tls, identities
+from rtmpkit.exceptions import ConfigError, WrongState
+from rtmpkit.server import BaseServer, Tls, identities, offered
 
 __all__ = ["Application", "Events", "Server"]
 
@@ -59,6 +59,7 @@ class Application(rtmpkit.application.Application):
     """
 
     _events: Events | None = None
+    _needs_loop = True
 
     def events(self, capacity: int = 4096) -> Events:
         """From now on all events come here instead of to handlers: `async for event in application.events()`.
@@ -85,7 +86,7 @@ class Server(BaseServer):
     def __init__(
         self,
         url: str | Iterable[str] | None = None,
-        applications: Iterable[rtmpkit.application.Application] | None = None,
+        applications: rtmpkit.application.Application | Iterable[rtmpkit.application.Application] | None = None,
         workers: int = 0,
         *,
         max_connections: int | None = None,
@@ -97,7 +98,7 @@ class Server(BaseServer):
     ) -> None:
         """A server; the arguments are those of `rtmpkit.Server`. Without applications it has none: see `application`."""
         self._urls = [] if url is None else [url] if isinstance(url, str) else list(url)
-        self._first = list(applications or [])
+        self._first = offered(applications)
         self._workers = workers
         self._limits: dict[str, Any] = {
             "max_connections": max_connections,
@@ -109,6 +110,8 @@ class Server(BaseServer):
         }
         self._pump: Pump | None = None
         self._tasks = Tasks()
+        self._addresses = []
+        self._applications = {}
 
     async def start(self) -> None:
         """Begins to listen; `async with` does it for you."""
@@ -137,6 +140,7 @@ class Server(BaseServer):
 
     def application(self, name: str) -> Application:
         """The application of that name, registered if need be."""
+        self._started()
         application = self._applications.get(name)
         if application is None:
             application = Application(name)
@@ -147,6 +151,7 @@ class Server(BaseServer):
 
     async def listen(self, url: str) -> tuple[str, int]:
         """Listens on one more address and returns it as it was bound."""
+        self._started()
         loop = asyncio.get_running_loop()
         address = await loop.run_in_executor(None, self._raw.listen, url)
         self._addresses.append(address)
@@ -174,6 +179,11 @@ class Server(BaseServer):
         found = self.instance(instance) if isinstance(instance, str) else instance
         return int(await self._started().reply(lambda queue, done: found._submit_commit(name, queue, done), timeout))
 
+    def add(self, application: rtmpkit.application.Application) -> None:
+        """Registers an application; also possible while the server listens."""
+        self._started()
+        super().add(application)
+
     async def close(self) -> None:
         """Ends every connection and waits for the threads."""
         pump, self._pump = self._pump, None
@@ -198,7 +208,7 @@ class Server(BaseServer):
 
     def _started(self) -> Pump:
         if self._pump is None:
-            raise RuntimeError("the server was not started")
+            raise WrongState("the server was not started: use `async with`, or await start()")
         return self._pump
 
     def _bridge(self, application: rtmpkit.application.Application) -> Bridge:
