@@ -13,3 +13,4 @@ pub mod packets;
 pub mod players;
 pub mod process;
 pub mod programs;
+pub mod readme;
