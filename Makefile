@@ -31,7 +31,8 @@ fmt: ## format the Rust sources
 	$(CARGO) fmt --all
 
 install: ## install header, libraries, pkg-config and CMake files under PREFIX (DESTDIR before it)
-	$(CARGO) build --release -p rtmp-ffi
+# Root, who installs for all, often has no cargo: what `make` built before will do.
+	@if command -v $(CARGO) >/dev/null || [ ! -e "$(TARGET)/release/librtmpkit.so" ]; then $(CARGO) build --release -p rtmp-ffi; fi
 	@tests/install.sh "$(TARGET)/release" "$(VERSION)" "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)"
 
 clean: ## remove what was built
