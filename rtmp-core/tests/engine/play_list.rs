@@ -392,6 +392,29 @@ fn swaps_take_the_place_of_what_plays_or_of_one_on_the_list() {
 }
 
 #[test]
+fn who_connects_again_resumes_where_it_was() {
+    let library = Library::new("resume");
+    library.add("a.flv", &film(3_000));
+    let mut wire = library.client();
+    let options = Object::new()
+        .with("streamName", "a")
+        .with("oldStreamName", "")
+        .with("start", -2.0)
+        .with("len", 0.5)
+        .with("offset", 1.5)
+        .with("transition", "resume");
+    wire.command(1, "play2", 0.0, &[options.into()]);
+    let seen = until(&mut wire, "eof");
+    assert!(seen.contains(&"Play.Start".to_owned()));
+    let frames: Vec<&String> = seen
+        .iter()
+        .filter(|told| told.starts_with("key") || told.starts_with("inter"))
+        .collect();
+    assert_eq!(frames[0], "key 1000", "what leads up to it: {frames:?}");
+    assert_eq!(frames[frames.len() - 1], "inter 1960");
+}
+
+#[test]
 fn what_may_not_be_read_is_neither_played_nor_switched_to() {
     let library = Library::with("access", AcceptAll);
     library.add("open.flv", &film(2_000));

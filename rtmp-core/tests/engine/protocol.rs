@@ -96,7 +96,18 @@ fn p5_extended_timestamps_with_and_without_repetition_in_format_3() {
     assert_eq!(bodies(&events, 1), [(0x100_0000, body.clone())]);
     // Peers that leave it out: the second chunk goes on with the payload.
     send(&mut wire, "07 FFFFFF 0000C8 08 01000000 01000001", "C7");
-    assert_eq!(bodies(&events, 1), [(0x100_0001, body)]);
+    assert_eq!(bodies(&events, 1), [(0x100_0001, body.clone())]);
+    // Deltas behind formats 1 and 2, four and a half hours each, and messages that begin with format 3.
+    for (number, second) in ["C6 00FFFFFF", "C6"].into_iter().enumerate() {
+        let served = serve(AcceptAll, 1);
+        let (mut wire, events, _subscription) = publishing(&served);
+        wire.bytes("06 000010 000003 08 01000000 AF0100");
+        send(&mut wire, "46 FFFFFF 0000C8 08 00FFFFFF", second);
+        send(&mut wire, "86 FFFFFF 00FFFFFF", second);
+        send(&mut wire, second, second);
+        let times = [1, 2, 3].map(|count: u64| (count * 0xFF_FFFF + 0x10, body.clone()));
+        assert_eq!(bodies(&events, 4)[1..], times, "convention {number}");
+    }
 }
 
 #[test]
@@ -408,4 +419,84 @@ fn p14_raw_pause_and_data_of_encoders() {
     player.wait_status("NetStream.Pause.Notify");
     player.command(1, "pauseRaw", 0.0, &[false.into(), 0.into()]);
     player.wait_status("NetStream.Unpause.Notify");
+}
+
+/// RTMP 1.0 7.3.1 over a socket: every byte that the server sends, in order; only the number of the client is its own.
+#[test]
+fn p15_publishing_a_recorded_video_byte_for_byte() {
+    let served = serve(AcceptAll, 1);
+    let instance = served.server.instance("live").unwrap();
+    let (handler, events) = subscriber();
+    let _subscription = instance
+        .stream("test")
+        .unwrap()
+        .subscribe(SubscribeOptions::default(), handler);
+    let mut wire = Wire::open(&served);
+    let number = |bytes: &mut [u8]| {
+        let before = b"\0\x08clientid\0";
+        if let Some(at) = bytes.windows(before.len()).position(|window| window == before) {
+            bytes[at + before.len()..][..8].fill(0);
+        }
+    };
+    let comes = |wire: &mut Wire, expected: &[u8]| {
+        let mut found = wire.take(expected.len());
+        number(&mut found);
+        let text = String::from_utf8_lossy(&found).escape_debug().to_string();
+        assert!(found == expected, "{text}");
+    };
+    // A header of format 0 or 1, with the length of what follows it.
+    let headed = |header: &str, stream: &str, body: &[u8]| {
+        let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+        [
+            &hex(header),
+            &[0; 3][..],
+            &length[1..],
+            &[0x14],
+            &hex(stream),
+            body,
+        ]
+        .concat()
+    };
+    wire.raw(b"\x03\0\0\0\0\0\x23\x14\0\0\0\0\x02\0\x07connect\0\x3F\xF0\0\0\0\0\0\0\x03\0\x03app\x02\0\x04live\0\0\x09");
+    // Window Acknowledgement Size and Set Peer Bandwidth of 2,500,000, dynamic; Set Chunk Size 65,536; Stream Begin 0.
+    comes(
+        &mut wire,
+        &hex(
+            "02 000000 000004 05 00000000 002625A0  42 000000 000005 06 002625A0 02
+              42 000000 000004 01 00010000  42 000000 000006 04 0000 00000000",
+        ),
+    );
+    let result = b"\x02\0\x07_result\0\x3F\xF0\0\0\0\0\0\0\
+        \x03\0\x06fmsVer\x02\0\x0EFMS/3,5,7,7009\0\x0Ccapabilities\0\x40\x3F\0\0\0\0\0\0\0\x04mode\0\x3F\xF0\0\0\0\0\0\0\0\0\x09\
+        \x03\0\x05level\x02\0\x06status\0\x04code\x02\0\x1DNetConnection.Connect.Success\
+        \0\x0Bdescription\x02\0\x15Connection succeeded.\0\x0EobjectEncoding\0\0\0\0\0\0\0\0\0\
+        \0\x08clientid\0\0\0\0\0\0\0\0\0\0\x04data\x08\0\0\0\x01\0\x07version\x02\0\x0A3,5,7,7009\0\0\x09\0\0\x09";
+    comes(&mut wire, &headed("03", "00000000", result));
+    wire.bytes("02 000000 000004 05 00000000 002625A0");
+    wire.raw(b"\x43\0\0\0\0\0\x19\x14\x02\0\x0CcreateStream\0\x40\0\0\0\0\0\0\0\x05");
+    let result = b"\x02\0\x07_result\0\x40\0\0\0\0\0\0\0\x05\0\x3F\xF0\0\0\0\0\0\0";
+    comes(&mut wire, &headed("43", "", result));
+    wire.raw(b"\x04\0\0\0\0\0\x22\x14\x01\0\0\0\x02\0\x07publish\0\0\0\0\0\0\0\0\0\x05\x02\0\x04test\x02\0\x04live");
+    // Stream Begin 1; time, length and type are those of the one before.
+    comes(&mut wire, &hex("C2 0000 00000001"));
+    let status = b"\x02\0\x08onStatus\0\0\0\0\0\0\0\0\0\x05\
+        \x03\0\x05level\x02\0\x06status\0\x04code\x02\0\x17NetStream.Publish.Start\
+        \0\x0Bdescription\x02\0\x16test is now published.\0\x07details\x02\0\x04test\
+        \0\x08clientid\0\0\0\0\0\0\0\0\0\0\0\x09";
+    comes(&mut wire, &headed("05", "01000000", status));
+    // Metadata, audio, a chunk size, video.
+    assert!(matches!(seen(&events), Seen::Published));
+    let metadata = b"\x02\0\x0AonMetaData\x08\0\0\0\0\0\0\x09";
+    wire.raw(
+        &[
+            &hex("44 000000 000025 12 02000D"),
+            &b"@setDataFrame"[..],
+            metadata,
+        ]
+        .concat(),
+    );
+    wire.bytes("06 000000 000003 08 01000000 AF0121  02 000000 000004 01 00000000 00001000");
+    wire.bytes("07 000000 000006 09 01000000 170100000009");
+    let found: Vec<Vec<u8>> = bodies(&events, 3).into_iter().map(|(_, body)| body).collect();
+    assert_eq!(found, [&metadata[..], b"\xAF\x01\x21", b"\x17\x01\0\0\0\x09"]);
 }

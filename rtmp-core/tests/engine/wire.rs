@@ -165,6 +165,13 @@ impl Wire {
         }
     }
 
+    /// The next bytes, before any of them was read as messages.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.socket.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Sends bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.sent += bytes.len();
