@@ -50,6 +50,95 @@
 //! }
 //! ```
 //!
+//! # Deciding
+//!
+//! Each question to an [`ApplicationHandler`] is a request object; what is not overridden accepts.
+//!
+#![cfg_attr(feature = "engine", doc = "```no_run")]
+#![cfg_attr(not(feature = "engine"), doc = "```ignore")]
+//! use rtmp_core::{ApplicationHandler, PublishRequest};
+//!
+//! struct Live;
+//! impl ApplicationHandler for Live {
+//!     fn on_publish(&self, request: PublishRequest) {
+//!         if request.query() == "token=s3cret" {
+//!             request.accept();
+//!         } else {
+//!             request.reject("wrong token");
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Publishing a file
+//!
+//! Media may be written as soon as `publish` was asked for; a refusal is NetStream.Publish.BadName in
+//! [`NetStreamHandler::on_status`]. Write each message when its time has come, and again after [`Error::Full`].
+//!
+#![cfg_attr(feature = "engine", doc = "```no_run")]
+#![cfg_attr(not(feature = "engine"), doc = "```ignore")]
+//! # fn publish(stream: &rtmp_core::NetStream) -> Result<(), Box<dyn std::error::Error>> {
+//! use rtmp_core::{PublishMode, media::flv::FlvReader};
+//!
+//! stream.publish("cam?token=s3cret", PublishMode::Live)?;
+//! for message in FlvReader::new(std::fs::File::open("film.flv")?)? {
+//!     stream.write_message(&message?)?;
+//! }
+//! stream.close(); // What is queued is sent first.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Playing, recording, seeking
+//!
+//! [`NetStreamHandler::on_frame`] gets everything: [`Frame::is_config`] and the [`FrameFlags`] METADATA, COMMAND and
+//! END_OF_SEQUENCE tell what is no picture or sound. With [`ApplicationConfig::directory`] a publisher in
+//! [`PublishMode::Record`] is recorded; NetStream.Record.Stop says that the file is complete and may be played, under the
+//! same name. What comes before NetStream.Seek.Notify is of the place that was left.
+//!
+#![cfg_attr(feature = "engine", doc = "```no_run")]
+#![cfg_attr(not(feature = "engine"), doc = "```ignore")]
+//! # fn play(stream: &rtmp_core::NetStream) -> rtmp_core::Result<()> {
+//! stream.play(rtmp_core::PlayOptions::new("cam"))?;
+//! stream.seek(60_000)?; // To the keyframe before; a live stream answers NetStream.Seek.Failed.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Shared objects
+//!
+//! [`Instance::shared_object`] is the server's side of one, [`NetConnection::shared_object`] a client's, with the same calls;
+//! changes of others come to a [`SharedObjectHandler`].
+//!
+#![cfg_attr(feature = "engine", doc = "```no_run")]
+#![cfg_attr(not(feature = "engine"), doc = "```ignore")]
+//! # fn edit(connection: &rtmp_core::NetConnection) -> rtmp_core::Result<()> {
+//! use std::sync::Arc;
+//! use rtmp_core::{RemoteSharedObject, SharedObjectHandler, SlotChange};
+//!
+//! struct Printer;
+//! impl SharedObjectHandler<RemoteSharedObject> for Printer {
+//!     fn on_sync(&self, object: &RemoteSharedObject, changes: &[SlotChange]) {
+//!         println!("{}: {changes:?}", object.name());
+//!     }
+//! }
+//!
+//! let room = connection.shared_object("room", false, Arc::new(Printer))?;
+//! room.set("topic", "hello")?; // Sent when the server has let this side join.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # TLS
+//!
+//! Give the server a [`TlsIdentity`] with [`Server::set_tls`] and listen on `rtmps://`; connections take the same URLs, and
+//! trust as [`NetConnectionConfig::tls_trust`] says.
+//!
+//! # Errors
+//!
+//! What a call can see at once is an [`Error`], with [`Error::initiator`] to say whose fault it is. What turns out later is a
+//! [`Status`] in a handler: NetConnection.Connect.Failed, NetStream.Play.StreamNotFound and so on, of [`Level::Error`].
+//!
 //! # Rules
 //!
 //! - Handlers run on the library's threads, one at a time and in order per connection, never under a lock. They may call
