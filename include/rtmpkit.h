@@ -743,7 +743,10 @@ typedef struct rtmpkit_application_events {
   void (*on_stream_length)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
   /** A client calls a method that the protocol does not define and nobody registered. NULL: NetConnection.Call.Failed. */
   void (*on_call)(void *user_data, struct rtmpkit_request *request, struct rtmpkit_client *client);
-  /** A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows. */
+  /**
+   * A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows. Or it may not
+   * publish, though `on_publish` accepted, because another publishes under that name: NetStream.Publish.BadName.
+   */
   void (*on_error)(void *user_data, struct rtmpkit_client *client, const struct rtmpkit_status *status);
   /** Rule 7: comes after `rtmpkit_application_close`, or after the last unref. */
   rtmpkit_release_fn on_release;
@@ -2010,7 +2013,7 @@ rtmpkit_result rtmpkit_request_reject(struct rtmpkit_request *request,
  */
 rtmpkit_result rtmpkit_request_redirect(struct rtmpkit_request *request, const char *url);
 
-/** Whether an answer was given. Since 0.1. */
+/** Whether an answer was given, or is wanted no more: its time is up, or the client is gone. Since 0.1. */
 bool rtmpkit_request_is_answered(struct rtmpkit_request *request);
 
 /** Adds a reference and returns `request`: keeps it for a later answer. NULL does nothing. Since 0.1. */

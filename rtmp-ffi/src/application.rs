@@ -150,7 +150,8 @@ pub struct rtmpkit_application_events {
             client: *mut rtmpkit_client,
         ),
     >,
-    /// A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows.
+    /// A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows. Or it may not
+    /// publish, though `on_publish` accepted, because another publishes under that name: NetStream.Publish.BadName.
     pub on_error: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,

@@ -440,7 +440,7 @@ pub unsafe extern "C" fn rtmpkit_request_redirect(
     })
 }
 
-/// Whether an answer was given. Since 0.1.
+/// Whether an answer was given, or is wanted no more: its time is up, or the client is gone. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_request_is_answered(request: *mut rtmpkit_request) -> bool {
     entry!(|host| {

@@ -541,7 +541,67 @@ static void netconnection_connect_networkchange_when_the_host_says_so(void) {
   stop(&served);
 }
 
+/* What may wait is far less than by default, and far less than what is published while hardly anything leaves. */
+static void m2_what_waits_for_a_slow_player_is_the_servers_to_say(void) {
+  static uint8_t picture[4000];
+  struct served served;
+  struct seen client, shown;
+  rtmpkit_server_config config;
+  rtmpkit_server *server = NULL;
+  rtmpkit_application *application = NULL;
+  rtmpkit_instance *instance = NULL;
+  rtmpkit_stream *stream = NULL;
+  rtmpkit_net_stream *player = NULL;
+  rtmpkit_net_stream_events events;
+  rtmpkit_client *there = NULL;
+  rtmpkit_media media;
+  size_t count = 0;
+  uint16_t port = 0;
+  char url[64];
+  serve(&served, NULL, NULL);
+  rtmpkit_server_config_init(&config, sizeof config);
+  config.player_queue_bytes = 100000;
+  OK(rtmpkit_server_create(served.engine, &config, NULL, NULL, &server));
+  OK(rtmpkit_application_create(server, "live", NULL, NULL, NULL, &application));
+  OK(rtmpkit_server_listen(server, "rtmp://127.0.0.1:0", &port));
+  OK(rtmpkit_instance_get(application, NULL, &instance));
+  OK(rtmpkit_stream_publish(instance, "cam", RTMPKIT_PUBLISH_LIVE, &stream));
+  snprintf(url, sizeof url, "rtmp://127.0.0.1:%d/live", port);
+  rtmpkit_net_connection *connection = make(&served, &client);
+  OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+  rtmpkit_net_stream_events_init(&events, sizeof events);
+  events.on_status = on_stream_status;
+  events.on_release = on_release;
+  seen_init(&shown);
+  OK(rtmpkit_net_stream_create(connection, &events, &shown, &player));
+  OK(rtmpkit_net_stream_play(player, "cam", NULL));
+  CHECK(told(&shown, "NetStream.Play.Start"));
+  settle(connection);
+  OK(rtmpkit_instance_clients(instance, &there, 1, &count));
+  CHECK(count == 1);
+  OK(rtmpkit_client_set_bandwidth_limit(there, RTMPKIT_DIRECTION_OUT, 4096));
+  rtmpkit_media_init(&media, sizeof media);
+  media.type = RTMPKIT_MEDIA_VIDEO;
+  media.fourcc = RTMPKIT_CODEC_AVC;
+  media.data = picture;
+  media.len = sizeof picture;
+  for (int i = 0; i < 100; i++) {
+    media.flags = i % 10 == 0 ? RTMPKIT_MEDIA_KEYFRAME : 0;
+    media.timestamp_ms = (uint64_t)(i * 40);
+    OK(rtmpkit_stream_write(stream, &media));
+  }
+  OK(rtmpkit_client_set_bandwidth_limit(there, RTMPKIT_DIRECTION_OUT, 0));
+  CHECK(told(&shown, "NetStream.Play.InsufficientBW"));
+  rtmpkit_net_stream_unref(player), rtmpkit_client_unref(there);
+  disconnect(connection, &client);
+  CHECK(wait_for(&shown, &shown.releases, 1));
+  rtmpkit_stream_unref(stream), rtmpkit_instance_unref(instance);
+  rtmpkit_application_unref(application), rtmpkit_server_unref(server);
+  stop(&served);
+}
+
 int main(void) {
+  m2_what_waits_for_a_slow_player_is_the_servers_to_say();
   m1_each_player_gets_the_kinds_it_wants();
   calls_of_the_server_are_answered_later();
   m10_p16_a_client_moves_when_its_host_says_so();

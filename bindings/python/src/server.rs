@@ -33,12 +33,14 @@ pub(crate) struct RawServer {
 impl RawServer {
     #[new]
     #[allow(clippy::too_many_arguments)] // Python names them.
-    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, stall_timeout = None, tolerance = None, tls = None, accept_rtmpe = false))]
+    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, player_queue_bytes = None, player_queue_seconds = None, stall_timeout = None, tolerance = None, tls = None, accept_rtmpe = false))]
     fn new(
         engine: &Engine,
         queue: &Queue,
         max_connections: Option<usize>,
         max_connections_per_address: Option<usize>,
+        player_queue_bytes: Option<usize>,
+        player_queue_seconds: Option<f64>,
         stall_timeout: Option<f64>,
         tolerance: Option<&str>,
         tls: Option<Vec<(PyBackedBytes, PyBackedBytes)>>,
@@ -48,6 +50,11 @@ impl RawServer {
         config.max_connections = max_connections.unwrap_or(config.max_connections);
         config.max_connections_per_address =
             max_connections_per_address.unwrap_or(config.max_connections_per_address);
+        config.player_limits.bytes = player_queue_bytes.unwrap_or(config.player_limits.bytes);
+        if let Some(seconds) = player_queue_seconds {
+            let millis = millis("player_queue_seconds", seconds)?;
+            config.player_limits.millis = u32::try_from(millis).unwrap_or(u32::MAX);
+        }
         if let Some(seconds) = stall_timeout {
             config.stall_timeout_ms = millis("stall_timeout", seconds)?;
         }

@@ -115,10 +115,15 @@ def test_a23_a25_publishing_and_its_end_are_heard_of(app: rtmpkit.Application, u
         return request.stream_name != "closed"
 
     app.on_unpublish(lambda peer, stream: events.put(("unpublish", peer, stream.name, stream.publishing)))
+    app.on_error(lambda peer, status: events.put(("error", peer, status.code, status.info["details"])))
     with rtmpkit.NetConnection(url) as nc:
         with nc.publish("cam?key=1", "record"):
             _, peer, *asked = heard(events)
             assert asked == ["cam", "record", {"key": "1"}]
+            with pytest.raises(rtmpkit.StreamError):
+                nc.publish("cam")
+            assert heard(events) == ("publish", peer, "cam", "live", {})
+            assert heard(events) == ("error", peer, "NetStream.Publish.BadName", "cam"), "it will not end either"
         assert heard(events) == ("unpublish", peer, "cam", False)
         with pytest.raises(rtmpkit.StreamError):
             nc.publish("closed")

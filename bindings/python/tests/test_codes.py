@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import rtmpkit
-from media import joined, write_flv
+from media import frames, joined, write_flv
 from wire import COMMAND, DATA, PATIENCE, Wire
 
 Statuses = queue.Queue[rtmpkit.Status]
@@ -365,6 +365,26 @@ def test_netstream_play_insufficientbw(server: rtmpkit.Server, url: str) -> None
             check(wire.status(code), "warning", code, description, details="cam", clientid=wire.client_id)
             [peer] = server.instance("live").peers
             assert peer.stats().dropped_video[0] > 0
+
+
+@pytest.mark.parametrize("limit", [{"player_queue_bytes": 200_000}, {"player_queue_seconds": 0.5}])
+def test_m2_what_waits_for_a_slow_player_is_the_servers_to_say(app: rtmpkit.Application, limit: dict[str, Any]) -> None:
+    with rtmpkit.Server("127.0.0.1:0", [app], workers=2, **limit) as server:
+        with server.instance("live").publish("cam") as publication, Wire(server.port) as wire:
+            wire.open_stream()
+            wire.command("play", 0, "cam", stream=1)
+            wire.status("NetStream.Play.Start")
+            joined(publication.stream, 1)
+            [peer] = server.instance("live").peers
+            # Hardly anything leaves, and 480 kB in 4.8 s of media are less than what may wait by default.
+            peer.limit_bandwidth(outgoing=4096)
+            for frame in frames(120, size=4000):
+                publication.write(frame)
+                time.sleep(0.01)
+                if peer.stats().dropped_video[0] > 0:
+                    break
+            else:
+                raise AssertionError("nothing was dropped")
 
 
 def test_netstream_play_insufficientbw_reaches_the_clients_program(server: rtmpkit.Server, url: str) -> None:

@@ -65,7 +65,8 @@ pub trait ApplicationHandler: Send + Sync + 'static {
     /// An accepted client is gone: the last event of this client.
     fn on_disconnect(&self, client: &Client, why: &Status) {}
 
-    /// A client asks to publish. Default: accept.
+    /// A client asks to publish. Default: accept. What was accepted ends with `on_unpublish`, or does not begin and `on_error`
+    /// says so: NetStream.Publish.BadName, because another publishes under that name.
     fn on_publish(&self, request: PublishRequest) {
         request.accept();
     }
@@ -96,7 +97,8 @@ pub trait ApplicationHandler: Send + Sync + 'static {
         request.unknown_method();
     }
 
-    /// A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows.
+    /// A client sent something that cannot be processed; if it had to be disconnected, `on_disconnect` follows. Or it may not
+    /// publish, though `on_publish` accepted: NetStream.Publish.BadName.
     fn on_error(&self, client: &Client, status: &Status) {}
 }
 

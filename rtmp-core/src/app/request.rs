@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
 use crate::amf::{Object, Value};
 use crate::app::client::Client;
@@ -24,20 +24,44 @@ pub struct PublishOptions {
     pub record: RecordChoice,
 }
 
+/// What the connection asks the host: by which number it knows the answer, and whether it still waits for one.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) number: u64,
+    answered: Arc<AtomicBool>,
+}
+
+/// The connection's part of a question: dropped, it wants no answer any more.
+#[derive(Debug)]
+pub(crate) struct Asker(Arc<AtomicBool>);
+
 /// The part that all requests share: whose it is, its number, and whether it was answered.
 struct Pending {
     client: Client,
-    number: u64,
-    answered: AtomicBool,
+    question: Question,
     if_dropped: Code,
+}
+
+impl Question {
+    pub(crate) fn new(number: u64) -> (Self, Asker) {
+        let answered = Arc::new(AtomicBool::new(false));
+        let asker = Asker(Arc::clone(&answered));
+        (Self { number, answered }, asker)
+    }
+}
+
+impl Drop for Asker {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
 }
 
 impl Pending {
     fn answer(&self, answer: Answer) -> bool {
-        let first = !self.answered.swap(true, AcqRel);
+        let first = !self.question.answered.swap(true, AcqRel);
         if first {
             self.client.send(PeerCommand::Answer {
-                request: self.number,
+                request: self.question.number,
                 answer,
             });
         }
@@ -66,8 +90,8 @@ macro_rules! request {
         }
 
         impl $name {
-            pub(crate) fn new(client: Client, number: u64, $($field: $kind),*) -> Self {
-                let pending = Pending { client, number, answered: AtomicBool::new(false), if_dropped: $dropped };
+            pub(crate) fn new(client: Client, question: Question, $($field: $kind),*) -> Self {
+                let pending = Pending { client, question, if_dropped: $dropped };
                 Self { inner: Arc::new($inner { pending, $($field),* }) }
             }
 
@@ -81,12 +105,12 @@ macro_rules! request {
                 self.client().instance()
             }
 
-            /// Whether an answer was given.
+            /// Whether an answer was given, or is wanted no more: its time is up, or the client is gone.
             pub fn is_answered(&self) -> bool {
-                self.inner.pending.answered.load(Acquire)
+                self.inner.pending.question.answered.load(Acquire)
             }
 
-            /// Refuses with a status of the host's choice. False if the request was answered before.
+            /// Refuses with a status of the host's choice. False if the request was answered before or timed out.
             pub fn reject_with(&self, status: Status) -> bool {
                 self.inner.pending.answer(Answer::Refuse(status))
             }
@@ -142,7 +166,7 @@ impl ConnectRequest {
         self.client().query()
     }
 
-    /// Accepts. False if the request was answered before; so say all answers.
+    /// Accepts. False if the request was answered before or timed out; so say all answers.
     pub fn accept(&self) -> bool {
         self.accept_with(Object::new(), Object::new())
     }
@@ -178,8 +202,11 @@ impl ConnectRequest {
         self.reject_with(status.with("application", application))
     }
 
-    /// Refuses and tells the client where to connect instead (`ex.redirect`, code 302).
+    /// Refuses and tells the client where to connect instead (`ex.redirect`, code 302); without a URL it only refuses.
     pub fn redirect(&self, url: &str, description: &str) -> bool {
+        if url.is_empty() {
+            return self.reject(description);
+        }
         let target = Object::new().with("code", 302.0).with("redirect", url);
         let status = Status::new(Code::ConnectRejected).with_description(description);
         self.reject_with(status.with("ex", target))
@@ -202,7 +229,8 @@ impl PublishRequest {
         self.inner.mode
     }
 
-    /// Accepts. The client gets NetStream.Publish.BadName all the same if another publishes under that name.
+    /// Accepts. The client gets NetStream.Publish.BadName all the same if another publishes under that name, and
+    /// [`on_error`](crate::ApplicationHandler::on_error) tells so.
     pub fn accept(&self) -> bool {
         self.inner
             .pending

@@ -370,6 +370,26 @@ fn a13_a22_a_client_is_disconnected() {
 }
 
 #[test]
+fn a13_a_client_that_does_not_hang_up_is_gone_all_the_same() {
+    let (served, events) = logged();
+    let mut wire = Wire::connected(&served, "live");
+    wire.command(1, "publish", 0.0, &["cam".into(), "live".into()]);
+    wire.wait_status("NetStream.Publish.Start");
+    let instance = instance(&served);
+    instance.clients()[0].close(None);
+    // It has been told, and keeps the connection.
+    while wire.next().is_some() {}
+    assert!(instance.clients().is_empty());
+    let publication = instance.stream("cam").unwrap().publish();
+    assert!(publication.is_ok(), "the name is free");
+    assert_eq!(until(&events, "unpublish"), "unpublish cam");
+    assert_eq!(
+        until(&events, "disconnect"),
+        "disconnect NetConnection.Connect.Closed"
+    );
+}
+
+#[test]
 fn a14_what_nobody_uses_goes_when_the_host_lets_it() {
     let (served, events) = logged_with(ApplicationConfig::default(), false);
     let kept = instance(&served);
@@ -445,6 +465,11 @@ fn a23_a25_publishing_and_its_end_are_heard_of() {
     out.publish("cam", PublishMode::Live).unwrap();
     wait_status(&out_events, "NetStream.Publish.Start");
     assert_eq!(until(&events, "publish"), "publish cam");
+    // What was accepted and then refused has no end: the host hears that it has no beginning either.
+    let (second, second_events) = stream(&connection);
+    second.publish("cam", PublishMode::Live).unwrap();
+    wait_status(&second_events, "NetStream.Publish.BadName");
+    assert_eq!(until(&events, "error"), "error NetStream.Publish.BadName");
     out.close();
     assert_eq!(until(&events, "unpublish"), "unpublish cam");
 }

@@ -112,7 +112,7 @@ fn a_request_kept_too_long_times_out() {
     let request = requests.recv_timeout(PATIENCE).unwrap();
     assert_eq!(code(&statuses), "NetConnection.Connect.Rejected");
     assert_eq!(code(&statuses), "NetConnection.Connect.Closed");
-    drop(request);
+    assert!(request.is_answered() && !request.accept(), "that is too late");
 }
 
 #[derive(Debug, PartialEq)]

@@ -1007,7 +1007,7 @@ class ConnectRequest:
 
     @property
     def answered(self) -> bool:
-        """Whether an answer was given."""
+        """Whether an answer was given, or is wanted no more: its time is up, or the client is gone."""
 
     @property
     def app(self) -> str:
@@ -1034,7 +1034,7 @@ class ConnectRequest:
     ) -> bool:
         """Accepts, adding `info` to the reply's information object and `properties` to the object before it.
 
-        A client that cannot read large chunks gets none above `max_chunk_size`. False if it was answered before.
+        A client that cannot read large chunks gets none above `max_chunk_size`. False if it was answered before or timed out.
         """
 
     def reject(self, description: str = "", *, status: Status | None = None, application: Any = None) -> bool:
@@ -1105,7 +1105,7 @@ class PublishRequest:
 
     @property
     def answered(self) -> bool:
-        """Whether an answer was given."""
+        """Whether an answer was given, or is wanted no more: its time is up, or the client is gone."""
 
     @property
     def stream_name(self) -> str:
@@ -1134,7 +1134,7 @@ class PublishRequest:
         record: str | bool | None = None,
         record_name: str | None = None,
     ) -> bool:
-        """Accepts, under the application's takeover policy or another. False if it was answered before.
+        """Accepts, under the application's takeover policy or another. False if it was answered before or timed out.
 
         `record` is `record`, `append` or `appendWithGap` whatever the client asked, `False` for no recording; `record_name`
         names another file.
@@ -1157,7 +1157,7 @@ class PlayRequest:
 
     @property
     def answered(self) -> bool:
-        """Whether an answer was given."""
+        """Whether an answer was given, or is wanted no more: its time is up, or the client is gone."""
 
     @property
     def stream_name(self) -> str:
@@ -1192,7 +1192,7 @@ class PlayRequest:
         """Whether the client wants its play list cleared first."""
 
     def accept(self, stream_name: str | None = None) -> bool:
-        """Accepts; plays another stream of the instance if one is named. False if it was answered before."""
+        """Accepts; plays another stream of the instance if one is named. False if it was answered before or timed out."""
 
     def reject(self, description: str = "", *, status: Status | None = None) -> bool:
         """Refuses with NetStream.Play.Failed, or with a status of your own."""
@@ -1214,7 +1214,7 @@ class CallRequest:
 
     @property
     def answered(self) -> bool:
-        """Whether an answer was given."""
+        """Whether an answer was given, or is wanted no more: its time is up, or the client is gone."""
 
     @property
     def method(self) -> str:
@@ -1229,7 +1229,7 @@ class CallRequest:
         """Whether the client waits for an answer."""
 
     def accept(self, result: Any = None) -> bool:
-        """Returns a result to the caller. False if the request was answered before."""
+        """Returns a result to the caller. False if the request was answered before or timed out."""
 
     def reject(self, description: str = "", *, status: Status | None = None) -> bool:
         """Fails the call with NetConnection.Call.Failed, or with a status of your own."""
@@ -1248,7 +1248,7 @@ class StreamLengthRequest:
 
     @property
     def answered(self) -> bool:
-        """Whether an answer was given."""
+        """Whether an answer was given, or is wanted no more: its time is up, or the client is gone."""
 
     @property
     def stream_name(self) -> str:
@@ -1259,7 +1259,7 @@ class StreamLengthRequest:
         """The part of the name after `?`."""
 
     def accept(self, seconds: float) -> bool:
-        """Answers with a length in seconds. False if the request was answered before."""
+        """Answers with a length in seconds. False if the request was answered before or timed out."""
 
 @final
 class Queue:
@@ -1295,6 +1295,8 @@ class RawServer:
         *,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
+        player_queue_bytes: int | None = None,
+        player_queue_seconds: float | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
         tls: list[tuple[bytes, bytes]] | None = None,

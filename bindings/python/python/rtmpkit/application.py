@@ -291,7 +291,10 @@ class Application:
         return self._handle("on_call", args)
 
     def on_error(self, *args: Any, **kwargs: Any) -> Any:
-        """`on_error(peer: Peer, status: Status)`: a client sent something that cannot be processed."""
+        """`on_error(peer: Peer, status: Status)`: a client sent something that cannot be processed.
+
+        NetStream.Publish.BadName: it may not publish though `on_publish` accepted, because another publishes under that name.
+        """
         return self._handle("on_error", args)
 
     def __repr__(self) -> str:

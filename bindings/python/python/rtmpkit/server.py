@@ -151,6 +151,8 @@ class Server(BaseServer):
         *,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
+        player_queue_bytes: int | None = None,
+        player_queue_seconds: float | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
@@ -164,6 +166,8 @@ class Server(BaseServer):
         applications: what it offers, one or several; by default an application `*` that accepts everything.
         workers: worker threads; 0 takes as many as the machine has cores.
         max_connections, max_connections_per_address: limits; 65,536 and none by default, 0 is no limit.
+        player_queue_bytes, player_queue_seconds: what may wait for a slow player, 8 MiB and 5 s of media by default; then frames
+            are dropped for it up to the next keyframe.
         stall_timeout: seconds without progress in sending after which a peer is disconnected, 15 by default.
         tolerance: `lenient` counts what clients do against the specifications without harm, `strict` disconnects them.
         tls: certificate chain and key, a pair of paths of PEM files or of PEM as bytes, or several pairs: clients are shown the
@@ -174,6 +178,8 @@ class Server(BaseServer):
         limits: dict[str, Any] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
+            "player_queue_bytes": player_queue_bytes,
+            "player_queue_seconds": player_queue_seconds,
             "stall_timeout": stall_timeout,
             "tolerance": tolerance,
             "tls": identities(tls),

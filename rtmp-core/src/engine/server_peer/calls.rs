@@ -37,10 +37,10 @@ impl ServerPeer {
             self.session.reply_call(transaction_id, Ok(Value::Undefined));
             return self.bandwidth_wanted(BandwidthCheck::Native, context.now);
         }
-        let Some(number) = self.ask(Asked::Call { transaction_id }, context) else {
+        let Some(question) = self.ask(Asked::Call { transaction_id }, context) else {
             return;
         };
-        let request = CallRequest::new(client, number, name, args, transaction_id != 0.0);
+        let request = CallRequest::new(client, question, name, args, transaction_id != 0.0);
         application.event(move |handler| match method {
             Some(method) => method(request),
             None => handler.on_call(request),
@@ -66,8 +66,8 @@ impl ServerPeer {
         if !client.read_access().permits(name) {
             return self.session.reply_call(transaction_id, Ok(Value::from(0.0)));
         }
-        if let Some(number) = self.ask(Asked::Length { transaction_id }, context) {
-            let request = StreamLengthRequest::new(client, number, name.to_owned(), query.to_owned());
+        if let Some(question) = self.ask(Asked::Length { transaction_id }, context) {
+            let request = StreamLengthRequest::new(client, question, name.to_owned(), query.to_owned());
             application.event(move |handler| handler.on_stream_length(request));
         }
     }
@@ -94,8 +94,11 @@ impl ServerPeer {
 
     /// Tells the host that the client sent what cannot be processed.
     pub(super) fn complain(&self, code: Code, what: &str) {
+        self.complain_of(Status::new(code).with_description(what));
+    }
+
+    pub(super) fn complain_of(&self, status: Status) {
         if let (Some(client), Some(application)) = (self.client.clone(), &self.application) {
-            let status = Status::new(code).with_description(what);
             application.event(move |handler| handler.on_error(&client, &status));
         }
     }

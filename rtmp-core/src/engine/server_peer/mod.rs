@@ -213,6 +213,9 @@ impl ServerPeer {
         let result = self.session.handle_timeout(context.now);
         self.play_on(context);
         self.process(context);
+        if result.is_ok() {
+            self.leave_if_closed(context);
+        }
         result
     }
 
@@ -234,6 +237,7 @@ impl ServerPeer {
         if self.check_output().is_err() {
             self.cut_off();
         }
+        self.leave_if_closed(context);
     }
 
     /// Bytes of what the host asked for and was not done.
@@ -328,8 +332,24 @@ impl ServerPeer {
         }
     }
 
+    /// A client that this side disconnects is gone at once, however long it takes to hang up.
+    fn leave_if_closed(&mut self, context: &mut Context<'_>) {
+        if self.session.is_closed() && self.client.is_some() {
+            self.let_go(context);
+            self.take_leave(&Status::new(Code::ConnectClosed));
+        }
+    }
+
     /// The connection is gone: gives back all it held and tells the host.
     pub(crate) fn end(&mut self, why: &Status, context: &mut Context<'_>) {
+        self.let_go(context);
+        self.server.keep_traffic(&self.traffic);
+        self.server.dismiss(self.address.ip(), self.ticket);
+        self.take_leave(why);
+    }
+
+    /// Ends all that the client does, and all that was to be asked of it.
+    fn let_go(&mut self, context: &mut Context<'_>) {
         let publishing: Vec<u32> = self.publishing.keys().copied().collect();
         for stream_id in publishing {
             self.unpublish(stream_id);
@@ -346,12 +366,17 @@ impl ServerPeer {
         }
         self.end_probe(&ended());
         self.fail_early();
-        self.server.keep_traffic(&self.traffic);
-        self.server.dismiss(self.address.ip(), self.ticket);
+        self.requests.clear();
+        if let Some(client) = &self.client {
+            self.shared_objects.release_all(client);
+        }
+    }
+
+    /// Tells the host that the client is gone, once.
+    fn take_leave(&mut self, why: &Status) {
         let (Some(client), Some(application)) = (self.client.take(), self.application.take()) else {
             return;
         };
-        self.shared_objects.release_all(&client);
         let why = self
             .parting
             .take()

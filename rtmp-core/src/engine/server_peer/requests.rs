@@ -9,7 +9,7 @@ use crate::app::client::Client;
 use crate::app::instance::NO_ROOM;
 use crate::app::login::NotYet;
 use crate::app::peer::Answer;
-use crate::app::request::{ConnectRequest, PlayRequest, PublishRequest};
+use crate::app::request::{Asker, ConnectRequest, PlayRequest, PublishRequest, Question};
 use crate::engine::admission::Ticket;
 use crate::engine::held_back::HeldBack;
 use crate::engine::server_peer::ServerPeer;
@@ -24,6 +24,8 @@ use crate::wire::status::{Code, Status};
 pub(super) struct Pending {
     pub(super) deadline: u64,
     pub(super) what: Asked,
+    /// The host's answer comes too late once this is dropped.
+    _asker: Asker,
 }
 
 pub(super) enum Asked {
@@ -151,11 +153,11 @@ impl ServerPeer {
         if !application.has_room() {
             return self.refuse(Status::new(Code::ConnectRejected).with_description(NO_ROOM));
         }
-        let Some(number) = self.ask(Asked::Connect, context) else {
+        let Some(question) = self.ask(Asked::Connect, context) else {
             return;
         };
         instance.when_started(move || {
-            let request = ConnectRequest::new(client, number);
+            let request = ConnectRequest::new(client, question);
             application.event(move |handler| handler.on_connect(request));
         });
     }
@@ -185,9 +187,9 @@ impl ServerPeer {
             name: name.clone(),
             mode,
         };
-        if let Some(number) = self.ask(asked, context) {
-            self.request(number, move |client, number| {
-                let request = PublishRequest::new(client, number, name, query, mode);
+        if let Some(question) = self.ask(asked, context) {
+            self.request(question, move |client, question| {
+                let request = PublishRequest::new(client, question, name, query, mode);
                 move |handler| handler.on_publish(request)
             });
         }
@@ -223,14 +225,14 @@ impl ServerPeer {
             duration,
             at_once,
         };
-        if let Some(number) = self.ask(Asked::Play { stream_id, item }, context) {
+        if let Some(question) = self.ask(Asked::Play { stream_id, item }, context) {
             let entry = Entry {
-                request: number,
+                request: question.number,
                 state: State::Asked,
             };
             self.enlist(stream_id, entry);
-            self.request(number, move |client, number| {
-                let request = PlayRequest::new(client, number, name, query, start, duration, reset);
+            self.request(question, move |client, question| {
+                let request = PlayRequest::new(client, question, name, query, start, duration, reset);
                 move |handler| handler.on_play(request)
             });
         }
@@ -243,26 +245,28 @@ impl ServerPeer {
     }
 
     /// Notes that the host is asked; `None` before there is a client.
-    pub(super) fn ask(&mut self, what: Asked, context: &Context<'_>) -> Option<u64> {
+    pub(super) fn ask(&mut self, what: Asked, context: &Context<'_>) -> Option<Question> {
         let timeout = self.application.as_ref()?.config().request_timeout_ms;
         let number = self.next_request;
         self.next_request += 1;
+        let (question, asker) = Question::new(number);
         self.requests.insert(
             number,
             Pending {
                 deadline: context.now.saturating_add(timeout),
                 what,
+                _asker: asker,
             },
         );
-        Some(number)
+        Some(question)
     }
 
-    pub(super) fn request<Event>(&self, number: u64, make: impl FnOnce(Client, u64) -> Event)
+    pub(super) fn request<Event>(&self, question: Question, make: impl FnOnce(Client, Question) -> Event)
     where
         Event: FnOnce(&dyn ApplicationHandler) + Send + 'static,
     {
         if let (Some(client), Some(application)) = (&self.client, &self.application) {
-            application.event(make(client.clone(), number));
+            application.event(make(client.clone(), question));
         }
     }
 

@@ -78,9 +78,7 @@ impl ServerPeer {
         let link = self.link.clone();
         let path = self.relay_path().unwrap_or_default();
         if !path.is_empty() && is_circle(&path, &stream.node()) {
-            return self
-                .session
-                .reject_publish(stream_id, looped(Code::PublishBadName, name));
+            return self.refuse_after_all(stream_id, looped(Code::PublishBadName, name));
         }
         let candidate = Publisher::new(takeover, |publisher| {
             Box::new(move |why| {
@@ -94,9 +92,7 @@ impl ServerPeer {
         let candidate = candidate.relayed(path, false);
         let publisher = candidate.id;
         if !stream.claim(candidate) {
-            return self
-                .session
-                .reject_publish(stream_id, Status::for_stream(Code::PublishBadName, name));
+            return self.refuse_after_all(stream_id, Status::for_stream(Code::PublishBadName, name));
         }
         let handle = Stream::new(Arc::clone(&stream), client.instance());
         self.publishing.insert(
@@ -114,6 +110,12 @@ impl ServerPeer {
         if let Some(options) = record.options(mode) {
             self.record(stream_id, &handle, options);
         }
+    }
+
+    /// Refuses what the host has accepted, and tells the host: no end of this publication will follow.
+    fn refuse_after_all(&mut self, stream_id: u32, status: Status) {
+        self.complain_of(status.clone());
+        self.session.reject_publish(stream_id, status);
     }
 
     /// The stream is no longer this publisher's: it is told, and disconnected so that its encoder notices, unless its connection

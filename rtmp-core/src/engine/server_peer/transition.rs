@@ -66,9 +66,9 @@ impl ServerPeer {
         }
         let (start, duration) = (change.item.start, change.item.duration);
         let asked = Asked::Transition { stream_id, change };
-        if let Some(number) = self.ask(asked, context) {
-            self.request(number, move |client, number| {
-                let request = PlayRequest::new(client, number, name, query, start, duration, false);
+        if let Some(question) = self.ask(asked, context) {
+            self.request(question, move |client, question| {
+                let request = PlayRequest::new(client, question, name, query, start, duration, false);
                 move |handler| handler.on_play(request)
             });
         }

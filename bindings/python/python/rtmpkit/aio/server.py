@@ -91,6 +91,8 @@ class Server(BaseServer):
         *,
         max_connections: int | None = None,
         max_connections_per_address: int | None = None,
+        player_queue_bytes: int | None = None,
+        player_queue_seconds: float | None = None,
         stall_timeout: float | None = None,
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
@@ -103,6 +105,8 @@ class Server(BaseServer):
         self._limits: dict[str, Any] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
+            "player_queue_bytes": player_queue_bytes,
+            "player_queue_seconds": player_queue_seconds,
             "stall_timeout": stall_timeout,
             "tolerance": tolerance,
             "tls": identities(tls),
