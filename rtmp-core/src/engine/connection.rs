@@ -382,7 +382,7 @@ impl Connection {
         }
         match &mut self.peer {
             Peer::Client(peer) => peer.flushed(),
-            Peer::Http(peer) => peer.http.output().release(),
+            Peer::Http(peer) => peer.flushed(now),
             Peer::Server(peer) => {
                 peer.traffic.set_queued(peer.session.pending_output().len());
                 // A connection that only answers now and then holds no room for it in between.
@@ -430,7 +430,8 @@ impl Connection {
     pub(crate) fn flushed_deadline(&self) -> Option<u64> {
         let (hungry, ends_at) = match &self.peer {
             Peer::Server(peer) => (peer.is_hungry(), peer.live_ends_at()),
-            Peer::Client(_) | Peer::Http(_) => (false, None),
+            Peer::Http(peer) => (peer.goes_on(), None),
+            Peer::Client(_) => (false, None),
         };
         let is_open = matches!(self.state, State::Open);
         match hungry && is_open {

@@ -19,6 +19,8 @@ pub(crate) struct HttpPeer {
     link: Link,
     /// When it is closed because the server is.
     expires: Option<u64>,
+    /// Requests that waited for answers to be sent may go on.
+    goes_on: bool,
 }
 
 /// What is left to clients of a closed server to hear of it.
@@ -38,6 +40,7 @@ impl HttpPeer {
             scheme,
             link,
             expires: None,
+            goes_on: false,
         }
     }
 
@@ -63,7 +66,21 @@ impl HttpPeer {
         self.http.poll_timeout().into_iter().chain(self.expires).min()
     }
 
+    /// Answers were sent.
+    pub(crate) fn flushed(&mut self, now: u64) {
+        self.goes_on |= self.http.sent(now);
+        self.http.output().release();
+    }
+
+    /// Whether requests wait for [`timeout`](Self::timeout) to be served.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     pub(crate) fn timeout(&mut self, now: u64) {
+        if std::mem::take(&mut self.goes_on) {
+            self.serve();
+        }
         self.http.handle_timeout(now);
         if self.expires.is_some_and(|at| at <= now) {
             self.http.close();

@@ -45,5 +45,6 @@ mod takeover;
 mod tls;
 mod tolerance;
 mod tunnel;
+mod unread;
 mod window;
 mod wire;

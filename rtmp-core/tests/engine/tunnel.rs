@@ -100,10 +100,10 @@ fn p19_c13_every_form_of_url_connects_and_names_its_protocol() {
 }
 
 /// A connection that requests are written on by hand.
-struct Http(BufReader<TcpStream>);
+pub struct Http(BufReader<TcpStream>);
 
 impl Http {
-    fn open(served: &Served) -> Self {
+    pub fn open(served: &Served) -> Self {
         let rest = served.url.split_once("://").unwrap().1;
         let socket = TcpStream::connect(rest.trim_end_matches("/live")).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -138,12 +138,12 @@ impl Http {
         (status, body)
     }
 
-    fn post(&mut self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    pub fn post(&mut self, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         self.ask(path, body);
         self.answer()
     }
 
-    fn session(&mut self) -> String {
+    pub fn session(&mut self) -> String {
         let (status, body) = self.post("/open/1", b"\0");
         assert_eq!(status, 200);
         let text = String::from_utf8(body).unwrap();

@@ -68,9 +68,10 @@ impl Host {
         if choice & 8 == 0 {
             // The answer most servers give.
             let answer =
-                b"\x03\0\0\0\0\0\x46\x14\0\0\0\0\x02\0\x07_result\0\x3F\xF0\0\0\0\0\0\0\x05\x03\0\x04code\
+                b"\x03\0\0\0\0\0\x47\x14\0\0\0\0\x02\0\x07_result\0\x3F\xF0\0\0\0\0\0\0\x05\x03\0\x04code\
                 \x02\0\x1DNetConnection.Connect.Success\0\0\x09\0\x3F\xF0\0\0\0\0\0\0";
             host.input(Bytes::from_static(answer));
+            assert!(choice & 20 != 0 || host.session.is_connected());
         }
         host.events();
         host
@@ -195,6 +196,10 @@ impl Host {
 
     fn send_media(&mut self, script: &mut Script<'_>) {
         let (choice, timestamp) = (script.u8(), script.u32());
+        // A host waits while what it sent is not gone.
+        if self.session.output().len() > 128 << 10 {
+            return;
+        }
         let kind = [MediaKind::Audio, MediaKind::Video, MediaKind::Data][usize::from(choice % 3)];
         // Chunks of one byte are twice as long with their headers, six times with extended timestamps: a third then.
         let length = usize::from(choice) * if timestamp >= 0xFF_FFFF { 3 } else { 10 };

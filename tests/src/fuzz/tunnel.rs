@@ -48,6 +48,7 @@ fn requests(input: &mut dyn Iterator<Item = &[u8]>) -> Vec<(Ask, Bytes)> {
         while let Some(request) = server.connection.next_request() {
             asked.push((request.ask, request.body.clone()));
             server.handle(request.ask, request.body, 0);
+            server.connection.output().clear();
         }
         assert!(server.connection.has_room() || server.waiting > 0);
     }
@@ -241,6 +242,7 @@ impl Pair {
 
     fn carry_down(&mut self, count: usize) -> Result<(), TunnelError> {
         let bytes = taken(self.server.connection.output(), count);
+        self.server.connection.sent(self.now);
         let result = self.client.input(&bytes, self.now);
         while let Some(bytes) = self.client.read() {
             self.received.extend_from_slice(&bytes);

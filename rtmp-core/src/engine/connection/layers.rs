@@ -12,6 +12,9 @@ use crate::engine::worker::Context;
 use crate::error::TlsError;
 use crate::wire::tunnel::{Ask, Response, TunnelError, Turn};
 
+/// Bytes of a tunnel's request that are looked at together.
+const PIECE: usize = 256 << 10;
+
 impl Connection {
     /// Gives the session what came from the socket, in whatever it was packed.
     pub(super) fn unwrap(
@@ -158,7 +161,7 @@ impl Connection {
         }
         let ask = asker.ask;
         let heard = match ask {
-            Ask::Send { .. } => self.input(body, context),
+            Ask::Send { .. } => self.input_of_turn(body, context),
             _ => Ok(()),
         };
         // What was said last goes out whatever comes of it.
@@ -169,6 +172,15 @@ impl Connection {
             true => Err(End::Closed),
             false => Ok(()),
         }
+    }
+
+    /// Takes the body of a request by pieces: what it asks for may end the session before all of it is looked at.
+    fn input_of_turn(&mut self, mut body: Bytes, context: &mut Context<'_>) -> Result<(), End> {
+        while !body.is_empty() && !self.peer.is_over() {
+            let piece = body.split_to(body.len().min(PIECE));
+            self.input(piece, context)?;
+        }
+        Ok(())
     }
 
     /// What waits to be sent, as the body of an answer.

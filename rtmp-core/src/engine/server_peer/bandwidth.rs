@@ -225,7 +225,8 @@ impl ServerPeer {
             .map(|application| &application.config().dispatch);
         let is_behind = self.link.mailbox.behind.any()
             || self.shared_objects.is_behind()
-            || dispatch.is_some_and(Dispatch::is_overfull);
+            || dispatch.is_some_and(Dispatch::is_overfull)
+            || self.is_unread(now);
         if self.intake.is_none() && !is_behind {
             return usize::MAX;
         }

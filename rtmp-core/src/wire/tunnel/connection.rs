@@ -30,6 +30,8 @@ pub struct TunnelConnection {
     reading: Option<Reading>,
     /// An answer is due; whether the connection goes on after it.
     answering: Option<bool>,
+    /// Requests wait until answers are sent.
+    held: bool,
     over: bool,
     /// Since when a request is being read, or one is waited for.
     since: u64,
@@ -49,6 +51,8 @@ const REQUEST_MS: u64 = 20_000;
 const IDLE_MS: u64 = 30_000;
 /// Bytes kept of requests that were sent ahead.
 const MAX_AHEAD: usize = 64 << 10;
+/// Bytes of answers that wait to be sent, beyond which requests that were sent ahead wait too: an answer of most bytes fits.
+const MAX_UNSENT: usize = 256 << 10;
 
 impl TunnelConnection {
     /// A connection accepted at `now`.
@@ -58,6 +62,7 @@ impl TunnelConnection {
             seen: 0,
             reading: None,
             answering: None,
+            held: false,
             over: false,
             since: now,
             output: Output::new(),
@@ -77,12 +82,16 @@ impl TunnelConnection {
 
     /// Whether more is to be read from the transport: requests sent ahead are kept up to a limit.
     pub fn has_room(&self) -> bool {
-        self.answering.is_none() || self.buffer.len() < MAX_AHEAD
+        (self.answering.is_none() && !self.held) || self.buffer.len() < MAX_AHEAD
     }
 
-    /// The next request, once the one before is answered.
+    /// The next request, once the one before is answered and most answers are sent.
     pub fn next_request(&mut self) -> Option<Request> {
         while self.answering.is_none() && !self.over {
+            if self.output.len() > MAX_UNSENT {
+                self.held = true;
+                return None;
+            }
             if self.reading.is_none() && !self.read_head() {
                 return None;
             }
@@ -140,7 +149,8 @@ impl TunnelConnection {
     pub fn poll_timeout(&self) -> Option<u64> {
         let begun = self.reading.is_some() || !self.buffer.is_empty();
         let patience = if begun { REQUEST_MS } else { IDLE_MS };
-        (self.answering.is_none() && !self.over).then(|| self.since.saturating_add(patience))
+        let waits = self.answering.is_none() && !self.held;
+        (waits && !self.over).then(|| self.since.saturating_add(patience))
     }
 
     /// Ends the connection when its time is up.
@@ -156,6 +166,16 @@ impl TunnelConnection {
     /// Notes that a request was answered at `now`: from here on the next is waited for.
     pub fn answered(&mut self, now: u64) {
         self.since = now;
+    }
+
+    /// Notes that some of the output was sent. True if requests waited for that and may go on.
+    pub fn sent(&mut self, now: u64) -> bool {
+        let goes_on = self.held && self.output.len() <= MAX_UNSENT;
+        if goes_on {
+            self.held = false;
+            self.since = now;
+        }
+        goes_on
     }
 
     /// Looks for a head; false if there is none yet.
@@ -376,5 +396,28 @@ mod tests {
         connection.handle_timeout(100 + REQUEST_MS);
         assert!(said(&mut connection).starts_with("HTTP/1.1 408 ") && connection.is_over());
         assert_eq!(connection.poll_timeout(), None);
+    }
+
+    #[test]
+    fn requests_wait_for_answers_that_are_not_taken() {
+        let mut connection = TunnelConnection::new(0);
+        let count = 10_000;
+        connection.input(&post("/nowhere", "").repeat(count), 0);
+        assert!(connection.next_request().is_none());
+        let waiting = connection.pending_output().len();
+        assert!((MAX_UNSENT..MAX_UNSENT + 1000).contains(&waiting), "{waiting}");
+        assert!(!connection.has_room());
+        // Nothing is wrong with the client's time: it is the network's.
+        assert_eq!(connection.poll_timeout(), None);
+        assert!(!connection.sent(50_000));
+        let mut answers = 0;
+        while answers < count {
+            answers += said(&mut connection).matches("HTTP/1.1 404 ").count();
+            assert_eq!(connection.sent(60_000), answers < count);
+            assert!(connection.next_request().is_none());
+        }
+        assert_eq!(answers, count);
+        assert!(connection.has_room());
+        assert_eq!(connection.poll_timeout(), Some(60_000 + IDLE_MS));
     }
 }
