@@ -168,6 +168,9 @@ mod engine;
 #[cfg(feature = "engine")]
 mod error;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use app::fuzzing;
 #[cfg(feature = "engine")]
 pub use app::{
     access::AccessList,

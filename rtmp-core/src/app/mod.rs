@@ -10,6 +10,8 @@ pub mod config_file;
 pub(crate) mod data;
 pub mod disk;
 pub mod dispatch;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod instance;
 pub(crate) mod login;
 pub mod methods;

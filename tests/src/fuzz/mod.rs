@@ -8,6 +8,8 @@ pub mod amf3;
 pub mod amf_packet;
 pub mod chunk_reader;
 pub mod client_session;
+pub mod encrypted;
+pub mod files;
 pub mod flv;
 pub mod handshake;
 pub mod media_tags;
@@ -16,9 +18,11 @@ pub mod messages;
 pub mod mp3;
 pub mod mp4;
 pub mod peer;
+pub mod recorded;
 pub mod script;
 pub mod seeds;
 pub mod server_session;
+pub mod stored;
 pub mod tunnel;
 pub mod url;
 
@@ -32,7 +36,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 17] = [
     Target {
         name: "handshake",
         run: handshake::run,
@@ -84,6 +88,18 @@ pub const TARGETS: [Target; 14] = [
     Target {
         name: "client_session",
         run: client_session::run,
+    },
+    Target {
+        name: "encrypted",
+        run: encrypted::run,
+    },
+    Target {
+        name: "stored",
+        run: stored::run,
+    },
+    Target {
+        name: "recorded",
+        run: recorded::run,
     },
     Target {
         name: "tunnel",

@@ -76,6 +76,14 @@ impl Peer {
         }
     }
 
+    /// A peer that has shaken hands.
+    pub fn after_handshake() -> Self {
+        Self {
+            handshake_left: 0,
+            ..Self::new()
+        }
+    }
+
     /// A complete handshake of zeros.
     pub fn handshake() -> Bytes {
         let mut hello = vec![0; HANDSHAKE];

@@ -198,6 +198,18 @@ const FLV: [&str; 8] = [
     "464C56 01 05 00000009 00000000 28 000001 000000 00 000000 AF 0000000C 0F 000000 000000 00 000000 0000000B",
 ];
 
+/// Stored shared objects, in hexadecimal.
+const STORED: [&str; 6] = [
+    "01 00000003 00000001 00000001 00000001 61 00000002 00 00000009 3FF0000000000000 00000000",
+    "01 00000003 00000001 00000001 00000001 61 00000002 00 00000009 00 3FF0000000000000 00000001 00000001 62 00000003",
+    "01 00000009 00000000 00000001 00000001 61 00000002 03 00000002 04 01 00000000",
+    "01 FFFFFFFF FFFFFFFF FFFFFFFF FFFFFFFF",
+    // An array of itself, and arrays of arrays that double.
+    "01 00000001 00000001 00000001 00000001 61 00000001 00 00000008 0A 00000001 07 0000 00000000",
+    "01 00000001 00000001 00000001 00000001 61 00000001 00 00000019 0A 00000003 0A 00000002 05 05 0A 00000002 07 0001 07 0001 07 0002 \
+     00000000",
+];
+
 /// Whole files, behind the byte that says where to seek.
 const MP4: [&[u8]; 2] = [
     include_bytes!("../../../rtmp-core/tests/vectors/film.mp4"),
@@ -310,6 +322,18 @@ pub fn all() -> Vec<Seed> {
     for data in tunnels() {
         add("tunnel", data);
     }
+    for data in encrypted() {
+        add("encrypted", data);
+    }
+    for text in STORED {
+        add("stored", hex(text));
+    }
+    for (name, file) in [(0b1001, MP4[0]), (0b1010, MP4[1]), (0b1100, MP3), (0b0101, MP3)] {
+        add("recorded", [&[name], file].concat());
+    }
+    for text in FLV {
+        add("recorded", [&[8], hex(text).as_slice()].concat());
+    }
     add("handshake", vec![4, 9, 3, 1, 255, 7]);
     add("handshake", vec![5, 0, 0]);
     add("server_session", server_scripts());
@@ -349,6 +373,26 @@ fn tunnels() -> Vec<Vec<u8>> {
             255, 3, 255,
         ],
     ]
+}
+
+/// RTMPE of both sides: honest, with every version, with keys that are refused, and with bytes changed.
+fn encrypted() -> Vec<Vec<u8>> {
+    // Connect, the host's yes, create a stream, publish, play.
+    let client = [
+        5, 0, 7, 2, 1, 2, 0, 0, 0, 2, 6, 3, 1, 8, 0, 7, 2, 7, 5, 2, 8, 0, 7, 6, 1, 0,
+    ];
+    // An answer to connect, and to createStream.
+    let server = [
+        2, 22, 1, 0, 0, 0, 7, 2, 22, 4, 0, 0, 9, 0, 0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 7, 6, 1, 0,
+    ];
+    let mut all = Vec::new();
+    for changes in [8, 9, 41, 73, 233, 0, 2, 4, 6] {
+        all.push([&[0, changes, 0, 1, 100][..], &client].concat());
+        all.push([&[1, changes, 0, 1, 100][..], &server].concat());
+    }
+    all.push([&[0, 24, 0, 9, 1, 1, 1, 2, 2, 2, 2, 1, 0][..], &client].concat());
+    all.push([&[1, 24, 0, 9, 1, 1, 1, 2, 2, 2, 2, 0, 2, 7, 200][..], &server].concat());
+    all
 }
 
 /// Create a stream, publish, play on another, media both ways, stop.

@@ -6,6 +6,8 @@
 mod access;
 mod config;
 mod core;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod handle;
 mod handler;
 mod object;

@@ -1,8 +1,11 @@
 //! Shared objects in a redb database: one file per directory, shared by all who name it.
 
+#![allow(clippy::result_large_err)] // redb's own error.
+
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -53,10 +56,11 @@ impl RedbStore {
             open.closed.wait(&mut stores);
         }
         let file = directory.join(FILE);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&file)
-            .map_err(|error| storage_error(&format!("open {}", file.display()), error))?;
+        let what = format!("open {}", file.display());
+        let database = guarded(&what, || {
+            let mut builder = Database::builder();
+            Ok(builder.set_cache_size(CACHE_BYTES).create(&file)?)
+        })?;
         let store = Arc::new(Self {
             directory: directory.clone(),
             database: Some(database),
@@ -69,7 +73,6 @@ impl RedbStore {
         self.database.as_ref().ok_or(Error::Closed("database"))
     }
 
-    #[allow(clippy::result_large_err)] // redb's own error.
     fn commit_all(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<(), redb::Error> {
         let Ok(database) = self.database() else {
             return Ok(());
@@ -89,7 +92,6 @@ impl RedbStore {
         Ok(())
     }
 
-    #[allow(clippy::result_large_err)] // redb's own error.
     fn load_one(&self, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
         let Ok(database) = self.database() else {
             return Ok(None);
@@ -101,7 +103,6 @@ impl RedbStore {
         }
     }
 
-    #[allow(clippy::result_large_err)] // redb's own error.
     fn keys_from(&self, prefix: &str) -> Result<Vec<String>, redb::Error> {
         let Ok(database) = self.database() else {
             return Ok(Vec::new());
@@ -125,25 +126,28 @@ impl RedbStore {
 
 impl Store for RedbStore {
     fn load(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.load_one(key)
-            .map_err(|error| storage_error("read a shared object", error))
+        guarded("read a shared object", || self.load_one(key))
     }
 
     fn commit(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<()> {
-        self.commit_all(writes)
-            .map_err(|error| storage_error("store shared objects", error))
+        guarded("store shared objects", || self.commit_all(writes))
     }
 
     fn keys(&self, prefix: &str) -> Result<Vec<String>> {
-        self.keys_from(prefix)
-            .map_err(|error| storage_error("list shared objects", error))
+        guarded("list shared objects", || self.keys_from(prefix))
     }
 }
 
 impl Drop for RedbStore {
     fn drop(&mut self) {
         let open = open_stores();
-        self.database = None;
+        let database = self.database.take();
+        if let Err(error) = guarded("close the shared objects", || {
+            drop(database);
+            Ok(())
+        }) {
+            log::error!("{error}");
+        }
         open.stores.lock().remove(&self.directory);
         open.closed.notify_all();
     }
@@ -152,6 +156,14 @@ impl Drop for RedbStore {
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedbStore({})", self.directory.display())
+    }
+}
+
+/// Does something with the database, which panics over files that are damaged.
+fn guarded<R>(what: &str, work: impl FnOnce() -> Result<R, redb::Error>) -> Result<R> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| storage_error(what, error)),
+        Err(_) => Err(Error::io(what, std::io::Error::other("the database is damaged"))),
     }
 }
 
@@ -205,5 +217,39 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_is_an_error() {
         assert!(RedbStore::open(Path::new("/proc/rtmpkit-nowhere")).is_err());
+    }
+
+    /// What a disk gives back may be anything: an answer or an error, and never a panic.
+    #[test]
+    fn a_damaged_database_is_an_error_and_no_panic() {
+        let whole = directory("whole");
+        let writes: Vec<_> = (0..40)
+            .map(|at| (format!("a\0object {at}"), Some(vec![at; 300])))
+            .collect();
+        RedbStore::open(&whole.0).unwrap().commit(&writes).unwrap();
+        let bytes = fs::read(whole.0.join(FILE)).unwrap();
+        let (mut random, mut damaged) = (1_u64, 0);
+        let mut next = move |below: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(random >> 33).unwrap() % below
+        };
+        for round in 0..40 {
+            let directory = directory("damaged");
+            let mut bytes = bytes.clone();
+            // The first bytes of pages say what they are. The file's own header is believed: what it says is allocated.
+            match round % 2 {
+                0 => bytes.truncate(next(bytes.len())),
+                _ => (1..bytes.len() / 4096).for_each(|page| bytes[page * 4096 + next(64)] ^= 1 << next(8)),
+            }
+            fs::create_dir_all(&directory.0).unwrap();
+            fs::write(directory.0.join(FILE), bytes).unwrap();
+            let outcome = RedbStore::open(&directory.0).and_then(|store| {
+                let keys = store.keys("")?;
+                keys.iter().try_for_each(|key| store.load(key).map(drop))?;
+                store.commit(&writes)
+            });
+            damaged += usize::from(outcome.is_err());
+        }
+        assert!(damaged > 10, "{damaged}");
     }
 }

@@ -11,6 +11,9 @@ use crate::app::shared_object::slots::Snapshot;
 use crate::error::{Error, Result};
 
 const FORM: u8 = 1;
+/// Values in a value, and bytes in it, references counted in full: far more than any message carries.
+const MAX_ELEMENTS: usize = 16 << 20;
+const MAX_EXPANDED: usize = 1 << 30;
 
 /// The bytes of an object.
 pub(crate) fn write(snapshot: &Snapshot) -> Vec<u8> {
@@ -79,9 +82,8 @@ fn encode(value: &Value) -> (u8, Vec<u8>) {
 fn decode(format: u8, bytes: &[u8]) -> Option<Value> {
     let limits = Limits {
         depth: MAX_DEPTH,
-        elements: usize::MAX,
-        copies_per_byte: usize::MAX,
-        expanded_bytes: usize::MAX,
+        elements: MAX_ELEMENTS,
+        expanded_bytes: MAX_EXPANDED,
         ..Limits::default()
     };
     match format {

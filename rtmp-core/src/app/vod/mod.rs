@@ -3,6 +3,8 @@
 
 mod file;
 mod flv;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod job;
 mod length;
 mod mp3;
