@@ -153,9 +153,8 @@ impl ClientPeer {
     pub(crate) fn read_room(&mut self, now: u64) -> usize {
         // A server that asks has to read the answers; one that limits what it is sent has to be heard, to make room.
         let is_unread = self.session.pending_output().len() > HELD_UNREAD && self.session.send_room(now) > 0;
-        let is_behind = self.follow.link().mailbox.behind.any()
-            || self.core.config.dispatch.is_overfull()
-            || is_unread;
+        let is_behind =
+            self.follow.link().mailbox.behind.any() || self.core.config.dispatch.is_overfull() || is_unread;
         match self.held_back.holds(is_behind, now) {
             true => 0,
             false => usize::MAX,
