@@ -34,9 +34,6 @@ use login::Rounds;
 use memory::{Moving, StreamMemory};
 use redirect::Redirection;
 
-/// Bytes waiting for a server beyond which nothing more is read of it: the host writes 8 MiB ahead, and a message.
-const HELD_UNREAD: usize = 32 << 20;
-
 /// An outgoing connection to open.
 pub(crate) struct ClientStart {
     pub(crate) core: Arc<ConnectionCore>,
@@ -151,10 +148,7 @@ impl ClientPeer {
 
     /// How many bytes may be read now.
     pub(crate) fn read_room(&mut self, now: u64) -> usize {
-        // A server that asks has to read the answers; one that limits what it is sent has to be heard, to make room.
-        let is_unread = self.session.pending_output().len() > HELD_UNREAD && self.session.send_room(now) > 0;
-        let is_behind =
-            self.follow.link().mailbox.behind.any() || self.core.config.dispatch.is_overfull() || is_unread;
+        let is_behind = self.follow.link().mailbox.behind.any() || self.core.config.dispatch.is_overfull();
         match self.held_back.holds(is_behind, now) {
             true => 0,
             false => usize::MAX,

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use rtmp_core::wire::chunk::{ChunkWriter, Output, csid};
 use rtmp_core::wire::message::command::Command;
-use rtmp_core::{AcceptAll, ApplicationConfig, Engine, Object, ServerConfig, Value};
+use rtmp_core::{AcceptAll, ApplicationConfig, Object, ServerConfig, Value};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{PATIENCE, Served, connected, serve, serve_with, wait_until};
@@ -85,35 +85,6 @@ fn taken(socket: &mut TcpStream, bytes: &[u8]) -> usize {
     taken
 }
 
-#[test]
-fn a_client_that_does_not_take_its_answers_is_not_read_until_it_does() {
-    let served = serve(AcceptAll, 1);
-    let mut socket = into_live(&served);
-    let client = served.server.instance("live").unwrap().clients().remove(0);
-    let bytes = subscriptions(1000);
-    let sent = taken(&mut socket, &bytes);
-    assert!(sent < 30 * MEGABYTE, "{sent} bytes were read of it");
-    wait_until("nothing more is read", || {
-        client.client_stats().queued_bytes as usize > MEGABYTE
-    });
-    let waiting = client.client_stats().queued_bytes as usize;
-    assert!(waiting < 2 * MEGABYTE, "{waiting} bytes wait");
-    // Others notice nothing, and once it reads, all of its answers come.
-    let (_good, _statuses) = connected(&served.engine, &served.url);
-    let mut reading = socket.try_clone().unwrap();
-    let rest = bytes[sent..].to_vec();
-    socket.set_write_timeout(None).unwrap();
-    let writer = std::thread::spawn(move || socket.write_all(&rest));
-    let mut left = 1000 * 60_000_usize;
-    let mut sink = vec![0; 1 << 18];
-    while left > 0 {
-        let count = reading.read(&mut sink).unwrap();
-        assert!(count > 0, "closed with {left} bytes to come");
-        left = left.saturating_sub(count);
-    }
-    writer.join().unwrap().unwrap();
-}
-
 /// One that limits what it gets has to be heard, or its acknowledgements would not arrive: it is bounded all the same.
 #[test]
 fn a_client_that_limits_what_it_gets_and_asks_on_is_disconnected() {
@@ -140,27 +111,6 @@ fn a_client_that_does_not_take_what_the_host_calls_is_disconnected() {
         client.call("news", vec![text.clone()]);
     }
     wait_until("it is gone", || served.server.stats().connections == 0);
-}
-
-#[test]
-fn a_server_that_does_not_take_its_answers_is_not_read_until_it_does() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("rtmp://{}/live", listener.local_addr().unwrap());
-    let engine: Engine = crate::support::engine(1);
-    let (_connection, statuses) = crate::support::connect(&engine, &url);
-    let (mut socket, _) = listener.accept().unwrap();
-    let mut hello = vec![0; 3073];
-    hello[0] = 3;
-    socket.write_all(&hello).unwrap();
-    socket.read_exact(&mut hello).unwrap();
-    let yes = b"\x03\0\0\0\0\0\x47\x14\0\0\0\0\x02\0\x07_result\0\x3F\xF0\0\0\0\0\0\0\x05\x03\0\x04code\
-        \x02\0\x1DNetConnection.Connect.Success\0\0\x09\0\x3F\xF0\0\0\0\0\0\0";
-    socket.write_all(yes).unwrap();
-    assert_eq!(crate::support::code(&statuses), "NetConnection.Connect.Success");
-    // The host gives back what it is called with.
-    let calls = echoes("echo", 2.0, 1500);
-    let sent = taken(&mut socket, &calls);
-    assert!(sent < 60 * MEGABYTE, "{sent} bytes were read of it");
 }
 
 #[test]

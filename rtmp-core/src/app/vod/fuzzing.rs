@@ -11,8 +11,8 @@ pub(crate) fn play(files: &StreamFiles, in_use: &FilesInUse, name: &str, time: u
     let (mut messages, mut largest) = (0, 0);
     for place in [
         Place::AtOrBefore(0),
-        Place::AtOrBefore(time),
-        Place::AtOrAfter(time),
+        Place::AtOrBefore(time.into()),
+        Place::AtOrAfter(time.into()),
     ] {
         let mut outcome = job::open_at(files, in_use, name, place);
         for _ in 0..ENOUGH {

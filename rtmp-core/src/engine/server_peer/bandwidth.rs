@@ -225,8 +225,7 @@ impl ServerPeer {
             .map(|application| &application.config().dispatch);
         let is_behind = self.link.mailbox.behind.any()
             || self.shared_objects.is_behind()
-            || dispatch.is_some_and(Dispatch::is_overfull)
-            || self.is_unread(now);
+            || dispatch.is_some_and(Dispatch::is_overfull);
         if self.intake.is_none() && !is_behind {
             return usize::MAX;
         }

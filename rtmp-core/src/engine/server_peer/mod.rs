@@ -11,7 +11,6 @@ mod requests;
 mod seeking;
 mod streams;
 mod transition;
-mod unread;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
