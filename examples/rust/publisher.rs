@@ -87,6 +87,8 @@ fn send_in_time(
             match stream.write_message(&message) {
                 // The network does not keep up: a file can wait.
                 Err(Error::Full(_)) => std::thread::sleep(Duration::from_millis(20)),
+                // Some servers hang up instead of saying no.
+                Err(Error::Closed(_)) => return Ok(false),
                 written => break written?,
             }
         }
