@@ -7,7 +7,8 @@
  * What holds for every function, unless its own comment says otherwise:
  *
  * 1. Threads. The library has its own. Every function may be called from any
- *    thread, inside callbacks too, and returns without waiting. Only
+ *    thread, inside callbacks too, and returns without waiting; the few that
+ *    read a file or look up a name on the calling thread say so. Only
  *    rtmpkit_engine_join and rtmpkit_queue_dispatch wait; on a thread of the
  *    library they return RTMPKIT_ERR_WRONG_THREAD.
  * 2. Callbacks never run inside the call that caused them, and no lock is held
@@ -26,26 +27,35 @@
  *    config names a queue, on the host's thread that calls
  *    rtmpkit_queue_dispatch. The callbacks and their order are the same. A full
  *    queue drops media to the next keyframe, and nothing else.
- * 6. Handles count references. _create, _open, _get, _publish and _subscribe
- *    give one; handles passed to a callback are lent until it returns. _close
- *    begins an orderly end and may be called again; the last _unref of what the
- *    host created closes it too. Dropping a peer's handle never disconnects it.
- *    _ref and _unref of NULL do nothing.
+ * 6. Handles count references. What comes through an out-parameter, and what
+ *    makes a value or a buffer, gives one; handles passed to a callback are lent
+ *    until it returns, those that a function returns while their owner is held.
+ *    _close begins an orderly end and may be called again; the last _unref of
+ *    what the host created closes it too. Dropping a peer's handle never
+ *    disconnects it. _ref and _unref of NULL do nothing.
  * 7. The end: after on_release(user_data) nothing is called with that user_data
  *    again. It comes exactly once for every creation that succeeded; a creation
- *    that failed took nothing and calls nothing. When the engine is closed and
- *    its threads are gone, it comes inside the call that lets the object go.
+ *    that failed took nothing and calls nothing. Closing and _unref do not wait
+ *    for a callback that is running: it finishes, then on_release comes. When the
+ *    engine is closed and its threads are gone, it comes inside the call that
+ *    lets the object go.
  * 8. Memory. Nothing of the library's is freed with free(). Texts passed in are
- *    UTF-8, end with NUL, and are copied, as is data given as pointer and
- *    length; a rtmpkit_buffer is shared instead. Texts given out belong to the
+ *    UTF-8, paths too, end with NUL, and are copied, as is data given as pointer
+ *    and length; a rtmpkit_buffer is shared instead. Texts given out belong to the
  *    handle they came from and do not change while it is held. Media in a
  *    callback is lent; rtmpkit_buffer_ref keeps it without a copy.
  * 9. Errors are negative results. rtmpkit_last_error() says more, on the thread
  *    that failed. What fails later arrives as a rtmpkit_status. Functions that
- *    return a pointer return NULL on error, getters 0. NULL handles are errors.
- *    The enums are names for reading: values cross as integers.
+ *    return a pointer return NULL on error, getters 0. Every function may return
+ *    RTMPKIT_ERR_INVALID_ARGUMENT (NULL where something must be, a handle of
+ *    another kind, a text that is not UTF-8, a number out of its bounds, a struct
+ *    without _init) and those of rule 11; they are not repeated everywhere. On
+ *    error out-parameters are left alone. The enums are names for reading: values
+ *    cross as integers.
  * 10. Growth. Structs begin with struct_size, set by their _init function; call
- *    it first. Members are only ever appended, functions only ever added.
+ *    it first. Members are only ever appended, functions only ever added: what an
+ *    older header lacks has its default, and nothing is written behind what it
+ *    has. rtmpkit_traffic and rtmpkit_tls_identity have no size and never change.
  * 11. A bug in the library that is noticed returns RTMPKIT_ERR_PANIC or ends one
  *    connection. After fork, handles are dead in the child: RTMPKIT_ERR_FORKED.
  *
@@ -441,7 +451,8 @@ typedef void (*rtmpkit_release_fn)(void *user_data);
  * Written: with `body`, that is sent as it is, and of the rest only `type` and `timestamp_ms` count. Without, the tag
  * header is made of `fourcc`, `track_id`, `flags` (`KEYFRAME`, `CONFIG`, `END_OF_SEQUENCE`), `composition_ms` and
  * `timestamp_ns`, and `data` follows it. `buffer` may be NULL; if `body` or `data` lies inside it, nothing is copied.
- * A received message may be written as it came. Since 0.1.
+ * A received message may be written as it came: by its pointer. Its `struct_size` is that of the library that runs: who copies
+ * the struct sets that of the copy to `sizeof`. Since 0.1.
  */
 typedef struct rtmpkit_media {
   /** Set by `rtmpkit_media_init`. */
@@ -477,7 +488,8 @@ typedef struct rtmpkit_media {
 
 /**
  * Takes a message of an engine's log. Both texts are the library's, valid until it returns.
- * Threads: any of the engine's, several at once; it must not block. Since 0.1.
+ * Threads: any of the engine's, several at once, and those that dispatch its queues; inside `rtmpkit_log` too. It must not
+ * block; it may call the library, but what that logs comes here again. Since 0.1.
  */
 typedef void (*rtmpkit_log_fn)(void *user_data, int32_t level, const char *target, const char *message);
 
@@ -485,7 +497,7 @@ typedef void (*rtmpkit_log_fn)(void *user_data, int32_t level, const char *targe
 typedef struct rtmpkit_engine_config {
   /** Set by `rtmpkit_engine_config_init`. */
   size_t struct_size;
-  /** Worker threads; 0, the default, takes as many as the machine has cores. */
+  /** Worker threads; 0, the default, takes as many as the machine has cores. More than 1,024 are 1,024. */
   uint32_t workers;
   /** Which messages `log_fn` gets, one of `rtmpkit_log_levels`. Default: `RTMPKIT_LOG_WARN`. */
   int32_t log_level;
@@ -493,7 +505,10 @@ typedef struct rtmpkit_engine_config {
   rtmpkit_log_fn log_fn;
   /** Passed to `log_fn` and `log_release`. */
   void *log_user_data;
-  /** Called once when nothing will be logged any more, on the thread that found out. Default: NULL. */
+  /**
+   * Called once when nothing will be logged any more, on the thread that found out; also of an engine that logs nothing.
+   * Default: NULL.
+   */
   rtmpkit_release_fn log_release;
   /**
    * 1, the default, watches the system's network interfaces while client connections stand, on Linux where the sandbox allows
@@ -527,9 +542,9 @@ typedef struct rtmpkit_server_config {
   uint64_t player_queue_bytes;
   /** Milliseconds of media that may wait for a player. Default: 5,000. */
   uint32_t player_queue_ms;
-  /** Milliseconds without progress in sending after which a peer is disconnected. Default: 15,000. */
+  /** Milliseconds without progress in sending after which a peer is disconnected, at least 1. Default: 15,000. */
   uint32_t stall_timeout_ms;
-  /** Milliseconds for the handshake, and again for connect. Default: 10,000. */
+  /** Milliseconds for the handshake, and again for connect, at least 1. Default: 10,000. */
   uint32_t connect_timeout_ms;
   /** Chunk size of what the server sends, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 65,536. */
   uint32_t chunk_size;
@@ -538,7 +553,10 @@ typedef struct rtmpkit_server_config {
    * `rtmpkit_server_deviations`.
    */
   int32_t strict;
-  /** 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`. Default: 0. */
+  /**
+   * 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`; without that it does nothing.
+   * Default: 0.
+   */
   int32_t accept_rtmpe;
 } rtmpkit_server_config;
 
@@ -546,11 +564,11 @@ typedef struct rtmpkit_server_config {
 typedef struct rtmpkit_server_events {
   /** Set by `rtmpkit_server_events_init`. */
   size_t struct_size;
-  /** Rule 7. */
+  /** Rule 7: comes after `rtmpkit_server_close`, or after the last unref. */
   rtmpkit_release_fn on_release;
 } rtmpkit_server_events;
 
-/** Bytes and messages. Since 0.1. */
+/** Bytes and messages. Part of other structs: it has no size and never changes. Since 0.1. */
 typedef struct rtmpkit_traffic {
   /** Bytes received, handshake included. */
   uint64_t bytes_in;
@@ -583,7 +601,7 @@ typedef struct rtmpkit_server_counters {
   uint64_t overrun;
 } rtmpkit_server_counters;
 
-/** A certificate chain and its private key. Since 0.1. */
+/** A certificate chain and its private key. Passed as an array: it has no size and never changes. Since 0.1. */
 typedef struct rtmpkit_tls_identity {
   /** PEM text: the server's own certificate, then those that lead to its issuer. */
   const char *chain;
@@ -597,7 +615,7 @@ typedef struct rtmpkit_application_config {
   size_t struct_size;
   /** Where callbacks run. NULL, the default: on the library's threads. */
   struct rtmpkit_queue *queue;
-  /** Milliseconds that a request may stay unanswered. Default: 30,000. */
+  /** Milliseconds that a request may stay unanswered, at least 1. Default: 30,000. */
   uint32_t request_timeout_ms;
   /** Clients in all instances together; 0, the default, is no limit. */
   uint32_t max_clients;
@@ -935,7 +953,7 @@ typedef struct rtmpkit_net_connection_config {
   const char *referrer;
   /** `pageUrl` to announce. NULL, the default: none. */
   const char *page_url;
-  /** Milliseconds for the handshake, and again for connect. Default: 10,000. */
+  /** Milliseconds for the handshake, and again for connect, at least 1. Default: 10,000. */
   uint32_t connect_timeout_ms;
   /** Chunk size of what is sent, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 4,096. */
   uint32_t chunk_size;
@@ -1125,11 +1143,11 @@ typedef struct rtmpkit_relay_config {
   uint32_t back_off_first_ms;
   /** The longest wait in milliseconds. Default: 30,000. */
   uint32_t back_off_max_ms;
-  /** How much of a wait is random, in percent. Default: 25. */
+  /** How much of a wait is random, in percent, 100 at most. Default: 25. */
   uint32_t back_off_jitter_percent;
   /** Failures in a row after which the relay gives up; 0, the default, never does. */
   uint32_t back_off_max_failures;
-  /** Milliseconds until the other server has to have accepted the connection, and a push. Default: 10,000. */
+  /** Milliseconds until the other server has to have accepted the connection, and a push, at least 1. Default: 10,000. */
   uint32_t answer_timeout_ms;
   /** Pull: 1 is connected only while somebody plays the stream here. Default: 0. */
   int32_t on_demand;
@@ -1235,7 +1253,8 @@ const char *rtmpkit_platform(void);
 
 /**
  * Writes a message into the log of the engine that this thread belongs to, or whose queue it dispatches; elsewhere it is
- * dropped. `target` names the part of the program and may be NULL. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
+ * dropped. `level` is one of `rtmpkit_log_levels`, 1 to 5; `target` names the part of the program, NULL is `host`.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
  */
 rtmpkit_result rtmpkit_log(int32_t level,
                            const char *target,
@@ -1504,7 +1523,8 @@ rtmpkit_result rtmpkit_engine_counters_init(struct rtmpkit_engine_counters *coun
 /**
  * Starts an engine. `config` may be NULL for the defaults.
  * Ownership: one reference in `*out`; the last unref closes the engine once nothing made on it is held either.
- * Errors: `RTMPKIT_ERR_IO` if the system gives no thread or descriptor. Since 0.1.
+ * Errors: `RTMPKIT_ERR_IO` if the system gives no thread or descriptor, `RTMPKIT_ERR_INVALID_ARGUMENT` for another `log_level`.
+ * Since 0.1.
  */
 rtmpkit_result rtmpkit_engine_create(const struct rtmpkit_engine_config *config,
                                      struct rtmpkit_engine **out);
@@ -1516,7 +1536,10 @@ rtmpkit_result rtmpkit_engine_create(const struct rtmpkit_engine_config *config,
  */
 rtmpkit_result rtmpkit_engine_network_changed(struct rtmpkit_engine *engine);
 
-/** Closes every server and connection of the engine and ends its threads. Their last events still come. Since 0.1. */
+/**
+ * Closes every server and connection of the engine and ends its threads. Their last events still come. Closing again does
+ * nothing; what is then created on it is refused with `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ */
 rtmpkit_result rtmpkit_engine_close(struct rtmpkit_engine *engine);
 
 /**
@@ -1586,7 +1609,7 @@ rtmpkit_result rtmpkit_server_counters_init(struct rtmpkit_server_counters *coun
 /**
  * Makes a server without applications or listeners. `config` and `events` may be NULL.
  * Ownership: one reference in `*out`; the last unref closes the server.
- * Errors: `RTMPKIT_ERR_CLOSED` if the engine is. Since 0.1.
+ * Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds. Since 0.1.
  */
 rtmpkit_result rtmpkit_server_create(struct rtmpkit_engine *engine,
                                      const struct rtmpkit_server_config *config,
@@ -1668,9 +1691,11 @@ rtmpkit_result rtmpkit_application_events_init(struct rtmpkit_application_events
 /**
  * Registers an application under the name that clients give in their URL's first path segment; `*` takes every name
  * that no other application has. May be done while the server listens. `config` and `events` may be NULL.
+ * Threads: reads `config_file` and opens `shared_object_directory` on this one.
  * Ownership: one reference in `*out`; the last unref closes the application.
- * Errors: `RTMPKIT_ERR_ALREADY_EXISTS`, `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with a slash.
- * Since 0.1.
+ * Errors: `RTMPKIT_ERR_ALREADY_EXISTS`, `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name that is empty, has more
+ * than 256 bytes, a slash, a backslash or control characters, and for a setting out of its bounds; `RTMPKIT_ERR_CONFIG` for the
+ * file, `RTMPKIT_ERR_IO` for the directory. Since 0.1.
  */
 rtmpkit_result rtmpkit_application_create(struct rtmpkit_server *server,
                                           const char *name,
@@ -2034,9 +2059,10 @@ rtmpkit_result rtmpkit_stream_open(struct rtmpkit_instance *instance,
                                    struct rtmpkit_stream **out);
 
 /**
- * Opens a stream and becomes its publisher. `mode` is `RTMPKIT_PUBLISH_LIVE`.
+ * Opens a stream and becomes its publisher. `mode` is `RTMPKIT_PUBLISH_LIVE`; `rtmpkit_stream_record` records it.
  * Ownership: one reference in `*out`; `rtmpkit_stream_close`, or the last unref, ends the publication.
- * Errors: `RTMPKIT_ERR_ALREADY_EXISTS` if somebody publishes. Since 0.1.
+ * Errors: `RTMPKIT_ERR_ALREADY_EXISTS` if somebody publishes, `RTMPKIT_ERR_INVALID_ARGUMENT` for another mode and for a name as
+ * `rtmpkit_stream_open` refuses it. Since 0.1.
  */
 rtmpkit_result rtmpkit_stream_publish(struct rtmpkit_instance *instance,
                                       const char *name,
@@ -2048,7 +2074,8 @@ const char *rtmpkit_stream_name(struct rtmpkit_stream *stream);
 
 /**
  * Publishes a media message. Sequence headers and metadata come first; those who join late get them from the library.
- * Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish. Since 0.1.
+ * Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
+ * `RTMPKIT_ERR_INVALID_ARGUMENT` for a message that cannot be made of `media`. Since 0.1.
  */
 rtmpkit_result rtmpkit_stream_write(struct rtmpkit_stream *stream,
                                     const struct rtmpkit_media *media);
@@ -2148,7 +2175,7 @@ rtmpkit_result rtmpkit_subscription_events_init(struct rtmpkit_subscription_even
                                                 size_t struct_size);
 
 /**
- * Subscribes to a stream, whether or not somebody publishes it yet. `options` may be NULL.
+ * Subscribes to a stream, whether or not somebody publishes it yet. `options` may be NULL, `events` not.
  * Ownership: one reference in `*out`; the last unref closes the subscription. Errors: `RTMPKIT_ERR_CLOSED` if the
  * engine is. Since 0.1.
  */
@@ -2158,7 +2185,7 @@ rtmpkit_result rtmpkit_stream_subscribe(struct rtmpkit_stream *stream,
                                         void *user_data,
                                         struct rtmpkit_subscription **out);
 
-/** Media messages dropped because the queue was full; 0 after close. Since 0.1. */
+/** Media messages dropped because the queue was full; 0 after close, and for NULL. Since 0.1. */
 uint64_t rtmpkit_subscription_dropped(struct rtmpkit_subscription *subscription);
 
 /**
@@ -2192,7 +2219,8 @@ rtmpkit_result rtmpkit_application_set_user_hash(struct rtmpkit_application *app
 
 /**
  * What may be kept in place of a password, as a string in `*out`: for `method`, one of `rtmpkit_logins`, and `salt`, which
- * Limelight's method does not use. Who has it can log in. Ownership: one reference in `*out`. Since 0.1.
+ * Limelight's method does not use but which is not NULL. Who has it can log in. Ownership: one reference in `*out`.
+ * Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for another method. Since 0.1.
  */
 rtmpkit_result rtmpkit_login_hash(int32_t method,
                                   const char *user,
@@ -2227,7 +2255,7 @@ rtmpkit_result rtmpkit_request_demand_login(struct rtmpkit_request *request, int
 rtmpkit_result rtmpkit_request_check_login(struct rtmpkit_request *request,
                                            const char *password);
 
-/** As `rtmpkit_request_check_login`, by what `rtmpkit_login_hash` made of the password. Since 0.1. */
+/** As `rtmpkit_request_check_login`, by what `rtmpkit_login_hash` made of the password; neither may be NULL. Since 0.1. */
 rtmpkit_result rtmpkit_request_check_login_hash(struct rtmpkit_request *request,
                                                 const char *salt,
                                                 const char *hash);
@@ -2243,7 +2271,8 @@ rtmpkit_result rtmpkit_net_connection_events_init(struct rtmpkit_net_connection_
 /**
  * Makes a connection that is not connected yet. `config` and `events` may be NULL.
  * Ownership: one reference in `*out`; the last unref closes the connection.
- * Errors: `RTMPKIT_ERR_CLOSED` if the engine is. Since 0.1.
+ * Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds, `properties`
+ * that is no object, and both `tls_authorities` and `tls_insecure_accept_any`. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_connection_create(struct rtmpkit_engine *engine,
                                              const struct rtmpkit_net_connection_config *config,
@@ -2354,9 +2383,8 @@ rtmpkit_result rtmpkit_net_stream_play2(struct rtmpkit_net_stream *stream,
                                         const struct rtmpkit_play_options *options);
 
 /**
- * Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up
- * (`on_writable` tells when there is room again):
- * drop to the next keyframe; `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ * Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up: drop to
+ * the next keyframe, `on_writable` tells when there is room again; `RTMPKIT_ERR_CLOSED`. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_stream_write(struct rtmpkit_net_stream *stream,
                                         const struct rtmpkit_media *media);

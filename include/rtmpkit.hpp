@@ -7,6 +7,7 @@
 #include "rtmpkit/client.hpp"
 #include "rtmpkit/core.hpp"
 #include "rtmpkit/handle.hpp"
+#include "rtmpkit/peer.hpp"
 #include "rtmpkit/relay.hpp"
 #include "rtmpkit/server.hpp"
 #include "rtmpkit/shared_object.hpp"

@@ -69,8 +69,8 @@ sanitized() { nm "$work/$1" | grep __asan_init > /dev/null; }
 check install make -s install PREFIX="$stage"
 check soname links
 check c_header_alone header_alone gcc rtmpkit.h c "-std=c99 -Wall -Wextra -Wpedantic -Werror"
-for header in rtmpkit.h rtmpkit.hpp rtmpkit/handle.hpp rtmpkit/value.hpp rtmpkit/core.hpp rtmpkit/server.hpp \
-    rtmpkit/client.hpp rtmpkit/relay.hpp rtmpkit/shared_object.hpp; do
+for header in rtmpkit.h rtmpkit.hpp rtmpkit/handle.hpp rtmpkit/value.hpp rtmpkit/core.hpp rtmpkit/peer.hpp \
+    rtmpkit/server.hpp rtmpkit/client.hpp rtmpkit/relay.hpp rtmpkit/shared_object.hpp; do
     check "cpp_header_alone_$(basename "$header")" header_alone g++ "$header" c++ \
         "-std=c++17 -Wall -Wextra -Wpedantic -Werror"
 done

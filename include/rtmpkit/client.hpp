@@ -86,13 +86,11 @@ public:
   }
   // Plays another stream in the place of `old_name` (empty: of the one that plays), or after it.
   void play2(const std::string &name, std::int32_t transition, const std::string &old_name = {}) {
-    const char *old = old_name.empty() ? nullptr : old_name.c_str();
-    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), old, transition, nullptr));
+    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), detail::or_null(old_name), transition, nullptr));
   }
   void play2(const std::string &name, std::int32_t transition, const std::string &old_name,
              const rtmpkit_play_options &options) {
-    const char *old = old_name.empty() ? nullptr : old_name.c_str();
-    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), old, transition, &options));
+    detail::check(rtmpkit_net_stream_play2(get(), name.c_str(), detail::or_null(old_name), transition, &options));
   }
   // False when the network does not keep up and the message was not taken: drop to the next keyframe, or wait for
   // `on_writable`.
@@ -165,7 +163,7 @@ public:
     detail::check(rtmpkit_net_connection_add_header(get(), name.c_str(), false, nullptr));
   }
   // Opens a stream; the connection must be connecting or connected.
-  NetStream stream(NetStreamEvents wanted = {}) {
+  [[nodiscard]] NetStream stream(NetStreamEvents wanted = {}) {
     auto events = std::make_unique<NetStreamEvents>(std::move(wanted));
     const auto table = detail::table(*events);
     rtmpkit_net_stream *stream = nullptr;
@@ -230,9 +228,9 @@ private:
 
 // Passes calls of a method of an application on over a connection. Connecting it is the caller's to do.
 inline void proxy_method(Application &application, const std::string &name, const NetConnection &connection,
-                         const std::string &remote_name) {
+                         const std::string &remote_name = "") {
   detail::check(rtmpkit_application_proxy_method(application.get(), name.c_str(), connection.get(),
-                                                 remote_name.c_str()));
+                                                 detail::or_null(remote_name)));
 }
 
 }  // namespace rtmpkit

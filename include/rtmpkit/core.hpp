@@ -12,6 +12,8 @@
 namespace rtmpkit {
 
 inline std::string version() { return rtmpkit_version_string(); }
+// Whether the library was built with a feature, such as "rtmpe".
+inline bool has_feature(const std::string &name) { return rtmpkit_has_feature(name.c_str()); }
 inline std::string host_name() { return rtmpkit_host_name(); }
 inline std::string platform() { return rtmpkit_platform(); }
 
@@ -67,15 +69,30 @@ public:
   using Handle::Handle;
   Buffer(const void *data, std::size_t len)
       : Handle(detail::check_made(rtmpkit_buffer_copy(static_cast<const std::uint8_t *>(data), len))) {}
+  // Memory of the host's, not copied: it must not change until `release`, which may be empty, gives it back. That runs on the
+  // thread that drops the last reference.
+  [[nodiscard]] static Buffer wrap(const void *data, std::size_t len, std::function<void()> release) {
+    auto kept = release ? std::make_unique<std::function<void()>>(std::move(release)) : nullptr;
+    Buffer buffer(detail::check_made(rtmpkit_buffer_wrap(static_cast<const std::uint8_t *>(data), len,
+                                                         kept ? on_release : nullptr, kept.get())));
+    static_cast<void>(kept.release());
+    return buffer;
+  }
   const std::uint8_t *data() const { return rtmpkit_buffer_data(get()); }
   std::size_t size() const { return rtmpkit_buffer_len(get()); }
+
+private:
+  static void on_release(void *user_data) noexcept {
+    const std::unique_ptr<std::function<void()>> release(static_cast<std::function<void()> *>(user_data));
+    detail::guard("release", [&] { (*release)(); });
+  }
 };
 
 // A media message: rtmpkit_media with the means to make one. In a handler it is valid until the handler returns;
 // `keep()` shares its payload beyond.
 struct Media : rtmpkit_media {
   Media() : rtmpkit_media(defaults(rtmpkit_media_init)) {}
-  explicit Media(const rtmpkit_media &media) : rtmpkit_media(media) {}
+  explicit Media(const rtmpkit_media &media) : rtmpkit_media(media) { struct_size = sizeof(rtmpkit_media); }
 
   // A message body with its tag header, such as an FLV tag's.
   static Media raw(std::uint8_t type, std::uint64_t timestamp_ms, const void *body, std::size_t len) {
@@ -101,7 +118,7 @@ struct Media : rtmpkit_media {
   }
   bool is_keyframe() const { return (flags & RTMPKIT_MEDIA_KEYFRAME) != 0; }
   bool is_config() const { return (flags & RTMPKIT_MEDIA_CONFIG) != 0; }
-  Buffer keep() const { return Buffer(rtmpkit_buffer_ref(buffer)); }
+  [[nodiscard]] Buffer keep() const { return Buffer(rtmpkit_buffer_ref(buffer)); }
 };
 
 // Worker threads and all that lives on them.
@@ -115,6 +132,11 @@ public:
   // Tells every NetConnection of the engine that is connected: NetConnection.Connect.NetworkChange.
   void network_changed() { detail::check(rtmpkit_engine_network_changed(get())); }
   void close() { detail::check(rtmpkit_engine_close(get())); }
+  rtmpkit_engine_counters stats() const {
+    auto counters = defaults(rtmpkit_engine_counters_init);
+    detail::check(rtmpkit_engine_stats(get(), &counters));
+    return counters;
+  }
   // Waits for the end of a closed engine; false when the time ran out first. Negative waits for ever.
   bool join(std::int32_t timeout_ms = -1) {
     const std::int32_t result = rtmpkit_engine_join(get(), timeout_ms);
@@ -135,7 +157,7 @@ private:
       config.log_release = [](void *user_data) noexcept { delete static_cast<Log *>(user_data); };
     }
     rtmpkit_engine *engine = create(config);
-    if (log_level != RTMPKIT_LOG_OFF) static_cast<void>(kept.release());
+    static_cast<void>(kept.release());
     return engine;
   }
   static rtmpkit_engine *create(const rtmpkit_engine_config &config) {

@@ -44,6 +44,9 @@ T *check_made(T *made) {
   return made;
 }
 
+// An empty text stands for none.
+inline const char *or_null(const std::string &text) { return text.empty() ? nullptr : text.c_str(); }
+
 inline std::string text(const char *text) { return text == nullptr ? std::string() : std::string(text); }
 
 // An owned reference to a handle. Empty after a move.

@@ -48,21 +48,22 @@ public:
   using Handle::Handle;
 
   // Pulls rtmp://host/app/stream into the stream `name`.
-  static Relay pull(const Instance &instance, const std::string &url, const std::string &name, RelayEvents wanted = {}) {
+  [[nodiscard]] static Relay pull(const Instance &instance, const std::string &url, const std::string &name,
+                                  RelayEvents wanted = {}) {
     return pull(instance, url, name, std::move(wanted), defaults(rtmpkit_relay_config_init));
   }
-  static Relay pull(const Instance &instance, const std::string &url, const std::string &name, RelayEvents wanted,
-                    const rtmpkit_relay_config &config) {
+  [[nodiscard]] static Relay pull(const Instance &instance, const std::string &url, const std::string &name,
+                                  RelayEvents wanted, const rtmpkit_relay_config &config) {
     return make(std::move(wanted), [&](const rtmpkit_relay_events *table, void *ud, rtmpkit_relay **out) {
       return rtmpkit_relay_pull(instance.get(), url.c_str(), name.c_str(), &config, table, ud, out);
     });
   }
   // Pushes a stream to rtmp://host/app/stream while somebody publishes it.
-  static Relay push(const Stream &stream, const std::string &url, RelayEvents wanted = {}) {
+  [[nodiscard]] static Relay push(const Stream &stream, const std::string &url, RelayEvents wanted = {}) {
     return push(stream, url, std::move(wanted), defaults(rtmpkit_relay_config_init));
   }
-  static Relay push(const Stream &stream, const std::string &url, RelayEvents wanted,
-                    const rtmpkit_relay_config &config) {
+  [[nodiscard]] static Relay push(const Stream &stream, const std::string &url, RelayEvents wanted,
+                                  const rtmpkit_relay_config &config) {
     return make(std::move(wanted), [&](const rtmpkit_relay_events *table, void *ud, rtmpkit_relay **out) {
       return rtmpkit_relay_push(stream.get(), url.c_str(), &config, table, ud, out);
     });

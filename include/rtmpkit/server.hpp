@@ -1,194 +1,11 @@
-// The server's side: server, applications, clients, requests, streams. Include <rtmpkit.hpp>.
+// The server's side: server, applications, instances, streams. Include <rtmpkit.hpp>.
 #ifndef RTMPKIT_SERVER_HPP
 #define RTMPKIT_SERVER_HPP
 
 #include "core.hpp"
+#include "peer.hpp"
 
 namespace rtmpkit {
-
-class Client;
-class Instance;
-class Request;
-class Stream;
-
-// A method that clients may call: it answers the request, at once or later.
-using Method = std::function<void(Request, Client)>;
-// Completes an object of a class, or refuses it by false.
-using ClassHook = std::function<bool(Value &object)>;
-
-namespace detail {
-
-// The value that a function makes for a handle.
-template <class T>
-Value made(rtmpkit_result (*make)(T *, rtmpkit_value **), T *handle) {
-  rtmpkit_value *value = nullptr;
-  check(make(handle, &value));
-  return Value(value);
-}
-
-}  // namespace detail
-
-// A client of a server. Dropping this does not disconnect it.
-class Client : public detail::Handle<rtmpkit_client, rtmpkit_client_ref, rtmpkit_client_unref> {
-public:
-  using Handle::Handle;
-  static Client lent(rtmpkit_client *client) { return Client(share(client)); }
-
-  std::uint64_t id() const { return rtmpkit_client_id(get()); }
-  // The texts in it belong to this handle.
-  rtmpkit_client_details info() const {
-    auto details = defaults(rtmpkit_client_details_init);
-    detail::check(rtmpkit_client_info(get(), &details));
-    return details;
-  }
-  rtmpkit_client_counters counters() const {
-    auto counters = defaults(rtmpkit_client_counters_init);
-    detail::check(rtmpkit_client_stats(get(), &counters));
-    return counters;
-  }
-  rtmpkit_traffic stats() const { return counters().traffic; }
-  // What it did against the specifications without harm, and how often.
-  Value deviations() const { return detail::made(rtmpkit_client_deviations, get()); }
-  Instance instance() const;
-  void call(const std::string &method, const Values &args = {}, Reply reply = nullptr) {
-    const detail::Args array(args);
-    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
-      return rtmpkit_client_call(get(), method.c_str(), array.data(), array.size(), function, user_data);
-    });
-  }
-  // The reply is a number of milliseconds.
-  void ping(Reply reply) {
-    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
-      return rtmpkit_client_ping(get(), function, user_data);
-    });
-  }
-  // What it may read and write from now on: paths separated by semicolons, "/" for everything, "" for nothing.
-  void set_access(const std::string &read, const std::string &write) {
-    detail::check(rtmpkit_client_set_access(get(), read.c_str(), write.c_str()));
-  }
-  // Which streams' decoded audio and video its program may look at.
-  void set_sample_access(const std::string &audio, const std::string &video) {
-    detail::check(rtmpkit_client_set_sample_access(get(), audio.c_str(), video.c_str()));
-  }
-  // An object with the members read, write, audio, video.
-  Value access() const { return detail::made(rtmpkit_client_get_access, get()); }
-  // The reply is an object with the members kbit_per_s, kbit, seconds, latency_ms.
-  void check_bandwidth(Reply reply, std::int32_t kind = RTMPKIT_BANDWIDTH_NATIVE) {
-    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
-      return rtmpkit_client_check_bandwidth(get(), kind, function, user_data);
-    });
-  }
-  // Bytes per second, one of rtmpkit_directions; 0 takes the limit away.
-  void set_bandwidth_limit(std::int32_t direction, std::uint32_t bytes_per_s) {
-    detail::check(rtmpkit_client_set_bandwidth_limit(get(), direction, bytes_per_s));
-  }
-  // Lets this client call a method; it comes before the application's of that name.
-  void register_method(const std::string &name, Method method);
-  bool unregister_method(const std::string &name) {
-    return detail::check(rtmpkit_client_unregister_method(get(), name.c_str())) == 1;
-  }
-  // Asks it to connect to `url`, or anew to the same place; false if it did not announce that it can.
-  bool request_reconnect(const std::string &url = "", const std::string &text = "") {
-    const std::int32_t result =
-        rtmpkit_client_request_reconnect(get(), url.empty() ? nullptr : url.c_str(), text.c_str());
-    if (result == RTMPKIT_ERR_WRONG_STATE) return false;
-    detail::check(result);
-    return true;
-  }
-  void close() { detail::check(rtmpkit_client_close(get(), nullptr, nullptr)); }
-  void close(const std::string &code, const std::string &text) {
-    detail::check(rtmpkit_client_close(get(), code.c_str(), text.c_str()));
-  }
-};
-
-// What a peer asks for. Answer it in the handler, or keep it and answer later from any thread; dropped unanswered it is
-// refused. Answers return false when it was answered before or timed out.
-class Request : public detail::Handle<rtmpkit_request, rtmpkit_request_ref, rtmpkit_request_unref> {
-public:
-  using Handle::Handle;
-  static Request lent(rtmpkit_request *request) { return Request(share(request)); }
-
-  std::int32_t kind() const { return detail::check(rtmpkit_request_kind(get())); }
-  std::string name() const { return detail::text(rtmpkit_request_name(get())); }
-  std::string query() const { return detail::text(rtmpkit_request_query(get())); }
-  Values args() const {
-    const rtmpkit_value *const *args = nullptr;
-    std::size_t count = 0;
-    detail::check(rtmpkit_request_args(get(), &args, &count));
-    Values values;
-    for (std::size_t i = 0; i < count; i++) values.push_back(Value::lent(args[i]));
-    return values;
-  }
-  // Empty for a call by the server of an outgoing connection.
-  Client client() const { return Client::lent(rtmpkit_request_client(get())); }
-  std::int32_t mode() const { return detail::check(rtmpkit_request_mode(get())); }
-  bool is_answered() const { return rtmpkit_request_is_answered(get()); }
-
-  // For a publish, before it is accepted: `takeover` to `refuse` or `replace`, `hold_ms` to a number, `record` to `no`,
-  // `record`, `append` or `appendWithGap`.
-  void set_option(const std::string &key, const std::string &value) {
-    detail::check(rtmpkit_request_set_option(get(), key.c_str(), value.c_str()));
-  }
-  bool accept() { return answered(rtmpkit_request_accept(get(), nullptr)); }
-  bool accept(const Value &result) { return answered(rtmpkit_request_accept(get(), result.get())); }
-  bool reject(const std::string &text) {
-    return answered(rtmpkit_request_reject(get(), nullptr, text.c_str(), nullptr));
-  }
-  bool reject(const std::string &code, const std::string &text) {
-    return answered(rtmpkit_request_reject(get(), code.c_str(), text.c_str(), nullptr));
-  }
-  // How the client of a connect tries to log in, one of rtmpkit_logins, and who it says it is; this proves nothing.
-  std::int32_t login() const { return detail::check(rtmpkit_request_login(get())); }
-  std::string user() const { return detail::text(rtmpkit_request_user(get())); }
-  bool demand_login(std::int32_t method) { return answered(rtmpkit_request_demand_login(get(), method)); }
-  // Whether the client knows the password: accept it then, or not. If it does not it was refused, with a challenge that it
-  // may come back to answer, or for good.
-  bool check_login(const std::string &password) {
-    return detail::check(rtmpkit_request_check_login(get(), password.c_str())) == 1;
-  }
-  // There is no such user.
-  bool check_login(std::nullptr_t) { return detail::check(rtmpkit_request_check_login(get(), nullptr)) == 1; }
-  bool check_login_hash(const std::string &salt, const std::string &hash) {
-    return detail::check(rtmpkit_request_check_login_hash(get(), salt.c_str(), hash.c_str())) == 1;
-  }
-  bool redirect(const std::string &url) { return answered(rtmpkit_request_redirect(get(), url.c_str())); }
-
-private:
-  static bool answered(std::int32_t result) {
-    if (result == RTMPKIT_ERR_WRONG_STATE) return false;
-    detail::check(result);
-    return true;
-  }
-};
-
-namespace detail {
-
-inline void on_method(void *method, rtmpkit_request *request, rtmpkit_client *client) noexcept {
-  guard("method", [&] { (*static_cast<Method *>(method))(Request::lent(request), Client::lent(client)); });
-}
-
-inline std::int32_t on_class(void *hook, rtmpkit_value *object) noexcept {
-  bool accepted = false;
-  guard("class", [&] {
-    Value lent = Value::lent(object);
-    accepted = (*static_cast<ClassHook *>(hook))(lent);
-  });
-  return accepted ? 0 : -1;
-}
-
-template <class F>
-void drop_function(void *function) noexcept {
-  delete static_cast<F *>(function);
-}
-
-}  // namespace detail
-
-inline void Client::register_method(const std::string &name, Method method) {
-  auto kept = std::make_unique<Method>(std::move(method));
-  detail::check(rtmpkit_client_register_method(get(), name.c_str(), detail::on_method, kept.get(),
-                                               detail::drop_function<Method>));
-  kept.release();
-}
 
 // What a subscription gets.
 struct SubscriptionEvents {
@@ -274,7 +91,8 @@ public:
   void set_latency(std::uint16_t audio_wait_ms, std::uint16_t video_wait_ms, std::uint16_t load_wait_ms) {
     detail::check(rtmpkit_stream_set_latency(get(), audio_wait_ms, video_wait_ms, load_wait_ms));
   }
-  Subscription subscribe(SubscriptionEvents wanted, const Queue *queue = nullptr, bool skip_backlog = false) {
+  [[nodiscard]] Subscription subscribe(SubscriptionEvents wanted, const Queue *queue = nullptr,
+                                       bool skip_backlog = false) {
     auto options = defaults(rtmpkit_subscribe_options_init);
     options.queue = queue == nullptr ? nullptr : queue->get();
     options.skip_backlog = skip_backlog;
@@ -286,8 +104,8 @@ public:
     return Subscription(subscription);
   }
   // Records it to a file of the application's directory, until the result is stopped or dropped; on_record hears how it goes.
-  Recording record() { return record(defaults(rtmpkit_record_options_init)); }
-  Recording record(const rtmpkit_record_options &options) {
+  [[nodiscard]] Recording record() { return record(defaults(rtmpkit_record_options_init)); }
+  [[nodiscard]] Recording record(const rtmpkit_record_options &options) {
     rtmpkit_recording *recording = nullptr;
     detail::check(rtmpkit_stream_record(get(), &options, &recording));
     return Recording(recording);
@@ -354,13 +172,13 @@ public:
     const detail::Args array(args);
     detail::check(rtmpkit_instance_broadcast(get(), method.c_str(), array.data(), array.size()));
   }
-  Stream open(const std::string &name) {
+  [[nodiscard]] Stream open(const std::string &name) {
     rtmpkit_stream *stream = nullptr;
     detail::check(rtmpkit_stream_open(get(), name.c_str(), &stream));
     return Stream(stream);
   }
   // Becomes the publisher of a stream until the result is closed or dropped.
-  Stream publish(const std::string &name, std::int32_t mode = RTMPKIT_PUBLISH_LIVE) {
+  [[nodiscard]] Stream publish(const std::string &name, std::int32_t mode = RTMPKIT_PUBLISH_LIVE) {
     rtmpkit_stream *stream = nullptr;
     detail::check(rtmpkit_stream_publish(get(), name.c_str(), mode, &stream));
     return Stream(stream);
@@ -489,12 +307,13 @@ public:
   void remove_user(const std::string &user) {
     detail::check(rtmpkit_application_set_user(get(), user.c_str(), nullptr));
   }
-  // Passes calls of a method on to the application at `url`.
-  void proxy_method(const std::string &name, const std::string &url, const std::string &remote_name) {
-    detail::check(rtmpkit_application_proxy_method_to_url(get(), name.c_str(), url.c_str(), remote_name.c_str()));
+  // Passes calls of a method on to the application at `url`; there it has the same name unless `remote_name` is another.
+  void proxy_method(const std::string &name, const std::string &url, const std::string &remote_name = "") {
+    detail::check(rtmpkit_application_proxy_method_to_url(get(), name.c_str(), url.c_str(), detail::or_null(remote_name)));
   }
-  void proxy_method(const std::string &name, const Client &target, const std::string &remote_name) {
-    detail::check(rtmpkit_application_proxy_method_to_client(get(), name.c_str(), target.get(), remote_name.c_str()));
+  void proxy_method(const std::string &name, const Client &target, const std::string &remote_name = "") {
+    detail::check(
+        rtmpkit_application_proxy_method_to_client(get(), name.c_str(), target.get(), detail::or_null(remote_name)));
   }
   // Gives objects of a class, in what clients send, to `hook`; on the library's threads, several at once.
   void register_class(const std::string &alias, ClassHook hook) {
@@ -512,10 +331,10 @@ public:
     detail::check(rtmpkit_application_read_data(get(), &media, &values));
     return Value(values);
   }
-  // A key of the configuration file; empty if there is none.
-  Value config(const std::string &key) const {
+  // A key of the configuration file, without one the whole of it as an object; empty if there is none.
+  Value config(const std::string &key = "") const {
     rtmpkit_value *value = nullptr;
-    const std::int32_t result = rtmpkit_application_get_config(get(), key.c_str(), &value);
+    const std::int32_t result = rtmpkit_application_get_config(get(), detail::or_null(key), &value);
     if (result != RTMPKIT_ERR_NOT_FOUND) detail::check(result);
     return Value(value);
   }
@@ -544,10 +363,11 @@ public:
   explicit Server(const Engine &engine) : Server(engine, defaults(rtmpkit_server_config_init)) {}
   Server(const Engine &engine, const rtmpkit_server_config &config) : Handle(create(engine, config)) {}
 
-  Application application(const std::string &name, ApplicationEvents wanted = {}) {
+  [[nodiscard]] Application application(const std::string &name, ApplicationEvents wanted = {}) {
     return application(name, std::move(wanted), defaults(rtmpkit_application_config_init));
   }
-  Application application(const std::string &name, ApplicationEvents wanted, const rtmpkit_application_config &config) {
+  [[nodiscard]] Application application(const std::string &name, ApplicationEvents wanted,
+                                        const rtmpkit_application_config &config) {
     auto events = std::make_unique<ApplicationEvents>(std::move(wanted));
     const auto table = detail::table(*events);
     rtmpkit_application *application = nullptr;
@@ -559,6 +379,12 @@ public:
   void set_tls(const std::string &chain, const std::string &key) {
     const rtmpkit_tls_identity identity = {chain.c_str(), key.c_str()};
     detail::check(rtmpkit_server_set_tls(get(), &identity, 1));
+  }
+  // Several, as pairs of chain and key: clients are shown the first that is for the name they ask for, else the first of all.
+  void set_tls(const std::vector<std::pair<std::string, std::string>> &identities) {
+    std::vector<rtmpkit_tls_identity> all;
+    for (const auto &[chain, key] : identities) all.push_back({chain.c_str(), key.c_str()});
+    detail::check(rtmpkit_server_set_tls(get(), all.data(), all.size()));
   }
   // The same from PEM files; without `key` it is in the same one.
   void set_tls_files(const std::string &chain, const std::string &key = "") {

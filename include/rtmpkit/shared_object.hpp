@@ -41,15 +41,15 @@ public:
   static SharedObject lent(rtmpkit_shared_object *object) { return SharedObject(share(object)); }
 
   // An object of an instance here.
-  static SharedObject open(const Instance &instance, const std::string &name, bool persistent = false,
-                           SharedObjectEvents wanted = {}) {
+  [[nodiscard]] static SharedObject open(const Instance &instance, const std::string &name, bool persistent = false,
+                                         SharedObjectEvents wanted = {}) {
     return make(std::move(wanted), [&](const rtmpkit_shared_object_events *table, void *ud, rtmpkit_shared_object **out) {
       return rtmpkit_shared_object_open(instance.get(), name.c_str(), persistent, table, ud, out);
     });
   }
   // An object of the server that a connection goes to.
-  static SharedObject connect(const NetConnection &connection, const std::string &name, bool persistent = false,
-                              SharedObjectEvents wanted = {}) {
+  [[nodiscard]] static SharedObject connect(const NetConnection &connection, const std::string &name,
+                                            bool persistent = false, SharedObjectEvents wanted = {}) {
     return make(std::move(wanted), [&](const rtmpkit_shared_object_events *table, void *ud, rtmpkit_shared_object **out) {
       return rtmpkit_shared_object_connect(connection.get(), name.c_str(), persistent, table, ud, out);
     });
@@ -64,6 +64,13 @@ public:
   static void commit(const Instance &instance, Reply reply = nullptr) {
     detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
       return rtmpkit_shared_object_commit(instance.get(), nullptr, function, user_data);
+    });
+  }
+
+  // Stores the one of that name. The reply is 1.
+  static void commit(const Instance &instance, const std::string &name, Reply reply) {
+    detail::ask(std::move(reply), [&](rtmpkit_reply_fn function, void *user_data) {
+      return rtmpkit_shared_object_commit(instance.get(), name.c_str(), function, user_data);
     });
   }
 

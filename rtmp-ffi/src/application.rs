@@ -200,9 +200,11 @@ pub unsafe extern "C" fn rtmpkit_application_events_init(
 
 /// Registers an application under the name that clients give in their URL's first path segment; `*` takes every name
 /// that no other application has. May be done while the server listens. `config` and `events` may be NULL.
+/// Threads: reads `config_file` and opens `shared_object_directory` on this one.
 /// Ownership: one reference in `*out`; the last unref closes the application.
-/// Errors: `RTMPKIT_ERR_ALREADY_EXISTS`, `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with a slash.
-/// Since 0.1.
+/// Errors: `RTMPKIT_ERR_ALREADY_EXISTS`, `RTMPKIT_ERR_CLOSED`, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name that is empty, has more
+/// than 256 bytes, a slash, a backslash or control characters, and for a setting out of its bounds; `RTMPKIT_ERR_CONFIG` for the
+/// file, `RTMPKIT_ERR_IO` for the directory. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_application_create(
     server: *mut rtmpkit_server,

@@ -29,7 +29,7 @@ pub struct rtmpkit_application_config {
     pub struct_size: usize,
     /// Where callbacks run. NULL, the default: on the library's threads.
     pub queue: *mut rtmpkit_queue,
-    /// Milliseconds that a request may stay unanswered. Default: 30,000.
+    /// Milliseconds that a request may stay unanswered, at least 1. Default: 30,000.
     pub request_timeout_ms: u32,
     /// Clients in all instances together; 0, the default, is no limit.
     pub max_clients: u32,
@@ -145,7 +145,7 @@ pub(crate) fn settings(
 ) -> Result<ApplicationConfig, Failure> {
     let mut settings = ApplicationConfig::default();
     settings.dispatch = home.dispatch.clone();
-    settings.request_timeout_ms = config.request_timeout_ms.into();
+    settings.request_timeout_ms = host.time(config.request_timeout_ms, "request_timeout_ms")?.into();
     settings.max_clients = config.max_clients as usize;
     settings.gop_cache_bytes = usize::try_from(config.gop_cache_bytes).unwrap_or(usize::MAX);
     settings.idle_timeout_ms = config.idle_timeout_ms.into();

@@ -50,7 +50,7 @@ impl rtmpkit_engine {
 pub struct rtmpkit_engine_config {
     /// Set by `rtmpkit_engine_config_init`.
     pub struct_size: usize,
-    /// Worker threads; 0, the default, takes as many as the machine has cores.
+    /// Worker threads; 0, the default, takes as many as the machine has cores. More than 1,024 are 1,024.
     pub workers: u32,
     /// Which messages `log_fn` gets, one of `rtmpkit_log_levels`. Default: `RTMPKIT_LOG_WARN`.
     pub log_level: i32,
@@ -58,7 +58,8 @@ pub struct rtmpkit_engine_config {
     pub log_fn: rtmpkit_log_fn,
     /// Passed to `log_fn` and `log_release`.
     pub log_user_data: *mut c_void,
-    /// Called once when nothing will be logged any more, on the thread that found out. Default: NULL.
+    /// Called once when nothing will be logged any more, on the thread that found out; also of an engine that logs nothing.
+    /// Default: NULL.
     pub log_release: rtmpkit_release_fn,
     /// 1, the default, watches the system's network interfaces while client connections stand, on Linux where the sandbox allows
     /// it, and tells those that are connected of changes: NetConnection.Connect.NetworkChange. 0 leaves that to
@@ -125,7 +126,8 @@ pub unsafe extern "C" fn rtmpkit_engine_counters_init(
 
 /// Starts an engine. `config` may be NULL for the defaults.
 /// Ownership: one reference in `*out`; the last unref closes the engine once nothing made on it is held either.
-/// Errors: `RTMPKIT_ERR_IO` if the system gives no thread or descriptor. Since 0.1.
+/// Errors: `RTMPKIT_ERR_IO` if the system gives no thread or descriptor, `RTMPKIT_ERR_INVALID_ARGUMENT` for another `log_level`.
+/// Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_engine_create(
     config: *const rtmpkit_engine_config,
@@ -168,7 +170,8 @@ pub unsafe extern "C" fn rtmpkit_engine_network_changed(engine: *mut rtmpkit_eng
     })
 }
 
-/// Closes every server and connection of the engine and ends its threads. Their last events still come. Since 0.1.
+/// Closes every server and connection of the engine and ends its threads. Their last events still come. Closing again does
+/// nothing; what is then created on it is refused with `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_engine_close(engine: *mut rtmpkit_engine) -> rtmpkit_result {
     entry!(|host| {
@@ -236,12 +239,17 @@ pub unsafe extern "C" fn rtmpkit_engine_unref(engine: *mut rtmpkit_engine) {
 fn sink(config: &rtmpkit_engine_config) -> Result<(Option<Arc<Sink>>, ThreadStart), Failure> {
     let level = log::level(config.log_level)
         .ok_or_else(|| Failure::invalid(format!("log_level {}: use 0 to 5", config.log_level)))?;
-    if config.log_fn.is_none() || level == LevelFilter::Off {
+    let logs = config.log_fn.is_some() && level != LevelFilter::Off;
+    if !logs && config.log_release.is_none() {
         return Ok((None, ThreadStart::default()));
     }
-    log::install(level);
+    let level = if logs { level } else { LevelFilter::Off };
     let user_data = UserData(config.log_user_data);
     let sink = Arc::new(Sink::new(level, config.log_fn, user_data, config.log_release));
+    if !logs {
+        return Ok((Some(sink), ThreadStart::default()));
+    }
+    log::install(level);
     let adopted = Arc::clone(&sink);
     Ok((Some(sink), ThreadStart::new(move || log::adopt(&adopted))))
 }

@@ -21,9 +21,16 @@ pub(crate) struct Host(());
 /// # Safety
 /// The type is `repr(C)`, begins with a `usize`, and is valid for any bytes a C compiler puts there.
 pub(crate) unsafe trait Growing: Copy {
+    /// The size in the first release that had the struct: hosts may still be compiled with that. To be fixed when a member is
+    /// appended after a release.
+    const FIRST_SIZE: usize = size_of::<Self>();
+
     /// What `_init` fills in; `struct_size` is set apart.
     fn defaults() -> Self;
 }
+
+/// No struct will be larger: what says so was never initialised.
+const LARGEST_STRUCT: usize = 64 << 10;
 
 impl Host {
     /// # Safety
@@ -121,6 +128,14 @@ impl Host {
         Ok(unsafe { slice::from_raw_parts(identities, count) })
     }
 
+    /// A time that has to be there: none at all would end everything at once.
+    pub(crate) fn time(&self, millis: u32, what: &str) -> Result<u32, Failure> {
+        match millis {
+            0 => Err(Failure::invalid(format!("{what} 0: use 1 or more milliseconds"))),
+            _ => Ok(millis),
+        }
+    }
+
     /// Checks that there is a place for a result.
     pub(crate) fn want<T>(&self, out: *mut T, what: &str) -> Result<(), Failure> {
         match out.is_null() || !out.is_aligned() {
@@ -162,11 +177,16 @@ impl Host {
         Ok(0)
     }
 
-    /// Reads a struct of the host's; what a newer header has behind it is not touched.
+    /// Reads a struct of the host's. What an older header lacks has its default; what a newer one has behind it is not
+    /// touched.
     pub(crate) fn read<T: Growing>(&self, ptr: *const T, what: &str) -> Result<T, Failure> {
-        self.size(ptr, what)?;
-        // SAFETY: by the contract and `struct_size`, the whole struct is there.
-        Ok(unsafe { ptr.read() })
+        let known = self.size(ptr, what)?.min(size_of::<T>());
+        let mut value = T::defaults();
+        // SAFETY: by the contract `struct_size` bytes are there, and any bytes make a valid `T`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(ptr.cast::<u8>(), (&raw mut value).cast::<u8>(), known);
+        }
+        Ok(value)
     }
 
     /// Reads a struct that may be left out for its defaults.
@@ -185,14 +205,14 @@ impl Host {
         Ok(0)
     }
 
-    /// `struct_size`, which is never smaller than the struct was when it first appeared.
+    /// `struct_size`, which is never smaller than the struct was when it first appeared, nor larger than any will be.
     fn size<T: Growing>(&self, ptr: *const T, what: &str) -> Result<usize, Failure> {
         if ptr.is_null() || !ptr.is_aligned() {
             return Err(Failure::invalid(format!("{what} is NULL or not aligned")));
         }
         // SAFETY: `Growing` types begin with a `usize`, and by the contract the struct is there.
         let size = unsafe { ptr.cast::<usize>().read() };
-        match size >= size_of::<T>() {
+        match (T::FIRST_SIZE..=LARGEST_STRUCT).contains(&size) {
             true => Ok(size),
             false => Err(Failure::invalid(format!(
                 "{what}: struct_size is {size}; call its _init function first"
@@ -202,7 +222,7 @@ impl Host {
 
     fn fill_sized<T: Growing>(&self, out: *mut T, size: usize, value: T) -> Result<(), Failure> {
         self.want(out, "the struct")?;
-        if size < size_of::<usize>() {
+        if !(T::FIRST_SIZE..=LARGEST_STRUCT).contains(&size) {
             return Err(Failure::invalid(format!(
                 "struct size {size}: pass sizeof the struct"
             )));
@@ -215,5 +235,93 @@ impl Host {
             out.cast::<usize>().write(size);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A struct to which `added` was appended after its first release.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Grown {
+        struct_size: usize,
+        old: u64,
+        added: u64,
+    }
+
+    const OLD_SIZE: usize = 2 * size_of::<u64>();
+
+    // SAFETY: `repr(C)`, `struct_size` first, integers.
+    unsafe impl Growing for Grown {
+        const FIRST_SIZE: usize = OLD_SIZE;
+
+        fn defaults() -> Self {
+            Self {
+                struct_size: 0,
+                old: 1,
+                added: 2,
+            }
+        }
+    }
+
+    fn grown(struct_size: usize) -> Grown {
+        Grown {
+            struct_size,
+            old: 7,
+            added: 9,
+        }
+    }
+
+    fn host() -> Host {
+        // SAFETY: the pointers of these tests are what the contract wants.
+        unsafe { Host::trust() }
+    }
+
+    #[test]
+    fn what_an_older_header_lacks_has_its_default() {
+        let read = host().read(&grown(OLD_SIZE), "config").unwrap();
+        assert_eq!((read.old, read.added), (7, 2));
+        let read = host().read(&grown(size_of::<Grown>()), "config").unwrap();
+        assert_eq!((read.old, read.added), (7, 9));
+    }
+
+    #[test]
+    fn nothing_is_written_behind_what_an_older_header_has() {
+        let mut given = grown(0);
+        host().init(&raw mut given, OLD_SIZE).unwrap();
+        assert_eq!(
+            given,
+            Grown {
+                struct_size: OLD_SIZE,
+                old: 1,
+                added: 9
+            }
+        );
+        let value = Grown {
+            struct_size: 0,
+            old: 3,
+            added: 4,
+        };
+        host().fill(&raw mut given, value, "counters").unwrap();
+        assert_eq!((given.struct_size, given.old, given.added), (OLD_SIZE, 3, 9));
+    }
+
+    #[test]
+    fn what_a_newer_header_has_behind_is_zero() {
+        let mut given = [u64::MAX; 4];
+        let size = size_of_val(&given);
+        host().init(given.as_mut_ptr().cast::<Grown>(), size).unwrap();
+        assert_eq!(given, [size as u64, 1, 2, 0]);
+    }
+
+    #[test]
+    fn a_struct_without_a_size_is_refused() {
+        for size in [0, 8, OLD_SIZE - 1, LARGEST_STRUCT + 1, usize::MAX] {
+            assert!(host().read(&grown(size), "config").is_err(), "{size}");
+            assert!(host().fill(&mut grown(size), grown(0), "counters").is_err());
+            assert!(host().init(&mut grown(0), size).is_err(), "{size}");
+        }
     }
 }

@@ -139,10 +139,12 @@ pub unsafe extern "C" fn rtmpkit_instance_clients(
 ) -> rtmpkit_result {
     entry!(|host| {
         let instance = host.handle(instance)?;
+        if capacity > 0 {
+            host.want(out, "out")?;
+        }
         let clients = instance.instance.clients();
         host.put(count, clients.len(), "count")?;
         if capacity > 0 {
-            host.want(out, "out")?;
             let handles = clients.into_iter().take(capacity);
             let handles = handles.map(|client| give(rtmpkit_client::new(client, instance.home.clone())));
             host.put_all(out, handles.collect(), "out")?;
@@ -162,10 +164,12 @@ pub unsafe extern "C" fn rtmpkit_instance_streams(
 ) -> rtmpkit_result {
     entry!(|host| {
         let instance = host.handle(instance)?;
+        if capacity > 0 {
+            host.want(out, "out")?;
+        }
         let streams = instance.instance.streams();
         host.put(count, streams.len(), "count")?;
         if capacity > 0 {
-            host.want(out, "out")?;
             let handles = streams.into_iter().take(capacity);
             let handles = handles.map(|stream| give(rtmpkit_stream::new(stream, instance.home.clone())));
             host.put_all(out, handles.collect(), "out")?;

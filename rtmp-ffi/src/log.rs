@@ -30,13 +30,15 @@ pub enum rtmpkit_log_levels {
 }
 
 /// Takes a message of an engine's log. Both texts are the library's, valid until it returns.
-/// Threads: any of the engine's, several at once; it must not block. Since 0.1.
+/// Threads: any of the engine's, several at once, and those that dispatch its queues; inside `rtmpkit_log` too. It must not
+/// block; it may call the library, but what that logs comes here again. Since 0.1.
 pub type rtmpkit_log_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char),
 >;
 
 /// Writes a message into the log of the engine that this thread belongs to, or whose queue it dispatches; elsewhere it is
-/// dropped. `target` names the part of the program and may be NULL. Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
+/// dropped. `level` is one of `rtmpkit_log_levels`, 1 to 5; `target` names the part of the program, NULL is `host`.
+/// Errors: `RTMPKIT_ERR_INVALID_ARGUMENT`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_log(
     level: i32,

@@ -56,7 +56,8 @@ pub unsafe extern "C" fn rtmpkit_application_set_user_hash(
 }
 
 /// What may be kept in place of a password, as a string in `*out`: for `method`, one of `rtmpkit_logins`, and `salt`, which
-/// Limelight's method does not use. Who has it can log in. Ownership: one reference in `*out`. Since 0.1.
+/// Limelight's method does not use but which is not NULL. Who has it can log in. Ownership: one reference in `*out`.
+/// Errors: `RTMPKIT_ERR_INVALID_ARGUMENT` for another method. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_login_hash(
     method: i32,
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn rtmpkit_request_check_login(
     })
 }
 
-/// As `rtmpkit_request_check_login`, by what `rtmpkit_login_hash` made of the password. Since 0.1.
+/// As `rtmpkit_request_check_login`, by what `rtmpkit_login_hash` made of the password; neither may be NULL. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_request_check_login_hash(
     request: *mut rtmpkit_request,

@@ -83,7 +83,8 @@ pub enum rtmpkit_codecs {
 /// Written: with `body`, that is sent as it is, and of the rest only `type` and `timestamp_ms` count. Without, the tag
 /// header is made of `fourcc`, `track_id`, `flags` (`KEYFRAME`, `CONFIG`, `END_OF_SEQUENCE`), `composition_ms` and
 /// `timestamp_ns`, and `data` follows it. `buffer` may be NULL; if `body` or `data` lies inside it, nothing is copied.
-/// A received message may be written as it came. Since 0.1.
+/// A received message may be written as it came: by its pointer. Its `struct_size` is that of the library that runs: who copies
+/// the struct sets that of the copy to `sizeof`. Since 0.1.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtmpkit_media {

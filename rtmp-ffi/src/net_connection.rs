@@ -64,7 +64,7 @@ pub struct rtmpkit_net_connection_config {
     pub referrer: *const c_char,
     /// `pageUrl` to announce. NULL, the default: none.
     pub page_url: *const c_char,
-    /// Milliseconds for the handshake, and again for connect. Default: 10,000.
+    /// Milliseconds for the handshake, and again for connect, at least 1. Default: 10,000.
     pub connect_timeout_ms: u32,
     /// Chunk size of what is sent, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 4,096.
     pub chunk_size: u32,
@@ -190,7 +190,8 @@ pub unsafe extern "C" fn rtmpkit_net_connection_events_init(
 
 /// Makes a connection that is not connected yet. `config` and `events` may be NULL.
 /// Ownership: one reference in `*out`; the last unref closes the connection.
-/// Errors: `RTMPKIT_ERR_CLOSED` if the engine is. Since 0.1.
+/// Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds, `properties`
+/// that is no object, and both `tls_authorities` and `tls_insecure_accept_any`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_connection_create(
     engine: *mut rtmpkit_engine,
@@ -378,8 +379,9 @@ fn session(host: &Host, config: &rtmpkit_net_connection_config) -> Result<Client
     session.page_url = host
         .optional_text(config.page_url, "page_url")?
         .map(str::to_owned);
-    session.timeouts.handshake_ms = config.connect_timeout_ms.into();
-    session.timeouts.connect_ms = config.connect_timeout_ms.into();
+    let connect_timeout_ms = host.time(config.connect_timeout_ms, "connect_timeout_ms")?.into();
+    session.timeouts.handshake_ms = connect_timeout_ms;
+    session.timeouts.connect_ms = connect_timeout_ms;
     session.chunk_size = config.chunk_size;
     session.tolerance = tolerance(config.strict);
     if let Some(user) = host.optional_text(config.user, "user")? {

@@ -296,9 +296,8 @@ pub unsafe extern "C" fn rtmpkit_net_stream_play2(
     })
 }
 
-/// Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up
-/// (`on_writable` tells when there is room again):
-/// drop to the next keyframe; `RTMPKIT_ERR_CLOSED`. Since 0.1.
+/// Writes a media message of a stream that is published. Errors: `RTMPKIT_ERR_FULL` when the network does not keep up: drop to
+/// the next keyframe, `on_writable` tells when there is room again; `RTMPKIT_ERR_CLOSED`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_write(
     stream: *mut rtmpkit_net_stream,

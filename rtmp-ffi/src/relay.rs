@@ -88,11 +88,11 @@ pub struct rtmpkit_relay_config {
     pub back_off_first_ms: u32,
     /// The longest wait in milliseconds. Default: 30,000.
     pub back_off_max_ms: u32,
-    /// How much of a wait is random, in percent. Default: 25.
+    /// How much of a wait is random, in percent, 100 at most. Default: 25.
     pub back_off_jitter_percent: u32,
     /// Failures in a row after which the relay gives up; 0, the default, never does.
     pub back_off_max_failures: u32,
-    /// Milliseconds until the other server has to have accepted the connection, and a push. Default: 10,000.
+    /// Milliseconds until the other server has to have accepted the connection, and a push, at least 1. Default: 10,000.
     pub answer_timeout_ms: u32,
     /// Pull: 1 is connected only while somebody plays the stream here. Default: 0.
     pub on_demand: i32,
@@ -386,7 +386,7 @@ fn settings(host: &Host, config: &rtmpkit_relay_config) -> Result<RelayConfig, F
     settings.back_off.first_ms = config.back_off_first_ms;
     settings.back_off.max_ms = config.back_off_max_ms;
     settings.back_off.max_failures = config.back_off_max_failures;
-    settings.answer_timeout_ms = config.answer_timeout_ms;
+    settings.answer_timeout_ms = host.time(config.answer_timeout_ms, "answer_timeout_ms")?;
     if config.on_demand != 0 {
         settings.demand = Demand::WhilePlayed {
             linger_ms: config.linger_ms,

@@ -59,16 +59,17 @@ pub struct rtmpkit_server_config {
     pub player_queue_bytes: u64,
     /// Milliseconds of media that may wait for a player. Default: 5,000.
     pub player_queue_ms: u32,
-    /// Milliseconds without progress in sending after which a peer is disconnected. Default: 15,000.
+    /// Milliseconds without progress in sending after which a peer is disconnected, at least 1. Default: 15,000.
     pub stall_timeout_ms: u32,
-    /// Milliseconds for the handshake, and again for connect. Default: 10,000.
+    /// Milliseconds for the handshake, and again for connect, at least 1. Default: 10,000.
     pub connect_timeout_ms: u32,
     /// Chunk size of what the server sends, 1 to 0x7FFFFFFF, which means no more than 16,777,215. Default: 65,536.
     pub chunk_size: u32,
     /// 1 ends connections at the first harmless violation of the specifications; 0, the default, accepts and counts them:
     /// `rtmpkit_server_deviations`.
     pub strict: i32,
-    /// 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`. Default: 0.
+    /// 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`; without that it does nothing.
+    /// Default: 0.
     pub accept_rtmpe: i32,
 }
 
@@ -97,7 +98,7 @@ unsafe impl Growing for rtmpkit_server_config {
 pub struct rtmpkit_server_events {
     /// Set by `rtmpkit_server_events_init`.
     pub struct_size: usize,
-    /// Rule 7.
+    /// Rule 7: comes after `rtmpkit_server_close`, or after the last unref.
     pub on_release: rtmpkit_release_fn,
 }
 
@@ -111,7 +112,7 @@ unsafe impl Growing for rtmpkit_server_events {
     }
 }
 
-/// Bytes and messages. Since 0.1.
+/// Bytes and messages. Part of other structs: it has no size and never changes. Since 0.1.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct rtmpkit_traffic {
@@ -202,7 +203,7 @@ pub unsafe extern "C" fn rtmpkit_server_counters_init(
 
 /// Makes a server without applications or listeners. `config` and `events` may be NULL.
 /// Ownership: one reference in `*out`; the last unref closes the server.
-/// Errors: `RTMPKIT_ERR_CLOSED` if the engine is. Since 0.1.
+/// Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_server_create(
     engine: *mut rtmpkit_engine,
@@ -217,7 +218,7 @@ pub unsafe extern "C" fn rtmpkit_server_create(
         let config = host.read_optional(config, "config")?;
         let events = host.read_optional(events, "events")?;
         let home = engine.home(&host, config.queue)?;
-        let server = Server::new(&engine.engine, settings(&config)?)?;
+        let server = Server::new(&engine.engine, settings(&host, &config)?)?;
         let release = Release::new(events.on_release, UserData(user_data), home);
         release.arm();
         let server = Slot::new(Open {
@@ -349,7 +350,7 @@ pub(crate) fn deviations_object(deviations: &Deviations) -> Value {
     object.into()
 }
 
-fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
+fn settings(host: &Host, config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
     valid_chunk_size(config.chunk_size)?;
     let mut settings = ServerConfig::default();
     settings.max_connections = config.max_connections as usize;
@@ -361,9 +362,10 @@ fn settings(config: &rtmpkit_server_config) -> Result<ServerConfig, Failure> {
         bytes,
         millis: config.player_queue_ms,
     };
-    settings.stall_timeout_ms = config.stall_timeout_ms.into();
-    settings.session.timeouts.handshake_ms = config.connect_timeout_ms.into();
-    settings.session.timeouts.connect_ms = config.connect_timeout_ms.into();
+    settings.stall_timeout_ms = host.time(config.stall_timeout_ms, "stall_timeout_ms")?.into();
+    let connect_timeout_ms = host.time(config.connect_timeout_ms, "connect_timeout_ms")?.into();
+    settings.session.timeouts.handshake_ms = connect_timeout_ms;
+    settings.session.timeouts.connect_ms = connect_timeout_ms;
     settings.session.chunk_size = config.chunk_size;
     settings.session.tolerance = tolerance(config.strict);
     #[cfg(feature = "rtmpe")]

@@ -130,9 +130,10 @@ pub unsafe extern "C" fn rtmpkit_stream_open(
     })
 }
 
-/// Opens a stream and becomes its publisher. `mode` is `RTMPKIT_PUBLISH_LIVE`.
+/// Opens a stream and becomes its publisher. `mode` is `RTMPKIT_PUBLISH_LIVE`; `rtmpkit_stream_record` records it.
 /// Ownership: one reference in `*out`; `rtmpkit_stream_close`, or the last unref, ends the publication.
-/// Errors: `RTMPKIT_ERR_ALREADY_EXISTS` if somebody publishes. Since 0.1.
+/// Errors: `RTMPKIT_ERR_ALREADY_EXISTS` if somebody publishes, `RTMPKIT_ERR_INVALID_ARGUMENT` for another mode and for a name as
+/// `rtmpkit_stream_open` refuses it. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_stream_publish(
     instance: *mut rtmpkit_instance,
@@ -166,7 +167,8 @@ pub unsafe extern "C" fn rtmpkit_stream_name(stream: *mut rtmpkit_stream) -> *co
 }
 
 /// Publishes a media message. Sequence headers and metadata come first; those who join late get them from the library.
-/// Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish. Since 0.1.
+/// Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
+/// `RTMPKIT_ERR_INVALID_ARGUMENT` for a message that cannot be made of `media`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_stream_write(
     stream: *mut rtmpkit_stream,

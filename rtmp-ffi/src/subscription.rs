@@ -95,7 +95,7 @@ pub unsafe extern "C" fn rtmpkit_subscription_events_init(
     entry!(|host| host.init(events, struct_size))
 }
 
-/// Subscribes to a stream, whether or not somebody publishes it yet. `options` may be NULL.
+/// Subscribes to a stream, whether or not somebody publishes it yet. `options` may be NULL, `events` not.
 /// Ownership: one reference in `*out`; the last unref closes the subscription. Errors: `RTMPKIT_ERR_CLOSED` if the
 /// engine is. Since 0.1.
 #[unsafe(no_mangle)]
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn rtmpkit_stream_subscribe(
     })
 }
 
-/// Media messages dropped because the queue was full; 0 after close. Since 0.1.
+/// Media messages dropped because the queue was full; 0 after close, and for NULL. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_subscription_dropped(subscription: *mut rtmpkit_subscription) -> u64 {
     entry!(|host| {

@@ -7,7 +7,7 @@ use rtmp_core::TlsIdentity;
 use crate::error::{Failure, rtmpkit_result};
 use crate::server::rtmpkit_server;
 
-/// A certificate chain and its private key. Since 0.1.
+/// A certificate chain and its private key. Passed as an array: it has no size and never changes. Since 0.1.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct rtmpkit_tls_identity {

@@ -56,6 +56,55 @@ void answers_later_from_another_thread() {
   later.join();
 }
 
+void memory_of_the_host_is_given_back() {
+  const std::vector<std::uint8_t> memory(8, 1);
+  int given_back = 0;
+  {
+    const auto buffer = rtmpkit::Buffer::wrap(memory.data(), memory.size(), [&] { given_back++; });
+    CHECK(buffer.data() == memory.data() && buffer.size() == 8);
+    CHECK(given_back == 0);
+  }
+  CHECK(given_back == 1);
+  int logs = 0;
+  {
+    const auto counted = std::shared_ptr<int>(&logs, [](int *count) { (*count)++; });
+    rtmpkit::Engine engine(1, [counted](std::int32_t, std::string_view, std::string_view) {}, RTMPKIT_LOG_OFF);
+    CHECK(engine.stats().workers == 1 && engine.stats().closed == 0);
+    engine.close();
+    CHECK(engine.stats().closed == 1 && engine.join());
+  }
+  CHECK(logs == 1);
+  // A library with a larger struct than this header's: the copy has the size that it has.
+  auto larger = rtmpkit::defaults(rtmpkit_media_init);
+  larger.struct_size += 64;
+  CHECK(rtmpkit::Media(larger).struct_size == sizeof(rtmpkit_media));
+  CHECK(!rtmpkit::has_feature("nonsense") && rtmpkit::has_feature("rtmp"));
+}
+
+void reads_what_is_asked_for_and_refuses_with_more() {
+  Mail host, mail, info;
+  rtmpkit::ApplicationEvents events;
+  events.on_play = [&](rtmpkit::Request request, rtmpkit::Client) {
+    const auto range = request.range();
+    host.put(std::to_string(range.start_ms) + " " + std::to_string(range.duration_ms) + (range.reset ? " reset" : ""));
+    CHECK(request.reject("NetStream.Play.Failed", "Not today.", rtmpkit::Value::object().set("until", "Monday")));
+  };
+  Served served(std::move(events));
+  auto connection = connect(served, "", mail);
+  CHECK(mail.next() == "NetConnection.Connect.Success");
+  rtmpkit::NetStreamEvents wanted;
+  wanted.on_status = [&](const rtmpkit::Status &status) {
+    info.put(status.code + " " + status.info["until"].as_string().value_or("?"));
+  };
+  auto stream = connection->stream(std::move(wanted));
+  auto options = rtmpkit::defaults(rtmpkit_play_options_init);
+  options.start_ms = 2000;
+  options.duration_ms = 500;
+  stream.play("film", options);
+  CHECK(host.next() == "2000 500 reset");
+  CHECK(info.next() == "NetStream.Play.Failed Monday");
+}
+
 // What a player saw, as texts: its configuration, its keyframes, its audio.
 void tell(Mail &mail, const rtmpkit::Media &media) {
   if (media.is_config()) mail.put("config " + std::to_string(media.len));
@@ -99,7 +148,7 @@ void publishes_and_subscribes_in_process() {
   auto first = stream.subscribe(watch(early));
   auto published = instance.publish("cam");
   try {
-    instance.publish("cam");
+    static_cast<void>(instance.publish("cam"));
     CHECK(false);
   } catch (const rtmpkit::Error &error) {
     CHECK(error.code() == RTMPKIT_ERR_ALREADY_EXISTS && std::strlen(error.what()) > 0);
@@ -230,6 +279,8 @@ void objects_may_go_inside_their_own_handlers() {
 
 int main() {
   try {
+    memory_of_the_host_is_given_back();
+    reads_what_is_asked_for_and_refuses_with_more();
     accepts_and_refuses();
     answers_later_from_another_thread();
     publishes_and_subscribes_in_process();
