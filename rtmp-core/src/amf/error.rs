@@ -103,7 +103,8 @@ pub enum AmfError {
     },
     /// An externalizable class nobody registered: its length is unknowable, so nothing after it can be read.
     #[error(
-        "externalizable class {class} at byte {offset} is not registered: add a reader to the ClassRegistry"
+        "externalizable class {} at byte {offset} is not registered: add a reader to the ClassRegistry",
+        printable(class)
     )]
     UnknownExternalizable {
         /// The class name on the wire.
@@ -112,11 +113,29 @@ pub enum AmfError {
         offset: usize,
     },
     /// A registered class refused the object.
-    #[error("class {class} refused the object: {reason}")]
+    #[error("class {} refused the object: {reason}", printable(class))]
     Refused {
         /// The class name on the wire.
         class: Str,
         /// What the class said.
         reason: String,
     },
+}
+
+/// A peer's text for an error message: short, without control characters.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_peers_cannot_forge_lines_of_a_log() {
+        let class = Str::from(format!("a\n2026-11-21 all is well\x1b[2J{}", "x".repeat(10_000)));
+        let text = AmfError::UnknownExternalizable { class, offset: 7 }.to_string();
+        assert!(!text.contains(char::is_control) && text.len() < 200, "{text}");
+        assert!(text.contains(r"a\n2026-11-21"), "{text}");
+    }
 }

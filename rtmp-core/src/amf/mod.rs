@@ -20,6 +20,7 @@ mod value;
 
 pub use array::{Array, Dictionary, ObjectVector, Vector};
 pub use error::AmfError;
+pub(crate) use error::printable;
 pub use limits::{Limits, MAX_DEPTH};
 pub use object::Object;
 pub use packet::{Packet, PacketHeader, PacketMessage};

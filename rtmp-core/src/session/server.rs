@@ -346,7 +346,7 @@ impl ServerSession {
                 let limits = &self.config.limits.amf;
                 let command = Command::load_counting(message, limits, None, &mut self.link.tally)?;
                 if command.name != "connect" {
-                    return Err(SessionError::NotConnected(printable(&command.name)));
+                    return Err(SessionError::NotConnected(crate::amf::printable(&command.name)));
                 }
                 self.connect(command, message);
                 Ok(())
@@ -440,9 +440,4 @@ fn handshake(config: &ServerSessionConfig, seed: [u8; 32], now_ms: u64) -> Hands
     #[cfg(not(feature = "rtmpe"))]
     let _ = config;
     handshake
-}
-
-/// A peer's text for an error message: short, without control characters.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
 }
