@@ -516,6 +516,11 @@ typedef struct rtmpkit_engine_config {
    * `rtmpkit_engine_network_changed`, as other systems do.
    */
   int32_t watch_network;
+  /**
+   * 1, the default, sends to many players in one call to the kernel through io_uring, on Linux where the kernel and the sandbox
+   * allow it. 0 does not ask for it.
+   */
+  int32_t io_uring;
 } rtmpkit_engine_config;
 
 /** What an engine counts; `rtmpkit_engine_counters_init` sets the size. Since 0.1. */
@@ -2074,7 +2079,7 @@ const char *rtmpkit_stream_name(struct rtmpkit_stream *stream);
 
 /**
  * Publishes a media message. Sequence headers and metadata come first; those who join late get them from the library.
- * Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
+ * Errors: `RTMPKIT_ERR_CLOSED` after close and when another has taken the stream, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
  * `RTMPKIT_ERR_INVALID_ARGUMENT` for a message that cannot be made of `media`. Since 0.1.
  */
 rtmpkit_result rtmpkit_stream_write(struct rtmpkit_stream *stream,
@@ -2360,7 +2365,8 @@ rtmpkit_result rtmpkit_net_stream_create(struct rtmpkit_net_connection *connecti
 
 /**
  * Publishes under a name; `mode` is one of `rtmpkit_publish_modes`. The server's answer comes as a status; media may be
- * written at once. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+ * written at once. Errors: `RTMPKIT_ERR_CLOSED`; `RTMPKIT_ERR_FULL` when too many commands wait, as of every function that asks the
+ * server for something. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_stream_publish(struct rtmpkit_net_stream *stream,
                                           const char *name,

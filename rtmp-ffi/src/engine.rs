@@ -65,6 +65,9 @@ pub struct rtmpkit_engine_config {
     /// it, and tells those that are connected of changes: NetConnection.Connect.NetworkChange. 0 leaves that to
     /// `rtmpkit_engine_network_changed`, as other systems do.
     pub watch_network: i32,
+    /// 1, the default, sends to many players in one call to the kernel through io_uring, on Linux where the kernel and the sandbox
+    /// allow it. 0 does not ask for it.
+    pub io_uring: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers, raw pointers and optional function pointers.
@@ -79,6 +82,7 @@ unsafe impl Growing for rtmpkit_engine_config {
             log_user_data,
             log_release: None,
             watch_network: 1,
+            io_uring: 1,
         }
     }
 }
@@ -141,6 +145,7 @@ pub unsafe extern "C" fn rtmpkit_engine_create(
         let mut settings = EngineConfig::default();
         settings.workers = usize::try_from(config.workers).unwrap_or(0);
         settings.watch_network = config.watch_network != 0;
+        settings.io_uring = config.io_uring != 0;
         settings.thread_start = thread_start;
         let engine = Engine::new(settings)?;
         if let Some(sink) = &sink {

@@ -220,7 +220,8 @@ pub unsafe extern "C" fn rtmpkit_net_stream_create(
 }
 
 /// Publishes under a name; `mode` is one of `rtmpkit_publish_modes`. The server's answer comes as a status; media may be
-/// written at once. Errors: `RTMPKIT_ERR_CLOSED`. Since 0.1.
+/// written at once. Errors: `RTMPKIT_ERR_CLOSED`; `RTMPKIT_ERR_FULL` when too many commands wait, as of every function that asks the
+/// server for something. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_stream_publish(
     stream: *mut rtmpkit_net_stream,

@@ -167,7 +167,7 @@ pub unsafe extern "C" fn rtmpkit_stream_name(stream: *mut rtmpkit_stream) -> *co
 }
 
 /// Publishes a media message. Sequence headers and metadata come first; those who join late get them from the library.
-/// Errors: `RTMPKIT_ERR_CLOSED` after close, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
+/// Errors: `RTMPKIT_ERR_CLOSED` after close and when another has taken the stream, `RTMPKIT_ERR_WRONG_STATE` if the handle does not publish,
 /// `RTMPKIT_ERR_INVALID_ARGUMENT` for a message that cannot be made of `media`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_stream_write(

@@ -37,6 +37,7 @@ fn last_error() -> String {
 fn engine() -> *mut rtmpkit_engine {
     let mut config = defaults!(rtmpkit_engine_config, rtmpkit_engine_config_init);
     config.workers = 1;
+    config.io_uring = 0;
     let mut engine = null_mut();
     // SAFETY: both are there.
     let result = unsafe { rtmpkit_engine_create(&raw const config, &raw mut engine) };

@@ -17,11 +17,12 @@ pub(crate) struct Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (workers = 0, *, watch_network = true))]
-    fn new(py: Python<'_>, workers: usize, watch_network: bool) -> PyResult<Self> {
+    #[pyo3(signature = (workers = 0, *, watch_network = true, io_uring = true))]
+    fn new(py: Python<'_>, workers: usize, watch_network: bool, io_uring: bool) -> PyResult<Self> {
         let mut config = core::EngineConfig::default();
         config.workers = workers;
         config.watch_network = watch_network;
+        config.io_uring = io_uring;
         let core = py.detach(|| core::Engine::new(config)).or_raise()?;
         Ok(Self { core })
     }

@@ -284,7 +284,8 @@ impl Application {
     }
 
     /// The instance of that name, brought to life if need be. For the application `*` give `app/instance`, for any
-    /// other the instance alone; empty is the default instance.
+    /// other the instance alone; empty is the default instance. [`Error::InvalidArgument`] for a name with path tricks or of
+    /// more than 256 bytes, [`Error::Closed`] when the application is.
     pub fn instance(&self, name: &str) -> Result<Instance> {
         let full = self.full_name(name)?;
         self.enter(&full).ok_or(Error::Closed("application"))

@@ -60,7 +60,8 @@ impl ConfigFile {
         from_table(self.inner.document.lock().as_table())
     }
 
-    /// Gives a key a value, making the tables on its way. Comments around what was there stay.
+    /// Gives a key a value, making the tables on its way. Comments around what was there stay. [`Error::Config`] for a key or a value
+    /// that TOML has no form for.
     pub fn set(&self, key: &str, value: impl Into<Value>) -> Result<()> {
         let value = to_toml(&value.into(), MAX_DEPTH).map_err(|what| self.error(key, what))?;
         let mut document = self.inner.document.lock();
@@ -75,7 +76,7 @@ impl ConfigFile {
         Ok(())
     }
 
-    /// Removes a key; false if there was none.
+    /// Removes a key; false if there was none. [`Error::Config`] for what is no key.
     pub fn remove(&self, key: &str) -> Result<bool> {
         let mut document = self.inner.document.lock();
         match self.table_of(&mut document, key, false) {

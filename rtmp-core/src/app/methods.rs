@@ -95,7 +95,8 @@ impl Methods {
 impl Application {
     /// Lets clients call a method. Those that a client has for itself come first,
     /// [`ApplicationHandler::on_call`](crate::ApplicationHandler::on_call) gets what nobody registered. Names of the protocol's
-    /// commands, and those that begin with `_`, `@` or `|`, are refused. One registered before under the name is replaced.
+    /// commands, and those that begin with `_`, `@` or `|`, are refused with [`Error::InvalidArgument`]. One registered before
+    /// under the name is replaced. [`Error::Closed`] when the application is.
     pub fn register_method(&self, name: &str, method: Method) -> Result<()> {
         if self.is_closed() {
             return Err(Error::Closed("application"));
@@ -109,6 +110,7 @@ impl Application {
     }
 
     /// Passes calls of a method on to a client, usually another server, under `remote_name`; its answer goes back to the caller.
+    /// Errors as of [`register_method`](Self::register_method).
     pub fn proxy_method_to_client(&self, name: &str, target: &Client, remote_name: &str) -> Result<()> {
         let (target, remote_name) = (target.clone(), remote_name.to_owned());
         let pass_on = move |request: CallRequest| {
@@ -131,7 +133,8 @@ impl Application {
 
 /// Methods that this client may call.
 impl Client {
-    /// Lets this client call a method; see [`Application::register_method`]. It is let go of when the client leaves.
+    /// Lets this client call a method; see [`Application::register_method`]. It is let go of when the client leaves, and
+    /// refused with [`Error::Closed`] when it has left.
     pub fn register_method(&self, name: &str, method: Method) -> Result<()> {
         if !self.is_connected() {
             return Err(Error::Closed("client"));

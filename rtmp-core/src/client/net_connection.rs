@@ -196,6 +196,9 @@ impl NetConnection {
     ///
     /// `http://` and `https://` lead to a Flash Remoting gateway: it takes [calls](Self::call) and nothing else, their encoding
     /// being that of the settings. Nothing is sent before the first call; NetConnection.Connect.Success comes at once.
+    ///
+    /// [`Error::Url`] for a URL that cannot be read, [`Error::InvalidArgument`] for `rtmpe` without that feature,
+    /// [`Error::WrongState`] while it is connecting or connected.
     pub fn connect(&self, url: &str, args: &[Value]) -> Result<()> {
         if is_gateway(url) {
             return self.core.begin_remoting(url);
@@ -228,7 +231,8 @@ impl NetConnection {
 
     /// Calls a method of the server; `reply` takes its result, or the status that took its place. [`Error::Full`], and no
     /// reply, when too much waits: 4,096 commands until the connection stands; 16 MiB of commands that it has not carried out,
-    /// each counted with 256 bytes at least; 24 MiB, media included, that the network has not taken.
+    /// each counted with 256 bytes at least; 24 MiB, media included, that the network has not taken. [`Error::WrongState`], and no
+    /// reply, while it is neither connecting nor connected.
     pub fn call(&self, method: &str, args: Vec<Value>, reply: Option<Reply>) -> Result<()> {
         if self.core.unsent() > MAX_UNSENT + MAX_COMMANDS {
             return Err(Error::Full("the connection's output"));

@@ -90,7 +90,8 @@ pub(crate) trait MediaTap: Send + Sync {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl NetStream {
-    /// Opens a stream over a connection that is connecting or connected.
+    /// Opens a stream over a connection that is connecting or connected; [`Error::WrongState`] over any other,
+    /// [`Error::Full`] as of [`NetConnection::call`].
     pub fn new(connection: &NetConnection, handler: Arc<dyn NetStreamHandler>) -> Result<Self> {
         Self::with_tap(connection, handler, None)
     }
@@ -130,7 +131,8 @@ impl NetStream {
     }
 
     /// Publishes under a name (`RTMP 1.0 7.2.2.6`); the server's answer comes as a status. Frames may be written at
-    /// once.
+    /// once. As every command of a stream: [`Error::Closed`] when the stream is over, [`Error::Full`] as of
+    /// [`NetConnection::call`].
     pub fn publish(&self, name: &str, mode: PublishMode) -> Result<()> {
         self.core.command(StreamCommand::Publish {
             name: name.to_owned(),
@@ -138,20 +140,22 @@ impl NetStream {
         })
     }
 
-    /// Plays a stream (`RTMP 1.0 7.2.2.1`).
+    /// Plays a stream (`RTMP 1.0 7.2.2.1`). Errors as of [`publish`](Self::publish).
     pub fn play(&self, options: PlayOptions) -> Result<()> {
         self.core.command(StreamCommand::Play(options))
     }
 
     /// Plays another stream in the place of the one that plays or of one on the play list, or after it (`RTMP 1.0 7.2.2.2`). The
     /// server answers NetStream.Play.Transition, and NetStream.Play.TransitionComplete with the first frames.
+    /// Errors as of [`publish`](Self::publish).
     pub fn play2(&self, options: Play2Options) -> Result<()> {
         self.core.command(StreamCommand::Play2(options))
     }
 
     /// Writes a frame of a stream that is published. [`Error::Full`] when 8 MiB wait to be sent, 65,536 frames and commands
     /// wait to be taken by the connection, or more waits than [`set_send_buffer`](Self::set_send_buffer) allows: the network
-    /// does not keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`].
+    /// does not keep up. Drop to the next keyframe, or wait for [`NetStreamHandler::on_writable`]. [`Error::Closed`] when the
+    /// stream is over.
     pub fn write(&self, frame: &Frame) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
         let timestamp = frame.timestamp_ms as u32;
@@ -162,13 +166,13 @@ impl NetStream {
         })
     }
 
-    /// Writes a message body as it is, for example an FLV tag's.
+    /// Writes a message body as it is, for example an FLV tag's. Errors as of [`write`](Self::write).
     pub fn write_message(&self, message: &MediaMessage) -> Result<()> {
         self.core.write(message.clone())
     }
 
     /// Sends a data message over the published stream: a handler's name and its arguments. `@setDataFrame` with
-    /// `onMetaData` sets what late joiners get.
+    /// `onMetaData` sets what late joiners get. Errors as of [`write`](Self::write).
     pub fn send(&self, timestamp: u32, name: &str, args: &[Value]) -> Result<()> {
         let mut body = Vec::new();
         amf::amf0::encode(&Value::from(name), &mut body);
@@ -180,24 +184,24 @@ impl NetStream {
         })
     }
 
-    /// Jumps to a time of a recorded stream (`RTMP 1.0 7.2.2.7`).
+    /// Jumps to a time of a recorded stream, in milliseconds (`RTMP 1.0 7.2.2.7`). Errors as of [`publish`](Self::publish).
     pub fn seek(&self, millis: u64) -> Result<()> {
         *self.core.sought.lock() = Some(millis);
         self.core.command(StreamCommand::Seek(millis))
     }
 
-    /// Pauses or goes on (`RTMP 1.0 7.2.2.8`).
+    /// Pauses or goes on (`RTMP 1.0 7.2.2.8`). Errors as of [`publish`](Self::publish).
     pub fn pause(&self, on: bool) -> Result<()> {
         self.core
             .command(StreamCommand::Pause(on, self.core.position.load(Relaxed)))
     }
 
-    /// Says whether audio is wanted.
+    /// Says whether audio is wanted (`RTMP 1.0 7.2.2.4`). Errors as of [`publish`](Self::publish).
     pub fn receive_audio(&self, on: bool) -> Result<()> {
         self.core.command(StreamCommand::ReceiveAudio(on))
     }
 
-    /// Says whether video is wanted.
+    /// Says whether video is wanted (`RTMP 1.0 7.2.2.5`). Errors as of [`publish`](Self::publish).
     pub fn receive_video(&self, on: bool) -> Result<()> {
         self.core.command(StreamCommand::ReceiveVideo(on))
     }
@@ -205,6 +209,7 @@ impl NetStream {
     /// Tells the server how much this side buffers, in milliseconds (`RTMP 1.0 7.1.7`), and watches that much: when it has
     /// come NetStream.Buffer.Full is told, when the clock has passed all that came NetStream.Buffer.Empty, and when the
     /// stream ends NetStream.Buffer.Flush. Frames are given to the host at once all the same. 0 watches nothing.
+    /// Errors as of [`publish`](Self::publish).
     pub fn set_buffer(&self, millis: u32) -> Result<()> {
         self.core.command(StreamCommand::SetBuffer(millis))?;
         self.core.set_buffer(millis);

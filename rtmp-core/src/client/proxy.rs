@@ -21,7 +21,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// caller. When it cannot be asked the caller gets NetConnection.Proxy.NotResponding.
 impl Application {
     /// Passes calls of a method on over a connection of the host, under `remote_name`. It keeps the connection open; connecting
-    /// it, anew if need be, is the host's to do.
+    /// it, anew if need be, is the host's to do. Errors as of [`register_method`](Self::register_method).
     pub fn proxy_method(&self, name: &str, connection: &NetConnection, remote_name: &str) -> Result<()> {
         let (connection, remote_name) = (connection.clone(), remote_name.to_owned());
         let pass_on = move |request| pass(&connection, &remote_name, request);
@@ -29,7 +29,8 @@ impl Application {
     }
 
     /// Passes calls of a method on to the application at `url`, under `remote_name`. The connection is the method's own: it is
-    /// made with the first call and made again when it was lost, and closed when the method is taken away.
+    /// made with the first call and made again when it was lost, and closed when the method is taken away. [`Error::Url`](crate::Error::Url) besides
+    /// the errors of [`register_method`](Self::register_method).
     pub fn proxy_method_to_url(
         &self,
         name: &str,

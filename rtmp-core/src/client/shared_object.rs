@@ -115,7 +115,8 @@ impl RemoteSharedObject {
         self.core.state.lock().names().len()
     }
 
-    /// Asks the server to set a slot. Null and undefined remove it. [`Error::Full`] when too much waits to be sent.
+    /// Asks the server to set a slot. Null and undefined remove it. [`Error::Full`] when too much waits to be sent,
+    /// [`Error::Closed`] when the handle is, [`Error::InvalidArgument`] for values that contain themselves.
     pub fn set(&self, slot: &str, value: impl Into<Value>) -> Result<()> {
         let value = value.into();
         if value.is_null() {
@@ -126,14 +127,14 @@ impl RemoteSharedObject {
         self.core.change(|state| state.set(slot, Some(value)))
     }
 
-    /// Asks the server to remove a slot; whether there is one.
+    /// Asks the server to remove a slot; whether there is one. Errors as of [`set`](Self::set).
     pub fn remove(&self, slot: &str) -> Result<bool> {
         let had = self.get(slot).is_some();
         self.core.change(|state| state.set(slot, None))?;
         Ok(had)
     }
 
-    /// Asks the server to remove every slot that this side knows of; whether there are any.
+    /// Asks the server to remove every slot that this side knows of; whether there are any. Errors as of [`set`](Self::set).
     pub fn clear(&self) -> Result<bool> {
         let mut had = false;
         self.core.change(|state| {
@@ -145,7 +146,7 @@ impl RemoteSharedObject {
         Ok(had)
     }
 
-    /// Calls a handler of everybody who uses the object, this side included.
+    /// Calls a handler of everybody who uses the object, this side included. Errors as of [`set`](Self::set).
     pub fn send(&self, handler: &str, args: &[Value]) -> Result<()> {
         for value in args {
             check_value(value)
@@ -155,12 +156,12 @@ impl RemoteSharedObject {
     }
 
     /// Holds this side's changes back until [`unlock`](Self::unlock) was called as often; then they go out in one
-    /// message, which the server applies as one change.
+    /// message, which the server applies as one change. Errors as of [`set`](Self::set).
     pub fn lock(&self) -> Result<()> {
         self.core.change(RemoteState::lock)
     }
 
-    /// Undoes a [`lock`](Self::lock).
+    /// Undoes a [`lock`](Self::lock). [`Error::WrongState`] if there is none, otherwise as of [`set`](Self::set).
     pub fn unlock(&self) -> Result<()> {
         let mut locked = false;
         self.core.change(|state| locked = state.unlock())?;

@@ -55,7 +55,7 @@ use worker::Worker;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EngineConfig {
-    /// Worker threads; 0 takes as many as the machine has cores. Default: 0.
+    /// Worker threads; 0 takes as many as the machine has cores, more than 1,024 are 1,024. Default: 0.
     pub workers: usize,
     /// Send to many players in one call to the kernel through io_uring, on Linux where the kernel and the sandbox allow
     /// it. Default: true.
@@ -136,7 +136,7 @@ pub(crate) struct Shared {
 }
 
 impl Engine {
-    /// Starts the workers.
+    /// Starts the workers. [`Error::Io`] if the system gives no thread or descriptor.
     pub fn new(config: EngineConfig) -> Result<Self> {
         let count = match config.workers {
             0 => thread::available_parallelism().map_or(1, usize::from),

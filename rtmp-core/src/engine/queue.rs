@@ -62,7 +62,7 @@ const OVERFULL: usize = 4;
 const LEAST_OVERFULL: usize = 1024;
 
 impl Queue {
-    /// A queue for `capacity` events.
+    /// A queue for `capacity` events. [`Error::InvalidArgument`] for 0, [`Error::Io`] if the system gives no descriptor.
     pub fn new(capacity: usize) -> Result<Self> {
         if capacity == 0 {
             return Err(Error::InvalidArgument("queue capacity 0".to_owned()));
@@ -116,7 +116,7 @@ impl Queue {
     }
 
     /// Runs at most `max` events on this thread, waiting up to `timeout` for the first; returns how many ran. Returns
-    /// early, with 0, after [`wakeup`](Self::wakeup).
+    /// early, with 0, after [`wakeup`](Self::wakeup). [`Error::WrongThread`] on a thread of the library.
     pub fn dispatch(&self, max: usize, timeout: Duration) -> Result<usize> {
         if on_library_thread() {
             return Err(Error::WrongThread("Queue::dispatch"));

@@ -127,7 +127,8 @@ struct Drain {
 }
 
 impl Server {
-    /// A server without applications or listeners.
+    /// A server without applications or listeners. [`Error::Closed`] if the engine is, [`Error::Tls`] for certificates that
+    /// cannot be used.
     pub fn new(engine: &Engine, config: ServerConfig) -> Result<Self> {
         if engine.is_closed() {
             return Err(Error::Closed("engine"));
@@ -167,7 +168,11 @@ impl Server {
     }
 
     /// Registers an application under a name that clients give in their URL's first path segment; `*` takes every
-    /// name that no other application has. May be called while the server listens.
+    /// name that no other application has. May be called while the server listens. Reads the configuration file and opens the
+    /// directory of shared objects on this thread.
+    ///
+    /// [`Error::InvalidArgument`] for a name that is no path segment, [`Error::AlreadyExists`], [`Error::Closed`] when the server
+    /// is, [`Error::Config`] for the file, [`Error::Io`] for the directory.
     pub fn application(
         &self,
         name: &str,
@@ -233,7 +238,8 @@ impl Server {
         self.inner.core.applications.lock().get(name).cloned()
     }
 
-    /// The instance `app` or `app/instance`, brought to life if need be.
+    /// The instance `app` or `app/instance`, brought to life if need be. [`Error::NotFound`] without such an application,
+    /// otherwise as of [`Application::instance`].
     pub fn instance(&self, name: &str) -> Result<Instance> {
         let (app, instance) = name.split_once('/').unwrap_or((name, ""));
         match self.inner.core.application(app) {

@@ -402,9 +402,10 @@ class Engine:
     watch_network: watch the system's network interfaces while outgoing connections stand, on Linux where the sandbox allows
     it, and tell those that are connected of changes: `on_status` hears NetConnection.Connect.NetworkChange. Without it, and on
     other systems, they hear what `network_changed` says.
+    io_uring: send to many players in one call to the kernel, on Linux where the kernel and the sandbox allow it.
     """
 
-    def __new__(cls, workers: int = 0, *, watch_network: bool = True) -> Self: ...
+    def __new__(cls, workers: int = 0, *, watch_network: bool = True, io_uring: bool = True) -> Self: ...
     @property
     def workers(self) -> int:
         """How many worker threads there are."""

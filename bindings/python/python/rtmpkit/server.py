@@ -52,8 +52,8 @@ class BaseServer:
     _addresses: list[tuple[str, int]]
     _applications: dict[str, Application]
 
-    def _create(self, workers: int, queue: Queue, limits: dict[str, Any]) -> None:
-        self._engine = Engine(workers)
+    def _create(self, engine: Engine, queue: Queue, limits: dict[str, Any]) -> None:
+        self._engine = engine
         self._queue = queue
         self._raw = RawServer(self._engine, queue, **limits)
         self._addresses = []
@@ -157,6 +157,7 @@ class Server(BaseServer):
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
         accept_rtmpe: bool = False,
+        io_uring: bool = True,
     ) -> None:
         """A server.
 
@@ -173,6 +174,7 @@ class Server(BaseServer):
         tls: certificate chain and key, a pair of paths of PEM files or of PEM as bytes, or several pairs: clients are shown the
             first that is for the name they ask for.
         accept_rtmpe: let clients encrypt by RTMPE, Adobe's old and weak encryption, if this build can (it can by default).
+        io_uring: send to many players in one call to the kernel, on Linux where the kernel and the sandbox allow it.
         """
         dispatcher = Dispatcher("rtmpkit-server")
         limits: dict[str, Any] = {
@@ -186,7 +188,7 @@ class Server(BaseServer):
             "accept_rtmpe": accept_rtmpe,
         }
         try:
-            self._create(workers, dispatcher.queue, limits)
+            self._create(Engine(workers, io_uring=io_uring), dispatcher.queue, limits)
         except BaseException:
             dispatcher.stop()
             raise

@@ -100,24 +100,28 @@ impl SharedObject {
 
     /// Sets a slot and tells all clients. Null and undefined remove it. [`Error::InvalidArgument`] for values that
     /// contain themselves and for what goes beyond a bound of
-    /// [`SharedObjectConfig`](crate::SharedObjectConfig).
+    /// [`SharedObjectConfig`](crate::SharedObjectConfig), [`Error::Closed`] when the handle is, [`Error::Full`] when too much
+    /// waits for the handlers of the host's other handles.
     pub fn set(&self, slot: &str, value: impl Into<Value>) -> Result<()> {
         let value = value.into();
         self.change(|state| state.set(self.inner.id, slot, value))?
             .map_err(|why| Error::InvalidArgument(format!("shared object slot {slot:?} {why}")))
     }
 
-    /// Removes a slot and tells all clients; whether there was one.
+    /// Removes a slot and tells all clients; whether there was one. [`Error::Closed`] and [`Error::Full`] as of
+    /// [`set`](Self::set).
     pub fn remove(&self, slot: &str) -> Result<bool> {
         self.change(|state| state.remove(self.inner.id, slot))
     }
 
-    /// Removes all slots and tells all clients to empty their copies; whether there were any.
+    /// Removes all slots and tells all clients to empty their copies; whether there were any. [`Error::Closed`] and
+    /// [`Error::Full`] as of [`set`](Self::set).
     pub fn clear(&self) -> Result<bool> {
         self.change(|state| state.clear(self.inner.id))
     }
 
-    /// Calls a handler of every client that uses the object, and of the host's other handles. Not stored.
+    /// Calls a handler of every client that uses the object, and of the host's other handles. Not stored. Errors as of
+    /// [`set`](Self::set).
     pub fn send(&self, handler: &str, args: &[Value]) -> Result<()> {
         for value in args {
             check_value(value)
@@ -133,7 +137,7 @@ impl SharedObject {
     }
 
     /// Holds changes back, the host's as well as the clients', until [`unlock`](Self::unlock) was called as often. Closing
-    /// the handle undoes its locks.
+    /// the handle undoes its locks. [`Error::Closed`] when it is.
     pub fn lock(&self) -> Result<()> {
         self.host(|state| state.lock(self.inner.id))?
             .then_some(())
@@ -141,6 +145,7 @@ impl SharedObject {
     }
 
     /// Undoes a [`lock`](Self::lock). At the last, everything that the host changed meanwhile goes out as one change.
+    /// [`Error::WrongState`] if this handle holds none, [`Error::Closed`].
     pub fn unlock(&self) -> Result<()> {
         self.host(|state| state.unlock(self.inner.id))?
             .then_some(())
@@ -148,19 +153,21 @@ impl SharedObject {
     }
 
     /// Stores the object as it is now. `reply` takes the version that was stored, or SharedObject.Flush.Failed; once it
-    /// has run with success, that version survives whatever happens to the process.
+    /// has run with success, that version survives whatever happens to the process. [`Error::Closed`] when the handle is, and
+    /// `reply` is then not called.
     pub fn flush(&self, reply: Option<Reply>) -> Result<()> {
         self.inner.core().ok_or(CLOSED)?.save(reply);
         Ok(())
     }
 
     /// Forgets which slots were removed before a version. Clients with a copy older than that start from nothing.
+    /// [`Error::Closed`] when the handle is.
     pub fn purge(&self, version: u32) -> Result<()> {
         self.host(|state| state.slots.purge(version))
     }
 
     /// How many versions a client's copy may be behind without having to start from nothing; `None`, as at first, is no
-    /// bound.
+    /// bound. [`Error::Closed`] when the handle is.
     pub fn set_resync_depth(&self, depth: Option<u32>) -> Result<()> {
         self.host(|state| state.resync_depth = depth)
     }

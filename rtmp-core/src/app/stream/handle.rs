@@ -70,7 +70,7 @@ impl Stream {
     }
 
     /// Becomes the stream's publisher under a policy of its own: whether it takes the stream from another, and how long
-    /// players are held when it leaves.
+    /// players are held when it leaves. [`Error::AlreadyExists`] if it has one and `takeover` does not replace it.
     pub fn publish_as(&self, takeover: Takeover) -> Result<Publication> {
         let candidate = Publisher::host(takeover);
         let publisher = candidate.id;
@@ -127,7 +127,8 @@ impl Publication {
         &self.stream
     }
 
-    /// Publishes a frame. Its timestamp goes out modulo 2^32.
+    /// Publishes a frame. Its timestamp goes out modulo 2^32. [`Error::Closed`] after [`close`](Self::close) and when another
+    /// has taken the stream.
     pub fn write(&self, frame: &Frame) -> Result<()> {
         #[allow(clippy::cast_possible_truncation)] // The wire carries the low half.
         let timestamp = frame.timestamp_ms as u32;
@@ -135,12 +136,14 @@ impl Publication {
     }
 
     /// Publishes a message body as it is, for example an FLV tag's. Data messages behind `@setDataFrame`, and `onMetaData`,
-    /// are kept for late joiners until `@clearDataFrame` with their name, which nobody is sent.
+    /// are kept for late joiners until `@clearDataFrame` with their name, which nobody is sent. Errors as of
+    /// [`write`](Self::write).
     pub fn write_message(&self, message: &MediaMessage) -> Result<()> {
         self.push(message.kind, message.timestamp, message.body.clone())
     }
 
-    /// Publishes a data message: a handler's name and its arguments, encoded as AMF0.
+    /// Publishes a data message: a handler's name and its arguments, encoded as AMF0. Errors as of
+    /// [`write`](Self::write).
     pub fn write_data(&self, timestamp: u32, name: &str, args: &[Value]) -> Result<()> {
         self.push(MediaKind::Data, timestamp, data_body(name, args))
     }

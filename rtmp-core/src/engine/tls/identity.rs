@@ -39,7 +39,8 @@ impl TlsIdentity {
         Ok(Self { key: Arc::new(key) })
     }
 
-    /// Reads PEM files; the key may be in the same one as the chain.
+    /// Reads PEM files, on this thread; the key may be in the same one as the chain. [`Error::Io`] if one cannot be
+    /// read, [`Error::Tls`] if it is not usable.
     pub fn from_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         Self::from_pem(&read(chain.as_ref())?, &read(key.as_ref())?)
     }

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import rtmpkit.application
 from rtmpkit._dispatch import CLOSE_TIMEOUT, finalize
-from rtmpkit._rtmpkit import Instance, Peer
+from rtmpkit._rtmpkit import Engine, Instance, Peer
 from rtmpkit._tasks import Bridge
 from rtmpkit.aio._pump import Pump
 from rtmpkit.aio._tasks import Tasks, report
@@ -97,11 +97,12 @@ class Server(BaseServer):
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
         accept_rtmpe: bool = False,
+        io_uring: bool = True,
     ) -> None:
         """A server; the arguments are those of `rtmpkit.Server`. Without applications it has none: see `application`."""
         self._urls = [] if url is None else [url] if isinstance(url, str) else list(url)
         self._first = offered(applications)
-        self._workers = workers
+        self._workers, self._io_uring = workers, io_uring
         self._limits: dict[str, Any] = {
             "max_connections": max_connections,
             "max_connections_per_address": max_connections_per_address,
@@ -121,7 +122,7 @@ class Server(BaseServer):
         """Begins to listen; `async with` does it for you."""
         pump = self._pump = Pump()
         try:
-            self._create(self._workers, pump.queue, self._limits)
+            self._create(Engine(self._workers, io_uring=self._io_uring), pump.queue, self._limits)
         except BaseException:
             pump.close()
             raise
