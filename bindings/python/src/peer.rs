@@ -10,7 +10,7 @@ use rtmp_core::wire::url::masked;
 
 use crate::application::{PythonHandler, Target};
 use crate::errors::{
-    OrRaise, call_failed, shared_object_error, stream_error, timeout as timed_out, wrong_thread,
+    OrRaise, call_failed, closed, shared_object_error, stream_error, timeout as timed_out, wrong_thread,
 };
 use crate::instance::Instance;
 use crate::monitor::{Monitor, seconds};
@@ -313,7 +313,31 @@ impl Peer {
     }
 }
 
-type Outcome = Option<Result<core::Value, core::Status>>;
+/// What became of an awaited answer; `None` while it may still come.
+type Outcome = Option<Answer>;
+
+enum Answer {
+    Given(Result<core::Value, core::Status>),
+    /// Nobody is left who could give it.
+    Lost,
+}
+
+/// The duty to answer: dropped without, nobody will.
+struct Promise(Arc<Monitor<Outcome>>);
+
+impl Promise {
+    fn keep(self, result: Result<core::Value, core::Status>) {
+        self.0.update(|outcome| *outcome = Some(Answer::Given(result)));
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.0.update(|outcome| {
+            outcome.get_or_insert(Answer::Lost);
+        });
+    }
+}
 
 /// Waiting for an answer: what for, and the exception for a refusal.
 pub(crate) struct Waiting {
@@ -364,13 +388,13 @@ impl Waiting {
         }
         let timeout = seconds(timeout)?;
         let outcome = Arc::new(Monitor::<Outcome>::new(None));
-        let filled = Arc::clone(&outcome);
-        start(Box::new(move |result| {
-            filled.update(|outcome| *outcome = Some(result))
-        }))?;
+        let promise = Promise(Arc::clone(&outcome));
+        start(Box::new(move |result| promise.keep(result)))?;
         match outcome.wait(py, timeout, Option::take)? {
-            Some(Ok(result)) => value::to_py(py, &result),
-            Some(Err(status)) => Err((self.refused)(status)),
+            Some(Answer::Given(Ok(result))) => value::to_py(py, &result),
+            Some(Answer::Given(Err(status))) => Err((self.refused)(status)),
+            Some(Answer::Lost) if self.served => Err(closed("the server")),
+            Some(Answer::Lost) => Err(closed("the connection")),
             None => Err(timed_out(self.what)),
         }
     }

@@ -86,29 +86,42 @@ impl Queue {
         SERVING.set(if on { count + 1 } else { count.saturating_sub(1) });
     }
 
-    /// Runs events on this thread until `stop()` was called and none is left.
+    /// Runs events on this thread until `stop()` was called and none is left; then closes the queue.
     fn serve(&self, py: Python<'_>) -> PyResult<()> {
         self.attend(true);
         let served = py.detach(|| {
-            loop {
-                let stopped = self.stopped.load(Acquire);
-                let wait = if stopped {
-                    Duration::ZERO
-                } else {
-                    Duration::from_secs(60)
-                };
-                if self.core.dispatch(BATCH, wait)? == 0 && stopped {
-                    return Ok(());
-                }
-            }
+            let served = self.serve_until_stopped();
+            self.core.close();
+            served
         });
         self.attend(false);
         served.or_raise()
+    }
+
+    /// Drops what waits and all that comes later: who waits for an answer learns at once that there will be none.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.core.close());
     }
 
     /// Ends `serve()` once the queue is empty.
     fn stop(&self) {
         self.stopped.store(true, Release);
         self.core.wakeup();
+    }
+}
+
+impl Queue {
+    fn serve_until_stopped(&self) -> core::Result<()> {
+        loop {
+            let stopped = self.stopped.load(Acquire);
+            let wait = if stopped {
+                Duration::ZERO
+            } else {
+                Duration::from_secs(60)
+            };
+            if self.core.dispatch(BATCH, wait)? == 0 && stopped {
+                return Ok(());
+            }
+        }
     }
 }

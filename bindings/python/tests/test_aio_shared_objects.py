@@ -91,6 +91,19 @@ async def test_o5_flush_and_commit(tmp_path: Path) -> None:
 
 
 @in_loop
+async def test_o5_a_closed_server_answers_nothing_more(tmp_path: Path) -> None:
+    async with serving(shared_objects_directory=tmp_path, autocommit=0) as server:
+        instance = server.instance("live")
+        room = await server.shared_object("live", "room", persistent=True)
+        await room.set("x", 1)
+    async with asyncio.timeout(5):
+        with pytest.raises(rtmpkit.Closed):
+            await room.flush()
+        with pytest.raises(rtmpkit.Closed):
+            await asyncio.to_thread(instance.commit_shared_objects)
+
+
+@in_loop
 async def test_o3_the_iteration_ends_with_the_object_the_connection_or_the_server() -> None:
     async with serving() as server:
         url = f"rtmp://127.0.0.1:{server.port}/live"

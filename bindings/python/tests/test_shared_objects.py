@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,25 @@ def test_o5_a_flush_says_which_version_is_on_disk(stored: rtmpkit.Server, url: s
     temporary = stored.instance("live").shared_object("temporary")
     with pytest.raises(rtmpkit.Error):
         temporary.flush()
+
+
+def test_o5_a_closed_server_answers_nothing_more(stored: rtmpkit.Server) -> None:
+    instance = stored.instance("live")
+    room = instance.shared_object("room", persistent=True)
+    room["x"] = 1
+    stored.close()
+    start = time.monotonic()
+    waiting: list[Callable[[], Any]] = [
+        room.flush,
+        instance.commit_shared_objects,
+        lambda: instance.clear_shared_objects("/"),
+        lambda: instance.clear_streams("/"),
+        lambda: instance.stream_length("cam"),
+    ]
+    for wait in waiting:
+        with pytest.raises(rtmpkit.Closed):
+            wait()
+    assert time.monotonic() - start < 5
 
 
 def test_o5_handlers_must_not_wait_for_the_disk(tmp_path: Path, unraisable: list[Any]) -> None:

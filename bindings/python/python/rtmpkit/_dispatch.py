@@ -30,7 +30,7 @@ class Dispatcher:
         return self._thread is threading.current_thread()
 
     def stop(self) -> None:
-        """Runs what is queued, then ends the thread and waits for it."""
+        """Runs what is queued, then ends the thread and waits for it. What comes later is dropped."""
         self.queue.stop()
         if not self.is_current:
             self._thread.join(CLOSE_TIMEOUT)

@@ -1280,7 +1280,10 @@ class Queue:
         """Says that this thread serves the queue from now on, or no longer does."""
 
     def serve(self) -> None:
-        """Runs events on this thread until `stop()` was called and none is left."""
+        """Runs events on this thread until `stop()` was called and none is left; then closes the queue."""
+
+    def close(self) -> None:
+        """Drops what waits and all that comes later: who waits for an answer learns at once that there will be none."""
 
     def stop(self) -> None:
         """Ends `serve()` once the queue is empty."""

@@ -8,7 +8,7 @@ from types import EllipsisType
 from typing import Any, TypeVar
 
 from rtmpkit._rtmpkit import Peer, Queue
-from rtmpkit.exceptions import Timeout
+from rtmpkit.exceptions import Closed, Timeout
 
 T = TypeVar("T")
 
@@ -23,6 +23,7 @@ class Pump:
         """Whether nothing will come any more."""
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.Future[None]] = set()
+        self._replies: set[asyncio.Future[Any]] = set()
         self._loop.add_reader(self.queue.fd(), self._run)
 
     async def until(self, poll: Callable[[], T | EllipsisType], timeout: float | None, what: str) -> T:
@@ -43,7 +44,9 @@ class Pump:
     async def reply(
         self, submit: Callable[[Queue, Callable[[Any, BaseException | None], None]], None], timeout: float | None
     ) -> Any:
-        """The result of a call that `submit` starts."""
+        """The result of a call that `submit` starts; raises `Closed` when the queue is no longer served."""
+        if self.closed:
+            raise _closed()
         outcome: asyncio.Future[Any] = self._loop.create_future()
 
         def done(result: Any, error: BaseException | None) -> None:
@@ -55,19 +58,26 @@ class Pump:
                 outcome.set_exception(error)
 
         submit(self.queue, done)
+        self._replies.add(outcome)
         try:
             async with asyncio.timeout(timeout):
                 return await outcome
         except TimeoutError:
             raise Timeout("call timed out") from None
+        finally:
+            self._replies.discard(outcome)
 
     def close(self) -> None:
-        """Runs what is left and leaves the loop."""
+        """Runs what is left and leaves the loop; what comes later is dropped."""
         while self._dispatch():
             pass
         self._loop.remove_reader(self.queue.fd())
         self.queue.attend(False)
         self.closed = True
+        self.queue.close()
+        for outcome in self._replies:
+            if not outcome.done():
+                outcome.set_exception(_closed())
         self.wake()
 
     def wake(self) -> None:
@@ -83,6 +93,10 @@ class Pump:
         count = self.queue.dispatch()
         self.wake()
         return count
+
+
+def _closed() -> Closed:
+    return Closed("what was to answer is closed")
 
 
 async def call_peer(peer: Peer, method: str, args: tuple[Any, ...], timeout: float | None) -> Any:
