@@ -26,6 +26,7 @@ public:
   // Numbers of any type are a double on the wire. Nothing but a bool becomes one: pointers do not.
   template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
   Value(T value) : Handle(scalar(value)) {}
+  // Texts are UTF-8 and end at their first NUL.
   Value(const char *text) : Handle(detail::check_made(rtmpkit_value_string(text))) {}
   Value(const std::string &text) : Value(text.c_str()) {}
   Value(std::string_view text) : Value(std::string(text)) {}
@@ -119,6 +120,7 @@ public:
     return rtmpkit_value_object_len(get()) + rtmpkit_value_array_len(get()) + rtmpkit_value_dictionary_len(get());
   }
   // A member or item; an empty Value if there is none.
+  Value operator[](std::size_t index) const { return at(index); }
   Value operator[](const std::string &key) const { return lent(rtmpkit_value_object_get(get(), key.c_str())); }
   Value at(std::size_t index) const { return lent(rtmpkit_value_array_at(get(), index)); }
   // The value of a dictionary's entry; an empty Value if there is none. Which keys are the same is told at

@@ -109,7 +109,8 @@ void p17_certificates_are_verified_and_can_be_renewed(const Identity &first, con
   } catch (const rtmpkit::Error &error) {
     CHECK(error.code() == RTMPKIT_ERR_TLS);
   }
-  served.server.set_tls(contents(first.chain()), contents(first.key()));
+  served.server.set_tls(
+      {{contents(first.chain()), contents(first.key())}, {contents(second.chain()), contents(second.key())}});
   served.url = "rtmps://127.0.0.1:" + std::to_string(served.server.listen("rtmps://127.0.0.1:0")) + "/live";
   const auto fails = [&served](const std::string &authorities, Mail &mail) {
     auto connection = connect_by(served, authorities, mail);

@@ -27,6 +27,7 @@ Value one_of_each() {
 void check_all(const Value &all) {
   CHECK(all["ints"].as_vector_int() == std::vector<std::int32_t>({1, -2}) && all["ints"].is_fixed());
   CHECK(all["ints"].type() == RTMPKIT_VALUE_VECTOR_INT && all["ints"].size() == 2 && all["ints"].at(1).as_number() == -2);
+  CHECK(all["ints"][0].as_number() == 1 && !all["ints"][2] && !all[0]);
   CHECK(all["doubles"].as_vector_double() == std::vector<double>({0.5, -1.5}) && !all["doubles"].is_fixed());
   CHECK(!all["doubles"].as_vector_int() && !all["ints"].as_vector_uint() && !all["ints"].as_number());
   CHECK(all["points"].vector_class() == "org.example.Point" && all["points"].is_fixed() && all["points"].size() == 2);
