@@ -283,7 +283,8 @@ impl Client {
     }
 
     /// Calls a method of the client; `reply` takes its result, or the status that took its place. It runs once: also
-    /// when the client leaves or does not answer in time.
+    /// when the client leaves or does not answer in time, and at once for a name over 65,535 bytes and for `onStatus`, `_result`
+    /// and `_error`, which clients never answer.
     pub fn call_with_reply(&self, method: &str, args: Vec<Value>, reply: Reply) {
         self.send(PeerCommand::Call {
             name: method.to_owned(),

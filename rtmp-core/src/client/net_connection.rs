@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::media::Frame;
 use crate::session::auth::Credentials;
 use crate::session::{Capabilities, ClientSessionConfig, Deviations};
+use crate::wire::message::command::why_not_callable;
 use crate::wire::message::data::DataMessage;
 use crate::wire::status::{Code, Status};
 use crate::wire::url::{RtmpUrl, masked};
@@ -233,7 +234,13 @@ impl NetConnection {
     /// reply, when too much waits: 4,096 commands until the connection stands; 16 MiB of commands that it has not carried out,
     /// each counted with 256 bytes at least; 24 MiB, media included, that the network has not taken. [`Error::WrongState`], and no
     /// reply, while it is neither connecting nor connected.
+    /// [`Error::InvalidArgument`], and no reply, for a name over 65,535 bytes, which no command carries, and for `onStatus`,
+    /// `_result` and `_error` with a reply, which RTMP servers never answer.
     pub fn call(&self, method: &str, args: Vec<Value>, reply: Option<Reply>) -> Result<()> {
+        let wants_answer = reply.is_some() && !matches!(self.core.state.lock().phase, Phase::Gateway(_));
+        if let Some(why) = why_not_callable(method, wants_answer) {
+            return Err(Error::InvalidArgument(why.to_owned()));
+        }
         if self.core.unsent() > MAX_UNSENT + MAX_COMMANDS {
             return Err(Error::Full("the connection's output"));
         }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rtmp_core::session::ClientSessionConfig;
 use rtmp_core::{
     AcceptAll, ApplicationConfig, ApplicationHandler, Bandwidth, BandwidthCheck, CallRequest, Client,
-    ConnectRequest, Direction, NetConnectionConfig, Object, PlayOptions, PlayStart, PublishMode,
+    ConnectRequest, Direction, Error, NetConnectionConfig, Object, PlayOptions, PlayStart, PublishMode,
     ServerConfig, Status, StreamLengthRequest, Value,
 };
 
@@ -143,6 +143,33 @@ fn c4_a_clients_method_is_called() {
         let result = answered(&answer);
         assert_eq!(result.as_ref().ok(), expected.as_ref(), "{result:?}");
     }
+}
+
+#[test]
+fn c4_n2_calls_that_nobody_could_answer_are_refused_at_once() {
+    let (served, clients) = giving();
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    let client = accepted(&clients);
+    let (longest, long) = ("x".repeat(65_535), "x".repeat(65_536));
+    for name in [long.as_str(), "onStatus", "_result", "_error"] {
+        let (taking, answer) = reply();
+        let refused = connection.call(name, vec![], Some(taking));
+        assert!(matches!(refused, Err(Error::InvalidArgument(_))), "{refused:?}");
+        assert!(answer.recv_timeout(PATIENCE).is_err(), "the reply is dropped");
+        let (taking, answer) = reply();
+        client.call_with_reply(name, vec![], taking);
+        assert_eq!(answered(&answer).unwrap_err().code, "NetConnection.Call.Failed");
+    }
+    assert!(connection.call(&long, vec![], None).is_err());
+    connection.call("onStatus", vec![], None).unwrap();
+    client.call(&long, vec![]);
+    // Both sides go on, and the longest name is a name.
+    let (taking, answer) = reply();
+    connection.call(&longest, vec![], Some(taking)).unwrap();
+    assert_eq!(answered(&answer), Ok(Value::from(format!("any {longest}"))));
+    let (taking, answer) = reply();
+    client.call_with_reply("echo", vec![Value::from(7.0)], taking);
+    assert_eq!(answered(&answer), Ok(Value::from(7.0)));
 }
 
 fn measured(client: &Client, kind: BandwidthCheck) -> Result<Bandwidth, Status> {

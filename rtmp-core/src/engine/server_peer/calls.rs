@@ -9,6 +9,7 @@ use crate::engine::server_peer::ServerPeer;
 use crate::engine::server_peer::requests::Asked;
 use crate::engine::worker::Context;
 use crate::wire::message::Message;
+use crate::wire::message::command::why_not_callable;
 use crate::wire::status::{Code, Status};
 
 /// Pings of the host that one answer may be waited for with.
@@ -121,6 +122,13 @@ impl ServerPeer {
     }
 
     pub(super) fn call(&mut self, name: &str, args: Vec<Value>, reply: Option<Reply>) {
+        if let Some(why) = why_not_callable(name, reply.is_some()) {
+            log::warn!("a method of a client is not called: {why}");
+            if let Some(reply) = reply {
+                reply(Err(Status::new(Code::CallFailed).with_description(why)));
+            }
+            return;
+        }
         let transaction = self.session.call(name, args, reply.is_some());
         match (transaction, reply) {
             (Some(transaction), Some(reply)) => {

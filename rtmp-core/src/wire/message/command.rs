@@ -60,6 +60,19 @@ pub struct Command {
     pub args: Vec<Value>,
 }
 
+/// The longest name that a command can have: it is an AMF0 string with a length of 16 bits (RTMP 1.0 7.2).
+const MAX_NAME: usize = 65_535;
+
+/// What keeps a method of this name from being called, if anything does. Answers and `onStatus` are never answered by whoever
+/// gets them (RTMP 1.0 7.2.2).
+pub(crate) fn why_not_callable(name: &str, wants_answer: bool) -> Option<&'static str> {
+    if name.len() > MAX_NAME {
+        return Some("a method's name is longer than 65,535 bytes, which no command carries");
+    }
+    let unanswered = wants_answer && matches!(name, "onStatus" | "_result" | "_error");
+    unanswered.then_some("onStatus, _result and _error are never answered: call them without a reply")
+}
+
 impl Command {
     /// A command with a null command object.
     pub fn new(name: impl Into<String>, transaction_id: f64, args: Vec<Value>) -> Self {
