@@ -2277,7 +2277,8 @@ rtmpkit_result rtmpkit_net_connection_events_init(struct rtmpkit_net_connection_
  * Makes a connection that is not connected yet. `config` and `events` may be NULL.
  * Ownership: one reference in `*out`; the last unref closes the connection.
  * Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds, `properties`
- * that is no object, and both `tls_authorities` and `tls_insecure_accept_any`. Since 0.1.
+ * that is no object, and both `tls_authorities` and `tls_insecure_accept_any`, `RTMPKIT_ERR_TLS` for `tls_authorities` that are
+ * no certificates. Since 0.1.
  */
 rtmpkit_result rtmpkit_net_connection_create(struct rtmpkit_engine *engine,
                                              const struct rtmpkit_net_connection_config *config,

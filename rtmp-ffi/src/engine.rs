@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ::log::LevelFilter;
 use rtmp_core::{Dispatch, Engine, EngineConfig, Error, ThreadStart};
 
-use crate::error::{Failure, rtmpkit_result};
+use crate::error::{Failure, rtmpkit_result, waited_in};
 use crate::handle::{Castable, add_ref, give, unref};
 use crate::host::{Growing, Host};
 use crate::log::{self, Sink, rtmpkit_log_fn};
@@ -195,7 +195,10 @@ pub unsafe extern "C" fn rtmpkit_engine_join(engine: *mut rtmpkit_engine, timeou
         let engine = host.handle(engine)?;
         let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
         let start = Instant::now();
-        engine.engine.join(timeout)?;
+        engine
+            .engine
+            .join(timeout)
+            .map_err(waited_in("rtmpkit_engine_join"))?;
         match engine
             .pending
             .wait(timeout.map(|timeout| timeout.saturating_sub(start.elapsed())))

@@ -102,6 +102,15 @@ impl From<Error> for Failure {
     }
 }
 
+/// The error with the name of the entry point that waited, in place of the core's function.
+pub(crate) fn waited_in(function: &'static str) -> impl FnOnce(Error) -> Error {
+    move |error| match error {
+        Error::WrongThread(_) => Error::WrongThread(function),
+        Error::Timeout(_) => Error::Timeout(function),
+        other => other,
+    }
+}
+
 thread_local! {
     static LAST: RefCell<CString> = RefCell::new(CString::default());
 }
@@ -156,6 +165,17 @@ mod tests {
     use super::*;
     use rtmp_core::{Code, Status};
     use std::io;
+
+    #[test]
+    fn functions_that_wait_have_their_own_names() {
+        let error = waited_in("rtmpkit_queue_dispatch")(Error::WrongThread("other"));
+        assert!(
+            error.to_string().starts_with("rtmpkit_queue_dispatch waits"),
+            "{error}"
+        );
+        let closed = waited_in("rtmpkit_queue_dispatch")(Error::Closed("engine"));
+        assert_eq!(closed.to_string(), "engine is closed");
+    }
 
     #[test]
     fn numbers_are_those_of_the_core() {

@@ -191,7 +191,8 @@ pub unsafe extern "C" fn rtmpkit_net_connection_events_init(
 /// Makes a connection that is not connected yet. `config` and `events` may be NULL.
 /// Ownership: one reference in `*out`; the last unref closes the connection.
 /// Errors: `RTMPKIT_ERR_CLOSED` if the engine is, `RTMPKIT_ERR_INVALID_ARGUMENT` for a setting out of its bounds, `properties`
-/// that is no object, and both `tls_authorities` and `tls_insecure_accept_any`. Since 0.1.
+/// that is no object, and both `tls_authorities` and `tls_insecure_accept_any`, `RTMPKIT_ERR_TLS` for `tls_authorities` that are
+/// no certificates. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_net_connection_create(
     engine: *mut rtmpkit_engine,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rtmp_core::Queue;
 
 use crate::engine::rtmpkit_engine;
-use crate::error::rtmpkit_result;
+use crate::error::{rtmpkit_result, waited_in};
 use crate::handle::{Castable, add_ref, give, unref};
 use crate::log::{self, Sink};
 
@@ -70,7 +70,8 @@ pub unsafe extern "C" fn rtmpkit_queue_dispatch(
         let queue = host.handle(queue)?;
         let _logging = queue.sink.as_ref().map(log::enter);
         let timeout = u64::try_from(timeout_ms).map_or(Duration::MAX, Duration::from_millis);
-        let ran = queue.queue.dispatch(max, timeout)?;
+        let ran = queue.queue.dispatch(max, timeout);
+        let ran = ran.map_err(waited_in("rtmpkit_queue_dispatch"))?;
         host.put_optional(count, ran)?;
         Ok(0)
     })

@@ -157,3 +157,41 @@ fn times_that_would_end_everything_at_once_are_refused() {
     unsafe { rtmpkit_server_unref(server) };
     end(engine);
 }
+
+#[test]
+fn authorities_that_are_no_certificates_are_told_before_connecting() {
+    let engine = engine();
+    let broken = c"-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n";
+    for pem in [c"", c"ca.pem", broken] {
+        let mut settings = defaults!(rtmpkit_net_connection_config, rtmpkit_net_connection_config_init);
+        settings.tls_authorities = pem.as_ptr();
+        let mut connection = null_mut();
+        // SAFETY: all are there, or NULL where that is allowed.
+        let result = unsafe {
+            rtmpkit_net_connection_create(
+                engine,
+                &raw const settings,
+                null(),
+                null_mut(),
+                &raw mut connection,
+            )
+        };
+        assert_eq!(result, rtmpkit_results::RTMPKIT_ERR_TLS as i32, "{pem:?}");
+        assert!(
+            connection.is_null() && last_error().contains("no trusted certificates"),
+            "{}",
+            last_error()
+        );
+    }
+    end(engine);
+}
+
+#[test]
+fn who_waits_in_vain_is_told_in_which_function() {
+    let engine = engine();
+    // SAFETY: the engine is there, and was not closed.
+    let result = unsafe { rtmpkit_engine_join(engine, 0) };
+    assert_eq!(result, rtmpkit_results::RTMPKIT_ERR_TIMEOUT as i32);
+    assert_eq!(last_error(), "rtmpkit_engine_join timed out");
+    end(engine);
+}

@@ -51,6 +51,8 @@ def test_certificates(tmp_path: Path) -> None:
     path: Any = "ca.pem"
     with pytest.raises(rtmpkit.ConfigError, match="PEM as bytes"):
         rtmpkit.NetConnection("rtmps://127.0.0.1:1/live", options=rtmpkit.ConnectOptions(tls_authorities=path))
+    with pytest.raises(rtmpkit.ConfigError, match="no certificate in the PEM text"):
+        rtmpkit.NetConnection("rtmps://127.0.0.1:1/live", options=rtmpkit.ConnectOptions(tls_authorities=b"ca.pem"))
 
 
 def test_a_way_to_publish_that_does_not_exist(url: str) -> None:

@@ -134,7 +134,8 @@ const MAX_COMMANDS: usize = 16 << 20;
 const MAX_UNSENT: usize = 8 << 20;
 
 impl NetConnection {
-    /// A connection that is not connected yet.
+    /// A connection that is not connected yet. Errors: [`Error::Closed`] if the engine is, [`Error::Tls`] for
+    /// [`TlsTrust::Authorities`] that are no certificates.
     pub fn new(
         engine: &Engine,
         config: NetConnectionConfig,
@@ -153,6 +154,7 @@ impl NetConnection {
         if engine.is_closed() {
             return Err(Error::Closed("engine"));
         }
+        let tls = TlsTrustCache::new(&config.tls_trust)?;
         let classes = config
             .classes
             .clone()
@@ -168,7 +170,7 @@ impl NetConnection {
             blocked: Mutex::default(),
             is_blocked: AtomicBool::new(false),
             classes: Mutex::new(classes),
-            tls: TlsTrustCache::default(),
+            tls,
             headers: Mutex::default(),
             engine: engine.clone(),
             home,

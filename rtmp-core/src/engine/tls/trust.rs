@@ -34,11 +34,21 @@ pub(crate) struct TlsStart {
     pub(crate) name: ServerName<'static>,
 }
 
-/// The settings that a trust leads to, made at the first connection: reading the system's certificates takes a while.
+/// The settings that a trust leads to, made at the first connection where they read the system's certificates: that takes a
+/// while.
 #[derive(Debug, Default)]
 pub(crate) struct TlsTrustCache(Mutex<Option<Arc<ClientConfig>>>);
 
 impl TlsTrustCache {
+    /// For certificates that the host names they are made at once, so that it learns early that they are none.
+    pub(crate) fn new(trust: &TlsTrust) -> Result<Self> {
+        let kept = match trust {
+            TlsTrust::Authorities(_) => Some(client_config(trust)?),
+            TlsTrust::System | TlsTrust::InsecureAcceptAny => None,
+        };
+        Ok(Self(Mutex::new(kept)))
+    }
+
     /// May read files: not for a worker.
     pub(crate) fn start(&self, trust: &TlsTrust, host: &str) -> Result<TlsStart> {
         let bare = host.split('%').next().unwrap_or_default();
@@ -172,6 +182,8 @@ mod tests {
                 matches!(config, Err(Error::Tls(TlsError::NoRoots(_)))),
                 "{config:?}"
             );
+            let cache = TlsTrustCache::new(&TlsTrust::Authorities(pem.to_vec()));
+            assert!(cache.is_err(), "{cache:?}");
         }
     }
 
