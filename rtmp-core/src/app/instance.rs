@@ -155,10 +155,14 @@ impl Instance {
         }
     }
 
-    /// The live stream of that name, made if it does not exist. Streams start out without publisher.
+    /// The live stream of that name, made if it does not exist. Streams start out without publisher. [`Error::Closed`] if the
+    /// instance was unloaded.
     pub fn stream(&self, name: &str) -> Result<Stream> {
         if !is_valid_name(name) {
             return Err(Error::InvalidArgument(format!("stream name {name:?}")));
+        }
+        if self.is_unloaded() {
+            return Err(Error::Closed("instance"));
         }
         Ok(Stream::new(self.live_stream(name), self))
     }
@@ -190,7 +194,8 @@ impl Instance {
     }
 
     /// Takes the instance out of its application: its clients get NetConnection.Connect.AppShutdown and are disconnected, shared
-    /// objects are stored, recordings completed. Who connects next starts a new instance of the name. False if it was unloaded before.
+    /// objects are stored, recordings completed, publications of the host end. Who connects next starts a new instance of the
+    /// name; handles of this one publish and record nothing any more. False if it was unloaded before.
     pub fn unload(&self) -> bool {
         let Some(application) = self.application() else {
             return false;
@@ -255,6 +260,11 @@ impl Instance {
             self.inner.latency,
         ));
         streams.insert(name.to_owned(), Arc::clone(&stream));
+        drop(streams);
+        // After it is among those that `stop` closes, or it might be missed.
+        if self.is_unloaded() {
+            stream.close();
+        }
         stream
     }
 
@@ -369,7 +379,7 @@ impl Instance {
         }
         self.inner.shared_objects.commit();
         let streams: Vec<Arc<LiveStream>> = self.inner.streams.lock().values().cloned().collect();
-        streams.iter().for_each(|stream| stream.stop_recordings());
+        streams.iter().for_each(|stream| stream.close());
         let attached = std::mem::take(&mut *self.inner.attachments.lock());
         let attached = attached.iter().filter_map(Weak::upgrade);
         attached.for_each(|attachment| attachment.detach());

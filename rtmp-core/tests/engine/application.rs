@@ -9,9 +9,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use parking_lot::Mutex;
 use rtmp_core::wire::chunk::MessageType;
 use rtmp_core::{
-    AcceptAll, ApplicationConfig, ApplicationHandler, Client, ConnectRequest, FourCc, Frame, Instance,
+    AcceptAll, ApplicationConfig, ApplicationHandler, Client, ConnectRequest, Error, FourCc, Frame, Instance,
     NetConnection, NetConnectionConfig, NetConnectionHandler, Object, PublishMode, PublishRequest, Reply,
-    Server, ServerCall, ServerConfig, Status, Stream, Value,
+    Server, ServerCall, ServerConfig, Status, Stream, Takeover, Value,
 };
 
 use crate::support::{
@@ -528,6 +528,26 @@ fn a19_a30_an_instance_is_unloaded_and_starts_anew() {
     let (_connection, _statuses) = connected(&served.engine, &served.url);
     assert_eq!(next(&events), "start live/_definst_");
     assert_eq!(old.clients().len(), 0);
+}
+
+#[test]
+fn a30_handles_of_an_unloaded_instance_publish_nothing() {
+    let (served, _events) = logged();
+    let old = instance(&served);
+    let (kept, taken) = (old.stream("cam").unwrap(), old.stream("taken").unwrap());
+    let publication = taken.publish().unwrap();
+    publication.write_data(0, "onText", &[]).unwrap();
+    assert!(old.unload());
+    let closed = |error: Error| assert!(matches!(error, Error::Closed(_)), "{error:?}");
+    closed(publication.write_data(40, "onText", &[]).unwrap_err());
+    assert!(!taken.is_publishing());
+    closed(kept.publish().unwrap_err());
+    closed(kept.publish_as(Takeover::REPLACE).unwrap_err());
+    closed(taken.publish().unwrap_err());
+    closed(old.stream("new").unwrap_err());
+    // The next instance of the name is another.
+    let publication = instance(&served).stream("cam").unwrap().publish().unwrap();
+    publication.write_data(0, "onText", &[]).unwrap();
 }
 
 #[test]

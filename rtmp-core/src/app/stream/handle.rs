@@ -64,7 +64,7 @@ impl Stream {
         self.live.set_latency(latency);
     }
 
-    /// Becomes the stream's publisher; [`Error::AlreadyExists`] if it has one.
+    /// Becomes the stream's publisher; [`Error::AlreadyExists`] if it has one, [`Error::Closed`] if its instance was unloaded.
     pub fn publish(&self) -> Result<Publication> {
         self.publish_as(Takeover::REFUSE)
     }
@@ -75,6 +75,9 @@ impl Stream {
         let candidate = Publisher::host(takeover);
         let publisher = candidate.id;
         if !self.live.claim(candidate) {
+            if self.live.is_closed() {
+                return Err(Error::Closed("instance"));
+            }
             return Err(Error::AlreadyExists(format!(
                 "a publisher of stream {:?}",
                 self.name()
@@ -114,7 +117,7 @@ impl fmt::Debug for Stream {
 }
 
 /// The host as publisher of a stream. Writing never blocks and may be done from any thread; dropping it ends the
-/// publication.
+/// publication, and so does unloading its instance: writing is [`Error::Closed`] then.
 #[derive(Debug)]
 pub struct Publication {
     stream: Stream,

@@ -87,6 +87,8 @@ pub struct LiveStream {
 
 struct State {
     publisher: Option<Publisher>,
+    /// The instance is gone: nobody begins to publish.
+    closed: bool,
     /// The publisher left and its players wait until then for another.
     held_until: Option<Instant>,
     /// Players wait for the new publisher's first keyframe.
@@ -152,6 +154,7 @@ impl LiveStream {
     pub fn new(name: &str, gop_cache_bytes: usize, latency: Latency) -> Self {
         let state = State {
             publisher: None,
+            closed: false,
             held_until: None,
             needs_key: false,
             sequence: 0,
@@ -195,11 +198,11 @@ impl LiveStream {
         *self.latency.lock() = latency;
     }
 
-    /// Makes `publisher` the stream's publisher; false if it has one that may not be replaced. A publisher that is
+    /// Makes `publisher` the stream's publisher; false if it has one that may not be replaced, or is closed. A publisher that is
     /// replaced, or comes while players are held, goes on where the one before stopped.
     pub fn claim(&self, publisher: Publisher) -> bool {
         let mut state = self.state.lock();
-        if state.publisher.is_some() && !publisher.takeover.replace {
+        if state.closed || (state.publisher.is_some() && !publisher.takeover.replace) {
             return false;
         }
         let goes_on = state.publisher.is_some() || state.held_until.take().is_some();
@@ -398,6 +401,10 @@ impl LiveStream {
     pub(crate) fn attach(&self, recorder: &Arc<Recorder>, publisher: Option<u64>) {
         let mut state = self.state.lock();
         let due = match publisher {
+            None if state.closed => {
+                drop(state);
+                return recorder.stop();
+            }
             None => {
                 let backlog = state.cache.backlog();
                 recorder.join(&backlog, state.cache.has_video())
@@ -420,10 +427,22 @@ impl LiveStream {
         self.state.lock().recorders.remove(recorder);
     }
 
-    /// Ends the recordings of the host.
-    pub(crate) fn stop_recordings(&self) {
-        let over = self.state.lock().recorders.take_of(None);
+    /// The instance goes: the host publishes and records no more, and nobody else begins to. Clients end with their connections.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let left = state.publisher.take_if(|publisher| publisher.is_host());
+        if left.is_some() || state.held_until.take().is_some() {
+            self.end(&mut state);
+        }
+        let over = state.recorders.take_of(None);
+        drop(state);
         over.iter().for_each(Recorder::stop);
+    }
+
+    /// Whether the instance is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
     }
 
     /// Adds a player on the port's worker and says what it begins with.

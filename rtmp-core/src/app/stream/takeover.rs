@@ -102,6 +102,11 @@ impl Publisher {
         self
     }
 
+    /// Whether it is a publication of the host.
+    pub(crate) fn is_host(&self) -> bool {
+        self.evict.is_none()
+    }
+
     pub(crate) fn evict(self, why: Eviction) {
         if let Some(evict) = self.evict {
             evict(why);
