@@ -93,7 +93,7 @@ typedef enum rtmpkit_results {
   RTMPKIT_ERR_NOT_FOUND = -5,
   /** The name is taken. */
   RTMPKIT_ERR_ALREADY_EXISTS = -6,
-  /** A bounded queue is full: the peer or the host does not keep up. */
+  /** A bound is reached: of a queue because the peer or the host does not keep up, of a store because of its settings. */
   RTMPKIT_ERR_FULL = -7,
   /** The time limit passed. */
   RTMPKIT_ERR_TIMEOUT = -8,
@@ -700,6 +700,13 @@ typedef struct rtmpkit_application_config {
    * with the machine; it survives the end of the process anyway.
    */
   uint64_t record_sync_ms;
+  /**
+   * Persistent shared objects that `shared_object_directory` may hold, those in use that are not on disk yet included, of
+   * all instances together, and of all applications that name the directory. At the bound existing ones still open;
+   * clients' use of others is refused with SharedObject.ObjectCreationFailed, and `rtmpkit_shared_object_open` with
+   * `RTMPKIT_ERR_FULL`. 0 makes no new ones. Default: 10,000.
+   */
+  uint32_t shared_object_max_stored;
 } rtmpkit_application_config;
 
 /** A status as it is on the wire. It belongs to the library and is valid until the callback returns. Since 0.1. */
@@ -2469,7 +2476,7 @@ rtmpkit_result rtmpkit_shared_object_events_init(struct rtmpkit_shared_object_ev
  * Threads: a persistent one that nobody uses is read from disk on this one. Ownership: one reference in `*out`; the last
  * unref closes the handle. Errors: `RTMPKIT_ERR_WRONG_STATE` for a persistent one without a directory,
  * `RTMPKIT_ERR_ALREADY_EXISTS` if it exists with the other persistence, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with
- * path tricks, `RTMPKIT_ERR_IO`. Since 0.1.
+ * path tricks, `RTMPKIT_ERR_FULL` for a new persistent one beyond `shared_object_max_stored`, `RTMPKIT_ERR_IO`. Since 0.1.
  */
 rtmpkit_result rtmpkit_shared_object_open(struct rtmpkit_instance *instance,
                                           const char *name,

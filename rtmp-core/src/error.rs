@@ -46,8 +46,8 @@ pub enum Error {
     /// The name is taken.
     #[error("already exists: {0}")]
     AlreadyExists(String),
-    /// A bounded queue is full: the peer or the host does not keep up.
-    #[error("{0} is full: its reader does not keep up")]
+    /// A bound is reached: of a queue because the peer or the host does not keep up, of a store because of its settings.
+    #[error("{0} is full: try again when there is room")]
     Full(&'static str),
     /// The call's own time limit passed.
     #[error("{0} timed out")]

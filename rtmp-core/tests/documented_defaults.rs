@@ -56,6 +56,7 @@ fn real() -> BTreeMap<String, u64> {
         ApplicationConfig::publish_idle_ms = application;
         ApplicationConfig::stream_dry_ms = application;
         SharedObjectConfig::max_per_client = application.shared_objects;
+        SharedObjectConfig::max_stored = application.shared_objects;
         SharedObjectConfig::max_slots = application.shared_objects;
         SharedObjectConfig::max_value_bytes = application.shared_objects;
         SharedObjectConfig::max_object_bytes = application.shared_objects;

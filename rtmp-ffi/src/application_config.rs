@@ -91,6 +91,11 @@ pub struct rtmpkit_application_config {
     /// threads that write, and keeps them, and the disk, busy. 0, the default: what the system has not written yet may be lost
     /// with the machine; it survives the end of the process anyway.
     pub record_sync_ms: u64,
+    /// Persistent shared objects that `shared_object_directory` may hold, those in use that are not on disk yet included, of
+    /// all instances together, and of all applications that name the directory. At the bound existing ones still open;
+    /// clients' use of others is refused with SharedObject.ObjectCreationFailed, and `rtmpkit_shared_object_open` with
+    /// `RTMPKIT_ERR_FULL`. 0 makes no new ones. Default: 10,000.
+    pub shared_object_max_stored: u32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and raw pointers.
@@ -124,6 +129,7 @@ unsafe impl Growing for rtmpkit_application_config {
             login: 0,
             stream_dry_ms: 0,
             record_sync_ms: 0,
+            shared_object_max_stored: 10_000,
         }
     }
 }
@@ -172,6 +178,7 @@ pub(crate) fn settings(
     let objects = &mut settings.shared_objects;
     objects.directory = path(config.shared_object_directory, "shared_object_directory")?;
     objects.autocommit_ms = config.shared_object_autocommit_ms;
+    objects.max_stored = config.shared_object_max_stored as usize;
     objects.max_per_client = config.shared_object_max_per_client as usize;
     objects.max_slots = config.shared_object_max_slots as usize;
     objects.max_value_bytes = config.shared_object_max_value_bytes as usize;

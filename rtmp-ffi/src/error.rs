@@ -27,7 +27,7 @@ pub enum rtmpkit_results {
     RTMPKIT_ERR_NOT_FOUND = -5,
     /// The name is taken.
     RTMPKIT_ERR_ALREADY_EXISTS = -6,
-    /// A bounded queue is full: the peer or the host does not keep up.
+    /// A bound is reached: of a queue because the peer or the host does not keep up, of a store because of its settings.
     RTMPKIT_ERR_FULL = -7,
     /// The time limit passed.
     RTMPKIT_ERR_TIMEOUT = -8,
@@ -145,7 +145,7 @@ fn text_of(result: i32) -> &'static CStr {
         -4 => c"waits, and was called on a thread of the library",
         -5 => c"not found",
         -6 => c"already exists",
-        -7 => c"full: the reader does not keep up",
+        -7 => c"full: try again when there is room",
         -8 => c"timed out",
         -9 => c"refused by the operating system",
         -10 => c"refused by the peer",

@@ -189,7 +189,7 @@ pub unsafe extern "C" fn rtmpkit_shared_object_events_init(
 /// Threads: a persistent one that nobody uses is read from disk on this one. Ownership: one reference in `*out`; the last
 /// unref closes the handle. Errors: `RTMPKIT_ERR_WRONG_STATE` for a persistent one without a directory,
 /// `RTMPKIT_ERR_ALREADY_EXISTS` if it exists with the other persistence, `RTMPKIT_ERR_INVALID_ARGUMENT` for a name with
-/// path tricks, `RTMPKIT_ERR_IO`. Since 0.1.
+/// path tricks, `RTMPKIT_ERR_FULL` for a new persistent one beyond `shared_object_max_stored`, `RTMPKIT_ERR_IO`. Since 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rtmpkit_shared_object_open(
     instance: *mut rtmpkit_instance,

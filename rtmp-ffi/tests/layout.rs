@@ -36,7 +36,7 @@ layout! {
     rtmpkit_tls_identity { chain, key }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }
     rtmpkit_server_counters { struct_size, connections, accepted, turned_away, traffic, overrun }
-    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes, login, stream_dry_ms, record_sync_ms }
+    rtmpkit_application_config { struct_size, queue, request_timeout_ms, max_clients, idle_timeout_ms, publish_idle_ms, instance_idle_ms, config_file, directory, gop_cache_bytes, takeover, hold_ms, audio_wait_ms, video_wait_ms, load_wait_ms, shared_object_directory, shared_object_autocommit_ms, shared_object_max_per_client, shared_object_max_slots, shared_object_max_value_bytes, shared_object_max_bytes, record_max_duration_ms, record_max_bytes, record_queue_bytes, login, stream_dry_ms, record_sync_ms, shared_object_max_stored }
     rtmpkit_status { struct_size, level, result, code, description, info }
     rtmpkit_application_events { struct_size, on_instance_start, on_instance_idle, on_instance_stop, on_status, on_connect, on_accept, on_reject, on_disconnect, on_publish, on_unpublish, on_record, on_play, on_stop, on_stream_length, on_call, on_error, on_release }
     rtmpkit_instance_counters { struct_size, clients, accepted, rejected, streams, traffic }

@@ -272,14 +272,17 @@ static void o2_o3_a7_clearing_and_letting_go(void) {
   stop(&served);
 }
 
-/* A server whose application keeps shared objects in a directory. */
-static rtmpkit_instance *serve_kept(struct served *served, const char *directory, rtmpkit_application **application) {
+/* A server whose application keeps so many shared objects in a directory. */
+static rtmpkit_instance *serve_kept(struct served *served, const char *directory, uint32_t max_stored,
+                                    rtmpkit_application **application) {
   rtmpkit_application_config config;
   rtmpkit_instance *instance = NULL;
   serve(served, NULL, NULL);
   rtmpkit_application_config_init(&config, sizeof config);
   config.shared_object_directory = directory;
   config.shared_object_autocommit_ms = 1000;
+  CHECK(config.shared_object_max_stored == 10000);
+  config.shared_object_max_stored = max_stored;
   OK(rtmpkit_application_create(served->server, "kept", &config, NULL, NULL, application));
   OK(rtmpkit_instance_get(*application, NULL, &instance));
   return instance;
@@ -294,7 +297,7 @@ static void o1_o4_o5_a4_a6_objects_on_disk(void) {
   seen_init(&flushed), seen_init(&committed), seen_init(&destroyed);
   CHECK(mkdtemp(directory) != NULL);
 
-  rtmpkit_instance *instance = serve_kept(&served, directory, &application);
+  rtmpkit_instance *instance = serve_kept(&served, directory, 10000, &application);
   rtmpkit_shared_object *object = open_object(instance, "scores", true, &host);
   CHECK(rtmpkit_shared_object_is_persistent(object));
   OK(set_number(object, "best", 42));
@@ -315,7 +318,7 @@ static void o1_o4_o5_a4_a6_objects_on_disk(void) {
   rtmpkit_application_unref(application);
   stop(&served);
 
-  instance = serve_kept(&served, directory, &application);
+  instance = serve_kept(&served, directory, 10000, &application);
   object = open_object(instance, "scores", true, &host);
   CHECK(get_number(object, "best") == 42 && get_number(object, "worst") == 1 && get_number(object, "middle") == 7);
   leave(object, &host);
@@ -331,11 +334,49 @@ static void o1_o4_o5_a4_a6_objects_on_disk(void) {
   CHECK(system(command) == 0);
 }
 
+/* Clients, and the host, make so many persistent objects and no more; those that are there open. */
+static void m10_so_many_objects_on_disk(void) {
+  struct served served;
+  struct seen client, flushed;
+  struct heard host, one, two, three;
+  rtmpkit_application *application = NULL;
+  rtmpkit_shared_object *refused = NULL;
+  char directory[] = "/tmp/rtmpkit-objects-XXXXXX", command[64];
+  seen_init(&flushed);
+  CHECK(mkdtemp(directory) != NULL);
+
+  rtmpkit_instance *instance = serve_kept(&served, directory, 2, &application);
+  rtmpkit_shared_object *object = open_object(instance, "one", true, &host);
+  OK(set_number(object, "n", 1));
+  OK(rtmpkit_shared_object_flush(object, on_reply, &flushed));
+  CHECK(wait_for(&flushed, &flushed.replies, 1) && flushed.errors == 0);
+  strcpy(strrchr(served.url, '/'), "/kept");
+  rtmpkit_net_connection *connection = connect_to(&served, "", &client);
+  rtmpkit_shared_object *joined = join_object(connection, "two", true, &two);
+  rtmpkit_shared_object_events events = object_events(&three);
+  OK(rtmpkit_shared_object_connect(connection, "three", true, &events, &three, &refused));
+  NEXT(&three, "SharedObject.ObjectCreationFailed");
+  CHECK(!rtmpkit_shared_object_is_connected(refused));
+  leave(refused, &three);
+  refused = NULL;
+  CHECK(rtmpkit_shared_object_open(instance, "three", true, NULL, NULL, &refused) == RTMPKIT_ERR_FULL && !refused);
+  rtmpkit_shared_object *again = open_object(instance, "one", true, &one);
+  CHECK(get_number(again, "n") == 1);
+  leave(again, &one), leave(object, &host), leave(joined, &two);
+  disconnect(connection, &client);
+  rtmpkit_instance_unref(instance);
+  rtmpkit_application_unref(application);
+  stop(&served);
+  snprintf(command, sizeof command, "rm -r %s", directory);
+  CHECK(system(command) == 0);
+}
+
 int main(void) {
   o6_o7_a5_everybody_sees_every_change();
   o8_locks_messages_and_marks();
   o2_o3_a7_clearing_and_letting_go();
   o1_o4_o5_a4_a6_objects_on_disk();
+  m10_so_many_objects_on_disk();
   printf("%s: %d failures\n", rtmpkit_version_string(), failures);
   return failures != 0;
 }

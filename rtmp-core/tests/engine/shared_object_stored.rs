@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rtmp_core::{AcceptAll, ApplicationConfig, ServerConfig, SlotChangeKind, Value};
+use rtmp_core::{AcceptAll, ApplicationConfig, Error, NetConnection, ServerConfig, SlotChangeKind, Value};
 
-use crate::shared_object::{host, instance, join, next, one, reply};
+use crate::shared_object::{Heard, handler, host, instance, join, next, one, reply};
 use crate::support::{PATIENCE, Served, connected, serve_with};
 
 /// A directory of the test's own that goes with it.
@@ -112,4 +112,62 @@ fn autocommit_stores_without_being_asked() {
         assert!(begun.elapsed() < PATIENCE, "not stored");
         std::thread::yield_now();
     }
+}
+
+/// What a client that wants to use a persistent object is told instead.
+fn refused(connection: &NetConnection, name: &str) {
+    let (handler, heard) = handler();
+    let object = connection.shared_object(name, true, handler).unwrap();
+    assert_eq!(
+        next(&heard),
+        Heard::Status("SharedObject.ObjectCreationFailed".to_owned())
+    );
+    assert!(!object.is_connected());
+}
+
+#[test]
+fn m10_clients_make_so_many_persistent_objects_and_no_more() {
+    let directory = Directory::new("max-stored");
+    let serve = || {
+        let mut config = ApplicationConfig::default();
+        config.shared_objects.directory = Some(directory.0.clone());
+        config.shared_objects.max_stored = 3;
+        config.shared_objects.max_per_client = 2;
+        serve_with(AcceptAll, 2, ServerConfig::default(), config)
+    };
+    let served = serve();
+    {
+        let (connection, _statuses) = connected(&served.engine, &served.url);
+        // One after another, as one who fills the disk would.
+        for name in ["one", "two", "three"] {
+            let (object, heard) = join(&connection, name, true);
+            object.set("n", 1).unwrap();
+            assert_eq!(next(&heard), one(SlotChangeKind::Success, "n", None, Some(1)));
+        }
+        // The last of them may be on its way to the disk.
+        for name in ["four", "five", "six"] {
+            refused(&connection, name);
+        }
+        let (handler, _heard) = handler();
+        let full = instance(&served).shared_object("seven", true, handler);
+        assert!(matches!(full, Err(Error::Full(_))));
+        let (_temporary, _heard) = join(&connection, "eight", false);
+        let (object, _heard) = join(&connection, "one", true);
+        assert_eq!(object.get("n"), Some(Value::from(1)));
+    }
+    stop(served);
+
+    let served = serve();
+    let (connection, _statuses) = connected(&served.engine, &served.url);
+    refused(&connection, "four");
+    let (object, _heard) = host(&served, "two", true);
+    let (answer, answered) = reply();
+    instance(&served).clear_shared_objects("/three", answer).unwrap();
+    assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), Ok(Value::from(1)));
+    // Written after the deletion, so that this is done, too.
+    let (answer, answered) = reply();
+    object.flush(answer).unwrap();
+    assert!(answered.recv_timeout(PATIENCE).unwrap().is_ok());
+    let (_four, _heard) = join(&connection, "four", true);
+    refused(&connection, "five");
 }

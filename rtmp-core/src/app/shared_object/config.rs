@@ -14,6 +14,11 @@ pub struct SharedObjectConfig {
     pub autocommit_ms: u64,
     /// Objects that one client may use at once. Default: 64.
     pub max_per_client: usize,
+    /// Persistent objects that the directory may hold: those on disk, and those in use that are not there yet, of all
+    /// instances together, and of all applications that name the directory. At the bound existing ones still open; clients'
+    /// use of others is refused with SharedObject.ObjectCreationFailed, the host's with
+    /// [`Error::Full`](crate::Error::Full). 0 makes no new ones. Default: 10,000.
+    pub max_stored: usize,
     /// Slots of one object. Default: 10,000.
     pub max_slots: usize,
     /// Bytes of one value, as it is encoded. Default: 65,536.
@@ -37,6 +42,7 @@ impl Default for SharedObjectConfig {
             directory: None,
             autocommit_ms: 120_000,
             max_per_client: 64,
+            max_stored: 10_000,
             max_slots: 10_000,
             max_value_bytes: 65_536,
             max_object_bytes: 1 << 20,

@@ -12,6 +12,7 @@ use crate::app::dispatch::Dispatch;
 use crate::app::peer::Reply;
 use crate::app::shared_object::handle::{HandleInner, SharedObject};
 use crate::app::shared_object::object::{Notice, ObjectState, Phase, Sender};
+use crate::app::shared_object::room::Room;
 use crate::app::shared_object::slots::Snapshot;
 use crate::app::shared_object::store::{Outcome, Storage};
 use crate::error::Error;
@@ -27,6 +28,8 @@ pub(crate) struct ObjectCore {
     dispatch: Dispatch,
     disk: Arc<dyn Disk>,
     storage: Option<Arc<Storage>>,
+    /// Of a persistent object that is not on disk.
+    room: Mutex<Option<Room>>,
     state: Mutex<ObjectState>,
     listeners: Mutex<Vec<(u64, Weak<HandleInner>)>>,
     telling: Mutex<Telling>,
@@ -59,6 +62,7 @@ impl ObjectCore {
             dispatch,
             disk,
             storage,
+            room: Mutex::default(),
             state: Mutex::new(state),
             listeners: Mutex::default(),
             telling: Mutex::default(),
@@ -121,22 +125,43 @@ impl ObjectCore {
         self.state.lock().phase
     }
 
-    /// Reads the object from the store, on a thread that may block.
+    /// Reads the object from the store, or takes room for it there, on a thread that may block.
     pub(crate) fn load(self: &Arc<Self>) -> Result<(), Error> {
         let Some(storage) = &self.storage else {
             return Ok(());
         };
-        match storage.load(&self.key) {
+        match self.find(storage) {
             Ok(found) => {
                 self.loaded(Ok(found));
-                Ok(())
+                // A client that asked at the same time may have been refused already, and with it the object.
+                match self.phase() {
+                    Phase::Failed => Err(Error::WrongState(format!(
+                        "shared object {:?} could not be opened for a client",
+                        self.name
+                    ))),
+                    _ => Ok(()),
+                }
             }
             Err(error) => {
-                log::error!("shared object {}: {error}", self.key.replace('\0', " "));
+                let name = self.key.replace('\0', " ");
+                match &error {
+                    // A client may bring this about as often as it likes.
+                    Error::Full(_) => log::debug!("shared object {name}: {error}"),
+                    _ => log::error!("shared object {name}: {error}"),
+                }
                 self.loaded(Err(()));
                 Err(error)
             }
         }
+    }
+
+    fn find(&self, storage: &Storage) -> Result<Option<Snapshot>, Error> {
+        let mut room = self.room.lock();
+        let found = storage.load(&self.key)?;
+        if found.is_none() && room.is_none() {
+            *room = Some(storage.room(&self.key)?);
+        }
+        Ok(found)
     }
 
     pub(crate) fn loaded(self: &Arc<Self>, found: Result<Option<Snapshot>, ()>) {
@@ -191,7 +216,7 @@ impl ObjectCore {
             state.submitted = changes;
             if let Some(storage) = &self.storage {
                 let core = Arc::clone(self);
-                let done = move |result| core.saved(changes, version, result, None);
+                let done = move |result| core.erased(changes, version, result);
                 storage.submit(&self.key, None, Outcome::Note(Box::new(done)));
             }
         }
@@ -201,12 +226,22 @@ impl ObjectCore {
         self.tell_later();
     }
 
+    fn erased(self: &Arc<Self>, changes: u64, version: u32, result: Result<(), String>) {
+        let deleted = result.is_ok();
+        self.saved(changes, version, result, None);
+        if let Some(storage) = self.storage.as_ref().filter(|_| deleted) {
+            *self.room.lock() = Some(storage.keep_room(&self.key));
+        }
+    }
+
     fn saved(self: &Arc<Self>, changes: u64, version: u32, result: Result<(), String>, reply: Option<Reply>) {
         match result {
             Ok(()) => {
                 let mut state = self.state.lock();
                 state.saved = state.saved.max(changes);
                 drop(state);
+                // The store counts it.
+                *self.room.lock() = None;
                 self.reply(reply, Ok(Value::from(version)));
             }
             Err(reason) => {

@@ -209,7 +209,8 @@ impl Instance {
     /// The shared object of that name, made if there is none; a persistent one is read from disk, on this thread, unless
     /// somebody uses it already. Its handler hears what clients and other handles do. [`Error::WrongState`] for a
     /// persistent one when the application has no directory for them, [`Error::AlreadyExists`] when the object exists
-    /// with the other persistence.
+    /// with the other persistence, [`Error::Full`] for a persistent one that would be one more than
+    /// [`SharedObjectConfig::max_stored`](crate::SharedObjectConfig::max_stored).
     pub fn shared_object(
         &self,
         name: &str,

@@ -13,6 +13,7 @@ mod handler;
 mod object;
 mod redb_store;
 mod registry;
+mod room;
 mod slots;
 mod store;
 mod stored;

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::{Condvar, Mutex};
-use redb::{Database, Durability, TableDefinition};
+use redb::{Database, Durability, ReadableTableMetadata, TableDefinition};
 
+use crate::app::shared_object::room::Rooms;
 use crate::app::shared_object::store::Store;
 use crate::error::{Error, Result};
 
@@ -26,6 +27,9 @@ pub(crate) struct RedbStore {
     directory: PathBuf,
     /// `None` only while it is closed.
     database: Option<Database>,
+    rooms: Rooms,
+    /// Held over a commit and the counting of what it made of the objects.
+    committing: Mutex<()>,
 }
 
 /// What this process has open: a file can be open only once.
@@ -57,13 +61,17 @@ impl RedbStore {
         }
         let file = directory.join(FILE);
         let what = format!("open {}", file.display());
-        let database = guarded(&what, || {
+        let (database, stored) = guarded(&what, || {
             let mut builder = Database::builder();
-            Ok(builder.set_cache_size(CACHE_BYTES).create(&file)?)
+            let database = builder.set_cache_size(CACHE_BYTES).create(&file)?;
+            let stored = count(&database)?;
+            Ok((database, stored))
         })?;
         let store = Arc::new(Self {
             directory: directory.clone(),
             database: Some(database),
+            rooms: Rooms::new(stored),
+            committing: Mutex::default(),
         });
         stores.insert(directory, Arc::downgrade(&store));
         Ok(store)
@@ -77,9 +85,10 @@ impl RedbStore {
         let Ok(database) = self.database() else {
             return Ok(());
         };
+        let _committing = self.committing.lock();
         let mut transaction = database.begin_write()?;
         transaction.set_durability(Durability::Immediate);
-        {
+        let stored = {
             let mut objects = transaction.open_table(OBJECTS)?;
             for (key, bytes) in writes {
                 match bytes {
@@ -87,8 +96,10 @@ impl RedbStore {
                     None => objects.remove(&**key)?,
                 };
             }
-        }
+            objects.len()?
+        };
         transaction.commit()?;
+        self.rooms.committed(stored, writes);
         Ok(())
     }
 
@@ -136,6 +147,10 @@ impl Store for RedbStore {
     fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         guarded("list shared objects", || self.keys_from(prefix))
     }
+
+    fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
 }
 
 impl Drop for RedbStore {
@@ -156,6 +171,15 @@ impl Drop for RedbStore {
 impl fmt::Debug for RedbStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RedbStore({})", self.directory.display())
+    }
+}
+
+/// How many objects there are: a number that the database keeps.
+fn count(database: &Database) -> Result<u64, redb::Error> {
+    match database.begin_read()?.open_table(OBJECTS) {
+        Ok(objects) => Ok(objects.len()?),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -204,6 +228,7 @@ mod tests {
                 .commit(&[write("a\0x", b"1"), write("a\0y", b"2"), write("b\0z", b"3")])
                 .unwrap();
             store.commit(&[("a\0y".to_owned(), None)]).unwrap();
+            assert!(store.rooms().take("b\0new", 2).is_err());
             let same = RedbStore::open(&directory.0).unwrap();
             assert!(Arc::ptr_eq(&store, &same));
         }
@@ -212,6 +237,7 @@ mod tests {
         assert_eq!(store.load("a\0y").unwrap(), None);
         assert_eq!(store.keys("a\0").unwrap(), ["a\0x"]);
         assert_eq!(store.keys("").unwrap(), ["a\0x", "b\0z"]);
+        assert!(store.rooms().take("b\0new", 2).is_err() && store.rooms().take("b\0new", 3).is_ok());
     }
 
     #[test]

@@ -146,7 +146,8 @@ impl SharedObjects {
         let chosen: Vec<Arc<ObjectCore>> = self
             .live()
             .into_iter()
-            .filter(|core| core.persistent && name.is_none_or(|name| core.name == name))
+            .filter(|core| core.persistent && core.phase() == Phase::Ready)
+            .filter(|core| name.is_none_or(|name| core.name == name))
             .collect();
         if let Some(name) = name.filter(|_| chosen.is_empty()) {
             return Err(Error::NotFound(format!(

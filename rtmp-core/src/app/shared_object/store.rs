@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::app::disk::Disk;
 use crate::app::shared_object::redb_store::RedbStore;
+use crate::app::shared_object::room::{Room, Rooms};
 use crate::app::shared_object::slots::Snapshot;
 use crate::app::shared_object::{SharedObjectConfig, stored};
 use crate::error::Result;
@@ -18,12 +19,15 @@ pub(crate) trait Store: Send + Sync + fmt::Debug {
     /// The stored form of an object.
     fn load(&self, key: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Stores, and with `None` deletes, all of these or none. What was stored survives the end of the process from the
-    /// moment this returns.
+    /// Stores, and with `None` deletes, all of these or none, and tells [`rooms`](Self::rooms). What was stored survives the
+    /// end of the process from the moment this returns.
     fn commit(&self, writes: &[(String, Option<Vec<u8>>)]) -> Result<()>;
 
     /// The keys that begin so.
     fn keys(&self, prefix: &str) -> Result<Vec<String>>;
+
+    /// How many objects there are, and who has taken room for more, of all who use the store.
+    fn rooms(&self) -> &Rooms;
 }
 
 /// Takes the outcome of a write, on a thread that may block.
@@ -35,6 +39,7 @@ pub(crate) type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
 pub(crate) struct Storage {
     store: Arc<dyn Store>,
     disk: Arc<dyn Disk>,
+    max_stored: usize,
     queue: Mutex<Queue>,
 }
 
@@ -77,13 +82,18 @@ impl Storage {
             return Ok(None);
         };
         let store = RedbStore::open(directory)?;
-        Ok(Some(Arc::new(Self::new(store, Arc::clone(disk)))))
+        Ok(Some(Arc::new(Self::new(
+            store,
+            Arc::clone(disk),
+            config.max_stored,
+        ))))
     }
 
-    pub(crate) fn new(store: Arc<dyn Store>, disk: Arc<dyn Disk>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, disk: Arc<dyn Disk>, max_stored: usize) -> Self {
         Self {
             store,
             disk,
+            max_stored,
             queue: Mutex::default(),
         }
     }
@@ -107,6 +117,16 @@ impl Storage {
     /// The keys in the store that begin so. Blocks.
     pub(crate) fn keys(&self, prefix: &str) -> Result<Vec<String>> {
         self.store.keys(prefix)
+    }
+
+    /// Room for an object that is not stored. [`Error::Full`](crate::Error::Full) when there may be no more.
+    pub(crate) fn room(&self, key: &str) -> Result<Room> {
+        self.store.rooms().take(key, self.max_stored)
+    }
+
+    /// Room for an object that was stored until now, and is still used.
+    pub(crate) fn keep_room(&self, key: &str) -> Room {
+        self.store.rooms().keep(key)
     }
 
     /// Queues a write, or with `None` a deletion; [`kick`](Self::kick) has it done. Gives the outcome back that is one too many
@@ -210,6 +230,7 @@ mod tests {
     struct Stuck {
         jobs: Mutex<Vec<Job>>,
         commits: Mutex<Vec<usize>>,
+        rooms: Rooms,
     }
 
     impl Disk for Stuck {
@@ -236,6 +257,10 @@ mod tests {
         fn keys(&self, _: &str) -> Result<Vec<String>> {
             Ok(Vec::new())
         }
+
+        fn rooms(&self) -> &Rooms {
+            &self.rooms
+        }
     }
 
     impl fmt::Debug for Stuck {
@@ -247,7 +272,7 @@ mod tests {
     #[test]
     fn m10_of_what_waits_for_the_disk_only_the_newest_of_each_object_is_kept() {
         let disk = Arc::new(Stuck::default());
-        let storage = Arc::new(Storage::new(Arc::clone(&disk) as _, Arc::clone(&disk) as _));
+        let storage = Arc::new(Storage::new(Arc::clone(&disk) as _, Arc::clone(&disk) as _, 0));
         let (noted, replied) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counts = |counter: &Arc<AtomicUsize>| -> Done {
             let counter = Arc::clone(counter);

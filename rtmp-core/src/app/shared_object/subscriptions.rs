@@ -110,6 +110,9 @@ impl Subscriptions {
             return None;
         }
         if self.objects.len() >= objects.config.max_per_client {
+            self.forget_unused(objects, sender.id);
+        }
+        if self.objects.len() >= objects.config.max_per_client {
             refuse(sender, message, Code::SharedObjectCreationFailed);
             return None;
         }
@@ -122,6 +125,14 @@ impl Subscriptions {
                 refuse(sender, message, code);
                 None
             }
+        }
+    }
+
+    /// Lets go of the objects that the client was refused when they had been read from disk.
+    fn forget_unused(&mut self, objects: &SharedObjects, id: u64) {
+        let unused = self.objects.extract_if(|_, core| !core.state().is_used_by(id));
+        for (name, core) in unused {
+            leave(objects, id, &name, core);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Objects and their registry against the exchanges of the protocol notes, byte for byte, with a store in memory.
 
+mod persistent;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +13,7 @@ use crate::app::disk::Disk;
 use crate::app::dispatch::Dispatch;
 use crate::app::peer::{PeerCommand, PeerLink};
 use crate::app::shared_object::object::Sender;
+use crate::app::shared_object::room::Rooms;
 use crate::app::shared_object::store::Store;
 use crate::app::shared_object::{SharedObjectConfig, SharedObjects, Storage, Subscriptions};
 use crate::error::{Error, Result};
@@ -51,6 +54,7 @@ impl std::fmt::Debug for TestDisk {
 struct MemoryStore {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     broken: Mutex<bool>,
+    rooms: Rooms,
 }
 
 impl MemoryStore {
@@ -77,6 +81,8 @@ impl Store for MemoryStore {
                 None => objects.remove(key),
             };
         }
+        self.rooms
+            .committed(u64::try_from(objects.len()).unwrap(), writes);
         Ok(())
     }
 
@@ -87,6 +93,10 @@ impl Store for MemoryStore {
             .filter(|key| key.starts_with(prefix))
             .cloned()
             .collect())
+    }
+
+    fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 }
 
@@ -115,7 +125,7 @@ impl World {
 
     fn on(store: Arc<MemoryStore>, config: SharedObjectConfig) -> Self {
         let disk = Arc::new(TestDisk::default());
-        let storage = Storage::new(Arc::clone(&store) as _, Arc::clone(&disk) as _);
+        let storage = Storage::new(Arc::clone(&store) as _, Arc::clone(&disk) as _, config.max_stored);
         let objects = SharedObjects::new(
             "app/_definst_",
             config,
@@ -392,80 +402,6 @@ fn a_client_uses_so_many_objects_and_sends_so_much() {
     };
     a.send(&message("a", 1, false, vec![send; 5]));
     assert_eq!(heard(&a), [(0, vec![7]), (1, vec![6, 6, 6])]);
-}
-
-#[test]
-fn persistent_objects_bring_copies_up_to_date_also_after_a_restart() {
-    let store = Arc::default();
-    {
-        let world = World::on(Arc::clone(&store), SharedObjectConfig::default());
-        let mut a = world.client(1);
-        a.send(&message("room", 0, true, vec![Event::Use]));
-        for (version, event) in [
-            (1, change("n", 1)),
-            (2, change("m", 2)),
-            (3, change("n", Value::Null)),
-        ] {
-            a.send(&message("room", version, true, vec![event]));
-        }
-        assert_eq!(
-            heard(&a),
-            [(1, vec![11, 8]), (2, vec![5]), (3, vec![5]), (4, vec![5])]
-        );
-        a.leave();
-        assert!(world.objects.is_idle());
-    }
-    assert_eq!(store.objects.lock().len(), 1);
-    let world = World::on(Arc::clone(&store), SharedObjectConfig::default());
-    let versions = [
-        (0, vec![11, 8, 4]),
-        (4, vec![11]),
-        (3, vec![11, 9]),
-        (2, vec![11, 4, 9]),
-        (9, vec![11, 8, 4]),
-    ];
-    for (version, events) in versions {
-        let mut client = world.client(10 + u64::from(version));
-        client.send(&message("room", version, true, vec![Event::Use]));
-        assert_eq!(heard(&client), [(4, events)], "a copy of version {version}");
-    }
-}
-
-#[test]
-fn messages_wait_while_the_object_is_read_and_are_refused_when_it_cannot_be() {
-    let world = World::new();
-    *world.disk.later.lock() = Some(Vec::new());
-    let (mut a, mut b) = (world.client(1), world.client(2));
-    a.send(&message("room", 0, true, vec![Event::Use]));
-    a.send(&message("room", 0, true, vec![change("n", 1)]));
-    b.send(&message("room", 0, true, vec![Event::Use]));
-    b.leave();
-    assert!(a.messages().is_empty() && b.messages().is_empty());
-    let jobs = world.disk.later.lock().take().unwrap();
-    jobs.into_iter().for_each(|job| job());
-    assert_eq!(heard(&a), [(1, vec![11, 8]), (2, vec![5])]);
-    assert!(b.messages().is_empty(), "gone before its turn came");
-
-    *world.store.broken.lock() = true;
-    b.send(&message("other", 0, true, vec![Event::Use]));
-    assert_eq!(status_code(&b), "SharedObject.ObjectCreationFailed");
-    *world.store.broken.lock() = false;
-    b.send(&message("other", 0, true, vec![Event::Use]));
-    assert_eq!(heard(&b), [(1, vec![11, 8])]);
-}
-
-#[test]
-fn what_could_not_be_stored_is_kept_and_stored_later() {
-    let world = World::new();
-    let mut a = world.client(1);
-    a.send(&message("room", 0, true, vec![Event::Use, change("n", 1)]));
-    *world.store.broken.lock() = true;
-    a.leave();
-    assert!(!world.objects.is_idle());
-    *world.store.broken.lock() = false;
-    world.objects.commit();
-    assert!(world.objects.is_idle());
-    assert_eq!(world.store.objects.lock().len(), 1);
 }
 
 #[test]
