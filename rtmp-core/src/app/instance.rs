@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use crate::amf::Value;
 use crate::app::application::{Application, WeakApplication, is_valid_name};
 use crate::app::client::Client;
+use crate::app::record::Recorder;
 use crate::app::shared_object::SharedObjects;
 use crate::app::stats::{InstanceStats, Traffic, TrafficStats};
 use crate::app::stream::{Latency, LiveStream, Ports, Stream};
@@ -277,16 +278,15 @@ impl Instance {
         }
     }
 
-    /// Ends the publications of the live streams that are meant, and forgets what these hold; how many there were.
-    pub(crate) fn clear_live(&self, is_meant: impl Fn(&str) -> bool) -> usize {
+    /// Ends the publications of the live streams that are meant, and forgets what these hold; how many there were, and their
+    /// recordings.
+    pub(crate) fn clear_live(&self, is_meant: impl Fn(&str) -> bool) -> (usize, Vec<Arc<Recorder>>) {
         let streams = self.inner.streams.lock();
         let meant = streams.iter().filter(|(name, _)| is_meant(name));
         let meant: Vec<Arc<LiveStream>> = meant.map(|(_, stream)| Arc::clone(stream)).collect();
         drop(streams);
-        for stream in &meant {
-            stream.clear();
-        }
-        meant.len()
+        let recorders = meant.iter().flat_map(|stream| stream.clear()).collect();
+        (meant.len(), recorders)
     }
 
     /// Takes a client in, unless the instance or the application has no room for it.

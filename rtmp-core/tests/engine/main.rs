@@ -26,6 +26,7 @@ mod reconnect;
 mod reconnect_follow;
 
 mod record;
+mod record_clear;
 mod record_crash;
 mod record_host;
 mod recorded;

@@ -119,7 +119,7 @@ fn kind(body: &[u8]) -> MessageType {
 }
 
 /// A client with message stream 1 that asks to publish there.
-fn publish(served: &Served, name: &str, mode: &str) -> Wire {
+pub fn publish(served: &Served, name: &str, mode: &str) -> Wire {
     let mut wire = Wire::connected(served, "live");
     wire.command(0, "createStream", 2.0, &[]);
     assert_eq!(wire.answer(2.0), Ok(Value::from(1.0)));
@@ -127,7 +127,7 @@ fn publish(served: &Served, name: &str, mode: &str) -> Wire {
     wire
 }
 
-fn send(wire: &mut Wire, messages: &[(u32, &[u8])]) {
+pub fn send(wire: &mut Wire, messages: &[(u32, &[u8])]) {
     for (time, body) in messages {
         wire.message_at(*time, kind(body), 1, body);
     }

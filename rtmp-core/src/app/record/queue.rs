@@ -31,6 +31,8 @@ pub(super) struct Queue {
     pub(super) running: bool,
     /// Nothing more is taken.
     pub(super) stopping: bool,
+    /// It was cleared before its file was opened.
+    pub(super) discarded: bool,
     pub(super) ended: bool,
     pub(super) guard: Option<RecordGuard>,
 }

@@ -14,7 +14,7 @@ use crate::app::record::file::{Full, Limits, NotOpened, RecordingFile};
 use crate::app::record::queue::{Item, Pushed, Queue};
 use crate::app::record::{RecordMode, RecordStats};
 use crate::app::stream::LiveMessage;
-use crate::app::stream_files::{FilesInUse, InUse, StreamFiles};
+use crate::app::stream_files::{Begun, Clearable, FilesInUse, InUse, Pending, StreamFiles, Target};
 use crate::wire::status::{Code, Status};
 
 /// What is recorded, how, and where to.
@@ -44,6 +44,8 @@ pub(crate) struct Recorder {
     /// The part of the thread that writes.
     sink: Mutex<Sink>,
     path: OnceLock<PathBuf>,
+    /// Its place among recordings and clearings.
+    number: OnceLock<u64>,
     recording: AtomicBool,
     bytes: AtomicU64,
     durable_bytes: AtomicU64,
@@ -53,6 +55,8 @@ pub(crate) struct Recorder {
 
 struct Sink {
     file: Option<Box<RecordingFile>>,
+    /// Clearings of the file wait for this.
+    begun: Option<Begun>,
     /// When what was written was made to survive the machine.
     synced_at: Instant,
     tell: Option<Teller>,
@@ -71,20 +75,24 @@ impl Recorder {
         let queue = Queue::new(plan.queue_bytes);
         let sink = Sink {
             file: None,
+            begun: None,
             synced_at: Instant::now(),
             tell: Some(tell),
         };
-        Arc::new(Self {
+        let recorder = Arc::new(Self {
             plan,
             queue: Mutex::new(queue),
             sink: Mutex::new(sink),
             path: OnceLock::new(),
+            number: OnceLock::new(),
             recording: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
             durable_bytes: AtomicU64::new(0),
             duration_ms: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-        })
+        });
+        recorder.enter();
+        recorder
     }
 
     /// Opens the file, or writes what waits, on a thread that may block.
@@ -145,6 +153,13 @@ impl Recorder {
         }
     }
 
+    /// Opens no file if that waits for this clearing, which has ended what was to be recorded.
+    pub(crate) fn clear(&self, clearing: &Pending) {
+        if self.number.get().is_some_and(|number| clearing.holds_up(*number)) {
+            self.queue.lock().discarded = true;
+        }
+    }
+
     /// The file, once it is open.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.path.get().map(PathBuf::as_path)
@@ -162,6 +177,23 @@ impl Recorder {
         }
     }
 
+    /// Takes its place among recordings and clearings.
+    fn enter(self: &Arc<Self>) {
+        let Some(files) = self.plan.files.clone() else {
+            return;
+        };
+        let name = self.plan.name.clone();
+        let itself = Arc::downgrade(self);
+        let begun = self
+            .plan
+            .in_use
+            .clearings()
+            .recording(Target { files, name }, itself);
+        // Nobody else enters.
+        let _ = self.number.set(begun.number());
+        self.sink.lock().begun = Some(begun);
+    }
+
     fn run(self: &Arc<Self>) -> crate::error::Result<()> {
         let recorder = Arc::clone(self);
         self.plan.disk.run(Box::new(move || recorder.work()))
@@ -177,6 +209,17 @@ impl Recorder {
     fn work(self: &Arc<Self>) {
         let mut sink = self.sink.lock();
         if sink.file.is_none() && sink.tell.is_some() {
+            let recorder = Arc::clone(self);
+            let again = Box::new(move || recorder.run_surely());
+            let again = match &sink.begun {
+                Some(begun) => begun.unless_cleared(again),
+                None => Some(again as Box<dyn FnOnce() + Send>),
+            };
+            let Some(again) = again else { return };
+            if self.queue.lock().discarded {
+                let status = self.failed("it was cleared before it began");
+                return self.end(&mut sink, status, false);
+            }
             match self.open() {
                 Opened::Now(file) => {
                     sink.file = Some(file);
@@ -184,8 +227,6 @@ impl Recorder {
                     self.tell(&mut sink, Code::RecordStart);
                 }
                 Opened::Later(path) => {
-                    let recorder = Arc::clone(self);
-                    let again = Box::new(move || recorder.run_surely());
                     drop(sink);
                     return self.plan.in_use.when_free(&path, again);
                 }
@@ -319,6 +360,8 @@ impl Recorder {
         if let Some(mut tell) = sink.tell.take() {
             guarded(|| tell(self, status, true));
         }
+        // The host has heard of it before the file is deleted.
+        drop(sink.begun.take());
     }
 
     fn tell(self: &Arc<Self>, sink: &mut Sink, code: Code) {
@@ -335,6 +378,12 @@ impl Recorder {
     fn failed(&self, why: impl fmt::Display) -> Status {
         let description = format!("Failed to record {}: {why}.", self.plan.stream);
         self.status(Code::RecordFailed).with_description(description)
+    }
+}
+
+impl Clearable for Recorder {
+    fn end(self: Arc<Self>) {
+        self.stop();
     }
 }
 
@@ -371,5 +420,57 @@ fn write(file: &mut RecordingFile, item: &Item) -> Result<(), Full> {
 fn guarded(work: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(work)).is_err() {
         log::error!("a handler of recordings panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::stream_files::Selection;
+
+    /// Runs every job at once.
+    #[derive(Debug)]
+    struct AtOnce;
+
+    impl Disk for AtOnce {
+        fn run(&self, job: Box<dyn FnOnce() + Send>) -> crate::error::Result<()> {
+            job();
+            Ok(())
+        }
+
+        fn run_surely(&self, job: Box<dyn FnOnce() + Send>) {
+            job();
+        }
+    }
+
+    #[test]
+    fn what_was_cleared_before_it_began_opens_no_file() {
+        let directory = std::env::temp_dir().join(format!("rtmpkit-cleared-{}", std::process::id()));
+        let files = StreamFiles::new(&directory, "live", "live/_definst_");
+        let plan = |in_use: &FilesInUse| Plan {
+            stream: "cam".to_owned(),
+            name: "cam".to_owned(),
+            mode: RecordMode::Record,
+            limits: Limits::default(),
+            queue_bytes: 1000,
+            sync_ms: 0,
+            files: Some(files.clone()),
+            in_use: in_use.clone(),
+            disk: Arc::new(AtOnce),
+        };
+        let in_use = FilesInUse::default();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&told);
+        let tell = move |_: &Arc<Recorder>, status: Status, last| noted.lock().push((status.code, last));
+        let meant = Selection::one("cam").unwrap();
+        let clearing = in_use.clearings().clearing(files.clone(), meant);
+        let recorder = Recorder::new(plan(&in_use), Box::new(tell));
+        recorder.start();
+        assert!(told.lock().is_empty(), "it waits for the clearing");
+        recorder.clear(&clearing);
+        recorder.stop();
+        drop(clearing);
+        assert_eq!(*told.lock(), [("NetStream.Record.Failed".to_owned(), true)]);
+        assert!(recorder.stats().ended && recorder.path().is_none() && !directory.exists());
     }
 }

@@ -284,21 +284,23 @@ impl LiveStream {
         state.silent_since = Some((state.messages, now));
     }
 
-    /// Takes the stream from whoever publishes it and forgets what it holds.
-    pub fn clear(&self) {
+    /// Takes the stream from whoever publishes it and forgets what it holds. Returns the publication's recordings, which end.
+    pub(crate) fn clear(&self) -> Vec<Arc<Recorder>> {
         let mut state = self.state.lock();
         let publisher = state.publisher.take();
         if publisher.is_some() || state.held_until.take().is_some() {
             self.end(&mut state);
         }
-        let over = publisher
-            .as_ref()
-            .map(|publisher| state.recorders.take_of(Some(publisher.id)));
+        let over = match &publisher {
+            Some(publisher) => state.recorders.take_of(Some(publisher.id)),
+            None => Vec::new(),
+        };
         drop(state);
-        over.iter().flatten().for_each(Recorder::stop);
+        over.iter().for_each(Recorder::stop);
         if let Some(publisher) = publisher {
             publisher.evict(Eviction::Cleared);
         }
+        over
     }
 
     /// The next message of `publisher` goes out right after the last one, whatever its time says.

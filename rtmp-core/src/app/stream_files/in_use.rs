@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::app::stream_files::clearing::Clearings;
+
 /// The files in use, by the paths that [`StreamFiles`](super::StreamFiles) gives. Clones name the same register.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct FilesInUse(Arc<Mutex<HashMap<PathBuf, Uses>>>);
+pub(crate) struct FilesInUse(Arc<Mutex<HashMap<PathBuf, Uses>>>, Clearings);
 
 #[derive(Default)]
 struct Uses {
@@ -49,6 +51,11 @@ struct Use {
 }
 
 impl FilesInUse {
+    /// Which recordings are for files that are to be deleted.
+    pub(crate) fn clearings(&self) -> &Clearings {
+        &self.1
+    }
+
     /// Takes a file for recording; nobody may use it yet.
     pub(crate) fn record(&self, path: &Path) -> Result<RecordGuard, InUse> {
         let mut files = self.0.lock();

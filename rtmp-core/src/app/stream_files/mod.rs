@@ -1,6 +1,7 @@
 //! Recorded streams on disk: where they are, and deleting them. Names of peers and hosts never lead out of the instance's
 //! folder, not through links either.
 
+mod clearing;
 mod in_use;
 mod resolve;
 mod selection;
@@ -10,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::application::DEFAULT_INSTANCE;
+pub(crate) use clearing::{Begun, Clearable, Pending, Target};
 pub(crate) use in_use::{FilesInUse, InUse, PlayGuard, RecordGuard};
 pub(crate) use selection::Selection;
 
@@ -106,11 +108,7 @@ fn collect(
                 files,
             )?;
         }
-        let Some((stem, ending)) = file_name.rsplit_once('.').filter(|_| kind.is_file()) else {
-            continue;
-        };
-        let named = |name: &str| selection.takes(&format!("{prefix}{name}"));
-        if selection.takes_ending(ending) && (named(stem) || named(file_name)) {
+        if kind.is_file() && selection.takes_file(&format!("{prefix}{file_name}")) {
             files.push(entry.path());
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::access::split_type;
 use crate::app::application::is_valid_name;
-use crate::app::stream_files::{KINDS, StreamFiles};
+use crate::app::stream_files::{KINDS, StreamFiles, Target};
 
 /// Why a stream has no file that could be recorded to.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +49,31 @@ impl StreamFiles {
                 _ => return Err(NotRecordable::InTheWay(folder.to_owned())),
             }
         }
-        path.push(match has_ending(file, &["flv"]) {
-            true => file.to_owned(),
-            false => format!("{file}.flv"),
-        });
+        path.push(recorded_name(file));
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_file() => Ok(path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path),
             Ok(_) => Err(NotRecordable::InTheWay(file.to_owned())),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The path within this folder of the file that a recording is for, with `/`; `None` if it is elsewhere. Makes nothing. Blocks
+    /// unless both have the same folder.
+    pub(crate) fn path_of(&self, target: &Target) -> Option<String> {
+        let (kind, name) = split_type(&target.name);
+        let name = recorded_name(name);
+        if kind.is_some_and(|kind| kind != "flv") {
+            return None;
+        }
+        if self.folder == target.files.folder {
+            return Some(name);
+        }
+        let (ours, theirs) = (&self.folder, &target.files.folder);
+        let path = fs::canonicalize(theirs).ok()?.join(name);
+        let path = path.strip_prefix(fs::canonicalize(ours).ok()?).ok()?;
+        let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+        Some(parts?.join("/"))
     }
 
     /// The file of a stream to play; `None` if there is none. A type prefix says which kind of file, `flv:` without one; the
@@ -89,6 +104,15 @@ impl StreamFiles {
             }
         }
         Ok(None)
+    }
+}
+
+/// The file that a stream of this name is recorded to.
+fn recorded_name(name: &str) -> String {
+    let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
+    match has_ending(file, &["flv"]) {
+        true => name.to_owned(),
+        false => format!("{name}.flv"),
     }
 }
 
@@ -226,6 +250,26 @@ mod tests {
             let expected = expected.map(|file| files.folder.join(file));
             assert_eq!(files.to_play(name).unwrap(), expected, "{name}");
         }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn recordings_of_other_instances_may_be_within_a_folder() {
+        let (directory, files) = files("within");
+        let path = |folder: PathBuf, name: &str| {
+            let files = StreamFiles { folder };
+            let name = name.to_owned();
+            files.to_record(&name).ok();
+            (name, files)
+        };
+        let of = |(name, theirs): (String, StreamFiles)| files.path_of(&Target { files: theirs, name });
+        let same = files.folder.clone();
+        assert_eq!(of(path(same.clone(), "flv:a/cam")), Some("a/cam.flv".to_owned()));
+        assert_eq!(of(path(same.clone(), "mp4:cam")), None);
+        let other = same.join("..").join(same.file_name().unwrap());
+        assert_eq!(of(path(other, "cam.flv")), Some("cam.flv".to_owned()));
+        assert_eq!(of(path(same.join("a"), "cam")), Some("a/cam.flv".to_owned()));
+        assert_eq!(of(path(same.with_extension("x"), "cam")), None);
         fs::remove_dir_all(directory).unwrap();
     }
 

@@ -55,6 +55,14 @@ impl Selection {
         }
     }
 
+    /// Whether a file is meant, by its path in the instance's folder: the stream's name with or without the ending.
+    pub(super) fn takes_file(&self, path: &str) -> bool {
+        let Some((stem, ending)) = path.rsplit_once('.') else {
+            return false;
+        };
+        self.takes_ending(ending) && (self.takes(stem) || self.takes(path))
+    }
+
     pub(super) fn folder(&self) -> &str {
         match &self.names {
             Names::One(name) => name.rfind('/').map_or("", |at| &name[..at]),
@@ -66,7 +74,7 @@ impl Selection {
         matches!(&self.names, Names::Matching(pattern) if pattern.is_deep())
     }
 
-    pub(super) fn takes_ending(&self, ending: &str) -> bool {
+    fn takes_ending(&self, ending: &str) -> bool {
         let of_kind = |(kind, _): &&(&str, &[&str])| self.kind.as_ref().is_none_or(|wanted| wanted == kind);
         KINDS
             .iter()
