@@ -61,10 +61,12 @@ pub struct Command {
 }
 
 /// The longest name that a command can have: it is an AMF0 string with a length of 16 bits (RTMP 1.0 7.2).
+#[cfg(feature = "engine")]
 const MAX_NAME: usize = 65_535;
 
 /// What keeps a method of this name from being called, if anything does. Answers and `onStatus` are never answered by whoever
 /// gets them (RTMP 1.0 7.2.2).
+#[cfg(feature = "engine")]
 pub(crate) fn why_not_callable(name: &str, wants_answer: bool) -> Option<&'static str> {
     if name.len() > MAX_NAME {
         return Some("a method's name is longer than 65,535 bytes, which no command carries");
