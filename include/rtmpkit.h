@@ -563,6 +563,12 @@ typedef struct rtmpkit_server_config {
    * Default: 0.
    */
   int32_t accept_rtmpe;
+  /**
+   * 1, the default, sends players what they announced to understand (`capsEx`, `fourCcList`): of a multitrack stream the lowest
+   * track, and legacy headers where there are some for those that announced nothing of Enhanced RTMP. 0 sends every player
+   * every message as it was published.
+   */
+  int32_t reduce_for_players;
 } rtmpkit_server_config;
 
 /** What happens to a server. NULL members do nothing. Since 0.1. */

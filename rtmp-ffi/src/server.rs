@@ -71,6 +71,10 @@ pub struct rtmpkit_server_config {
     /// 1 lets clients encrypt by RTMPE when they ask for it, if `rtmpkit_has_feature("rtmpe")`; without that it does nothing.
     /// Default: 0.
     pub accept_rtmpe: i32,
+    /// 1, the default, sends players what they announced to understand (`capsEx`, `fourCcList`): of a multitrack stream the lowest
+    /// track, and legacy headers where there are some for those that announced nothing of Enhanced RTMP. 0 sends every player
+    /// every message as it was published.
+    pub reduce_for_players: i32,
 }
 
 // SAFETY: `repr(C)`, `struct_size` first, integers and a raw pointer.
@@ -88,6 +92,7 @@ unsafe impl Growing for rtmpkit_server_config {
             chunk_size: 65_536,
             strict: 0,
             accept_rtmpe: 0,
+            reduce_for_players: 1,
         }
     }
 }
@@ -362,6 +367,7 @@ fn settings(host: &Host, config: &rtmpkit_server_config) -> Result<ServerConfig,
         bytes,
         millis: config.player_queue_ms,
     };
+    settings.reduce_for_players = config.reduce_for_players != 0;
     settings.stall_timeout_ms = host.time(config.stall_timeout_ms, "stall_timeout_ms")?.into();
     let connect_timeout_ms = host.time(config.connect_timeout_ms, "connect_timeout_ms")?.into();
     settings.session.timeouts.handshake_ms = connect_timeout_ms;

@@ -31,7 +31,7 @@ layout! {
     rtmpkit_media { struct_size, r#type, track_id, flags, fourcc, timestamp_ms, timestamp_ns, composition_ms, data, len, buffer, body, body_len }
     rtmpkit_engine_config { struct_size, workers, log_level, log_fn, log_user_data, log_release, watch_network, io_uring }
     rtmpkit_engine_counters { struct_size, workers, closed }
-    rtmpkit_server_config { struct_size, queue, max_connections, max_connections_per_address, player_queue_bytes, player_queue_ms, stall_timeout_ms, connect_timeout_ms, chunk_size, strict, accept_rtmpe }
+    rtmpkit_server_config { struct_size, queue, max_connections, max_connections_per_address, player_queue_bytes, player_queue_ms, stall_timeout_ms, connect_timeout_ms, chunk_size, strict, accept_rtmpe, reduce_for_players }
     rtmpkit_server_events { struct_size, on_release }
     rtmpkit_tls_identity { chain, key }
     rtmpkit_traffic { bytes_in, bytes_out, messages_in, messages_out, messages_dropped }

@@ -462,7 +462,81 @@ static void p19_passwords_and_tokens_are_not_told(void) {
   log_to = NULL;
 }
 
+static void on_nanoseconds(void *user_data, rtmpkit_net_stream *stream, const rtmpkit_media *media) {
+  struct seen *seen = user_data;
+  (void)stream;
+  if (media->type != RTMPKIT_MEDIA_VIDEO) return;
+  pthread_mutex_lock(&seen->lock);
+  seen->last_time = media->timestamp_ns;
+  count(seen, &seen->media);
+  pthread_mutex_unlock(&seen->lock);
+}
+
+/* A player that announces to understand nothing of Enhanced RTMP, where that counts and where it does not. */
+static void m11_players_get_what_they_understand_or_everything(void) {
+  for (int reduced = 0; reduced <= 1; reduced++) {
+    struct served served;
+    struct seen client, shown;
+    rtmpkit_server_config config;
+    rtmpkit_net_connection_config announced = settings();
+    rtmpkit_net_connection_events events;
+    rtmpkit_net_stream_events stream_events;
+    rtmpkit_server *server = NULL;
+    rtmpkit_application *application = NULL;
+    rtmpkit_instance *instance = NULL;
+    rtmpkit_stream *stream = NULL;
+    rtmpkit_net_connection *connection = NULL;
+    rtmpkit_net_stream *player = NULL;
+    rtmpkit_value *properties = rtmpkit_value_object(), *none = rtmpkit_value_number(0);
+    rtmpkit_media media;
+    uint16_t port = 0;
+    char url[64];
+    serve(&served, NULL, NULL);
+    rtmpkit_server_config_init(&config, sizeof config);
+    CHECK(config.reduce_for_players == 1);
+    config.reduce_for_players = reduced;
+    OK(rtmpkit_server_create(served.engine, &config, NULL, NULL, &server));
+    OK(rtmpkit_application_create(server, "live", NULL, NULL, NULL, &application));
+    OK(rtmpkit_server_listen(server, "rtmp://127.0.0.1:0", &port));
+    OK(rtmpkit_instance_get(application, NULL, &instance));
+    OK(rtmpkit_stream_publish(instance, "cam", RTMPKIT_PUBLISH_LIVE, &stream));
+    snprintf(url, sizeof url, "rtmp://127.0.0.1:%d/live", port);
+    seen_init(&client), seen_init(&shown);
+    OK(rtmpkit_value_object_set(properties, "capsEx", none));
+    announced.properties = properties;
+    rtmpkit_net_connection_events_init(&events, sizeof events);
+    events.on_status = on_status;
+    events.on_release = on_release;
+    OK(rtmpkit_net_connection_create(served.engine, &announced, &events, &client, &connection));
+    OK(rtmpkit_net_connection_connect(connection, url, NULL, 0));
+    rtmpkit_net_stream_events_init(&stream_events, sizeof stream_events);
+    stream_events.on_status = on_stream_status;
+    stream_events.on_media = on_nanoseconds;
+    stream_events.on_release = on_release;
+    OK(rtmpkit_net_stream_create(connection, &stream_events, &shown, &player));
+    OK(rtmpkit_net_stream_play(player, "cam", NULL));
+    CHECK(told(&shown, "NetStream.Play.Start"));
+    rtmpkit_media_init(&media, sizeof media);
+    media.type = RTMPKIT_MEDIA_VIDEO;
+    media.fourcc = RTMPKIT_CODEC_HEVC;
+    media.flags = RTMPKIT_MEDIA_KEYFRAME;
+    media.timestamp_ns = 999999;
+    media.data = (const uint8_t *)"key";
+    media.len = 3;
+    OK(rtmpkit_stream_write(stream, &media));
+    CHECK(wait_for(&shown, &shown.media, 1) && shown.last_time == (reduced ? 0 : 999999));
+    rtmpkit_net_stream_unref(player);
+    CHECK(wait_for(&shown, &shown.releases, 1));
+    disconnect(connection, &client);
+    rtmpkit_value_unref(properties), rtmpkit_value_unref(none);
+    rtmpkit_stream_unref(stream), rtmpkit_instance_unref(instance);
+    rtmpkit_application_unref(application), rtmpkit_server_unref(server);
+    stop(&served);
+  }
+}
+
 int main(void) {
+  m11_players_get_what_they_understand_or_everything();
   p18_users_of_an_application_log_in();
   p18_the_host_checks_a_login();
   n6_p2_p12_what_a_connection_announces();

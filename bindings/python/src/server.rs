@@ -33,7 +33,7 @@ pub(crate) struct RawServer {
 impl RawServer {
     #[new]
     #[allow(clippy::too_many_arguments)] // Python names them.
-    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, player_queue_bytes = None, player_queue_seconds = None, stall_timeout = None, tolerance = None, tls = None, accept_rtmpe = false))]
+    #[pyo3(signature = (engine, queue, *, max_connections = None, max_connections_per_address = None, player_queue_bytes = None, player_queue_seconds = None, stall_timeout = None, tolerance = None, tls = None, accept_rtmpe = false, connect_timeout = None, chunk_size = None, reduce_for_players = true))]
     fn new(
         engine: &Engine,
         queue: &Queue,
@@ -45,6 +45,9 @@ impl RawServer {
         tolerance: Option<&str>,
         tls: Option<Vec<(PyBackedBytes, PyBackedBytes)>>,
         accept_rtmpe: bool,
+        connect_timeout: Option<f64>,
+        chunk_size: Option<u32>,
+        reduce_for_players: bool,
     ) -> PyResult<Self> {
         let mut config = core::ServerConfig::default();
         config.max_connections = max_connections.unwrap_or(config.max_connections);
@@ -57,6 +60,13 @@ impl RawServer {
         }
         if let Some(seconds) = stall_timeout {
             config.stall_timeout_ms = millis("stall_timeout", seconds)?;
+        }
+        config.reduce_for_players = reduce_for_players;
+        if let Some(seconds) = connect_timeout {
+            settings::connect_timeout(&mut config.session.timeouts, seconds)?;
+        }
+        if let Some(size) = chunk_size {
+            config.session.chunk_size = settings::valid_chunk_size(size)?;
         }
         if let Some(name) = tolerance {
             config.session.tolerance = tolerance_named(name)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rtmp_core as core;
-use rtmp_core::session::ClientSessionConfig;
+use rtmp_core::session::{ClientSessionConfig, SessionTimeouts};
 
 use crate::errors::config_error;
 use crate::login::method_named;
@@ -42,6 +42,14 @@ fn set(config: &mut core::ApplicationConfig, name: &str, value: &Bound<'_, PyAny
         "latency" => config.latency = latency_named(value.extract()?)?,
         "shared_objects_directory" => objects.directory = Some(value.extract::<PathBuf>()?),
         "autocommit" => objects.autocommit_ms = millis(name, value.extract()?)?,
+        "shared_object_max_per_client" => objects.max_per_client = value.extract()?,
+        "shared_object_max_stored" => objects.max_stored = value.extract()?,
+        "shared_object_max_slots" => objects.max_slots = value.extract()?,
+        "shared_object_max_value_bytes" => objects.max_value_bytes = value.extract()?,
+        "shared_object_max_bytes" => objects.max_object_bytes = value.extract()?,
+        "shared_object_max_events" => objects.max_events = value.extract()?,
+        "shared_object_max_sends_per_second" => objects.max_sends_per_second = value.extract()?,
+        "shared_object_max_waiting" => objects.max_waiting = value.extract()?,
         _ => return Err(config_error(format!("an application has no setting {name:?}"))),
     }
     Ok(())
@@ -70,6 +78,8 @@ pub(crate) fn connection(given: &Bound<'_, PyDict>) -> PyResult<ClientSessionCon
             "user" => user = Some(value.extract()?),
             "password" => password = value.extract()?,
             "tolerance" => config.tolerance = tolerance_named(value.extract()?)?,
+            "connect_timeout" => connect_timeout(&mut config.timeouts, value.extract()?)?,
+            "chunk_size" => config.chunk_size = valid_chunk_size(value.extract()?)?,
             "swf_hash" => swf_hash = Some(value.extract::<Vec<u8>>()?),
             "swf_size" => swf_size = value.extract()?,
             // Settings of what carries the connection: see `trust`.
@@ -106,6 +116,26 @@ pub(crate) fn trust(given: &Bound<'_, PyDict>) -> PyResult<core::TlsTrust> {
         },
         (None, Some(true)) => Ok(core::TlsTrust::InsecureAcceptAny),
         (None, _) => Ok(core::TlsTrust::System),
+    }
+}
+
+/// Seconds for the handshake, and again for connect.
+pub(crate) fn connect_timeout(timeouts: &mut SessionTimeouts, seconds: f64) -> PyResult<()> {
+    let millis = millis("connect_timeout", seconds)?;
+    if millis == 0 {
+        return Err(config_error(format!(
+            "connect_timeout {seconds}: use a millisecond or more"
+        )));
+    }
+    (timeouts.handshake_ms, timeouts.connect_ms) = (millis, millis);
+    Ok(())
+}
+
+/// RTMP 1.0 5.4.1.
+pub(crate) fn valid_chunk_size(size: u32) -> PyResult<u32> {
+    match size {
+        1..=0x7fff_ffff => Ok(size),
+        _ => Err(config_error(format!("chunk_size {size}: use 1 to 2147483647"))),
     }
 }
 

@@ -1305,6 +1305,9 @@ class RawServer:
         tolerance: str | None = None,
         tls: list[tuple[bytes, bytes]] | None = None,
         accept_rtmpe: bool = False,
+        connect_timeout: float | None = None,
+        chunk_size: int | None = None,
+        reduce_for_players: bool = True,
     ) -> Self: ...
     def set_tls(self, tls: list[tuple[bytes, bytes]]) -> None:
         """Changes the certificate chains and keys, PEM, of connections made from now on."""

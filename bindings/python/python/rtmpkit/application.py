@@ -94,6 +94,14 @@ class Application:
         latency: str | None = None,
         shared_objects_directory: str | os.PathLike[str] | None = None,
         autocommit: float | None = None,
+        shared_object_max_per_client: int | None = None,
+        shared_object_max_stored: int | None = None,
+        shared_object_max_slots: int | None = None,
+        shared_object_max_value_bytes: int | None = None,
+        shared_object_max_bytes: int | None = None,
+        shared_object_max_events: int | None = None,
+        shared_object_max_sends_per_second: int | None = None,
+        shared_object_max_waiting: int | None = None,
         directory: str | os.PathLike[str] | None = None,
         record_max_duration: float | None = None,
         record_max_bytes: int | None = None,
@@ -120,6 +128,17 @@ class Application:
         shared_objects_directory: where persistent shared objects are kept; by default there are none.
         autocommit: seconds between two commits of persistent shared objects that changed, 120 by default; with 0 they
             are stored when asked and when their last user leaves.
+        shared_object_max_per_client: shared objects that one client may use at once, 64 by default.
+        shared_object_max_stored: persistent shared objects that `shared_objects_directory` may hold, those in use included, of all
+            applications that name it, 10,000 by default; beyond it clients make no new ones, and the program gets `Full`.
+        shared_object_max_slots: slots of one shared object, 10,000 by default.
+        shared_object_max_value_bytes: bytes of one slot's value, 65,536 by default.
+        shared_object_max_bytes: bytes of all names and values of one shared object, 8 MiB at most; 1 MiB by default.
+        shared_object_max_events: events in one message of a client, 1,000 by default.
+        shared_object_max_sends_per_second: messages that one client may send to a shared object's users in a second, 10,000 by
+            default.
+        shared_object_max_waiting: messages kept for a shared object that is locked or being read, and events of it that wait
+            for handlers, 4,096 by default.
         directory: the application's folder, with recorded streams in `streams/INSTANCE`. With it publishers may record,
             unless `on_publish` decides otherwise.
         record_max_duration: seconds that a recorded file may last; no limit by default. Its publisher is then told
@@ -152,6 +171,14 @@ class Application:
             "latency": latency,
             "shared_objects_directory": shared_objects_directory,
             "autocommit": autocommit,
+            "shared_object_max_per_client": shared_object_max_per_client,
+            "shared_object_max_stored": shared_object_max_stored,
+            "shared_object_max_slots": shared_object_max_slots,
+            "shared_object_max_value_bytes": shared_object_max_value_bytes,
+            "shared_object_max_bytes": shared_object_max_bytes,
+            "shared_object_max_events": shared_object_max_events,
+            "shared_object_max_sends_per_second": shared_object_max_sends_per_second,
+            "shared_object_max_waiting": shared_object_max_waiting,
         }
         self.config: ConfigFile | None = None if config is None else ConfigFile(config)
         """The configuration file: read it, edit it, save it."""

@@ -38,6 +38,13 @@ class ConnectOptions:
     tolerance: str = "lenient"
     """`strict` ends the connection at the first harmless violation of the specifications by the server."""
 
+    connect_timeout: float | None = None
+    """Seconds for the handshake, that of TLS included, and again for the server's answer to connect, then the connection fails
+    with `ConnectError`; 10 by default. `NetConnection(timeout=...)` is how long the program waits for both."""
+    chunk_size: int | None = None
+    """Chunk size of what is sent, 1 to 0x7FFFFFFF, which means no more than 16,777,215; 4,096 by default. A publisher takes the
+    server's own where that is larger, up to 65,536."""
+
     tls_authorities: bytes | None = None
     """For `rtmps` and `rtmpts`: PEM of the certificates whose holders may issue a server's; by default those that the system
     trusts. The name or address in the URL must be one of the certificate's."""

@@ -157,6 +157,9 @@ class Server(BaseServer):
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
         accept_rtmpe: bool = False,
+        connect_timeout: float | None = None,
+        chunk_size: int | None = None,
+        reduce_for_players: bool = True,
         io_uring: bool = True,
     ) -> None:
         """A server.
@@ -174,6 +177,11 @@ class Server(BaseServer):
         tls: certificate chain and key, a pair of paths of PEM files or of PEM as bytes, or several pairs: clients are shown the
             first that is for the name they ask for.
         accept_rtmpe: let clients encrypt by RTMPE, Adobe's old and weak encryption, if this build can (it can by default).
+        connect_timeout: seconds for the handshake, and again for connect, 10 by default.
+        chunk_size: chunk size of what the server sends, 1 to 0x7FFFFFFF, which means no more than 16,777,215; 65,536 by default.
+        reduce_for_players: send players what they announced to understand (`capsEx`, `fourCcList`): of a multitrack stream the
+            lowest track, and legacy headers where there are some for those that announced nothing of Enhanced RTMP. Without it
+            every player gets every message as it was published.
         io_uring: send to many players in one call to the kernel, on Linux where the kernel and the sandbox allow it.
         """
         dispatcher = Dispatcher("rtmpkit-server")
@@ -186,6 +194,9 @@ class Server(BaseServer):
             "tolerance": tolerance,
             "tls": identities(tls),
             "accept_rtmpe": accept_rtmpe,
+            "connect_timeout": connect_timeout,
+            "chunk_size": chunk_size,
+            "reduce_for_players": reduce_for_players,
         }
         try:
             self._create(Engine(workers, io_uring=io_uring), dispatcher.queue, limits)

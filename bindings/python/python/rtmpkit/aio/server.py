@@ -97,6 +97,9 @@ class Server(BaseServer):
         tolerance: str | None = None,
         tls: Tls | Sequence[Tls] | None = None,
         accept_rtmpe: bool = False,
+        connect_timeout: float | None = None,
+        chunk_size: int | None = None,
+        reduce_for_players: bool = True,
         io_uring: bool = True,
     ) -> None:
         """A server; the arguments are those of `rtmpkit.Server`. Without applications it has none: see `application`."""
@@ -112,6 +115,9 @@ class Server(BaseServer):
             "tolerance": tolerance,
             "tls": identities(tls),
             "accept_rtmpe": accept_rtmpe,
+            "connect_timeout": connect_timeout,
+            "chunk_size": chunk_size,
+            "reduce_for_players": reduce_for_players,
         }
         self._pump: Pump | None = None
         self._tasks = Tasks()
