@@ -128,7 +128,10 @@ fn as_many_as_are_taken(most: u32, mut take: impl FnMut(u32) -> Result<(), Error
 
 #[test]
 fn m10_events_of_a_shared_object_that_its_handlers_do_not_take_hold_those_back_who_bring_them() {
-    let served = serve(AcceptAll, 2);
+    let mut config = ApplicationConfig::default();
+    // More than 10,000 in a second are not to be lost here.
+    config.shared_objects.max_sends_per_second = 0;
+    let served = serve_with(AcceptAll, 2, ServerConfig::default(), config);
     let (changing, changes) = host(&served, "room", false);
     let (slow, at_work, go_on, heard) = slow();
     let _listening = instance(&served)
