@@ -54,6 +54,16 @@ fn end(engine: *mut rtmpkit_engine) {
     }
 }
 
+/// What comes of making a connection with these settings, which is to fail.
+fn connection_created(engine: *mut rtmpkit_engine, settings: &rtmpkit_net_connection_config) -> i32 {
+    let mut connection = null_mut();
+    // SAFETY: all are there, or NULL where that is allowed.
+    let result =
+        unsafe { rtmpkit_net_connection_create(engine, settings, null(), null_mut(), &raw mut connection) };
+    assert!(connection.is_null());
+    result
+}
+
 #[test]
 fn log_release_comes_once_whatever_is_logged() {
     let off = rtmpkit_log_levels::RTMPKIT_LOG_OFF as i32;
@@ -141,18 +151,7 @@ fn times_that_would_end_everything_at_once_are_refused() {
 
     let mut settings = defaults!(rtmpkit_net_connection_config, rtmpkit_net_connection_config_init);
     settings.connect_timeout_ms = 0;
-    let mut connection = null_mut();
-    // SAFETY: as above.
-    let result = unsafe {
-        rtmpkit_net_connection_create(
-            engine,
-            &raw const settings,
-            null(),
-            null_mut(),
-            &raw mut connection,
-        )
-    };
-    assert_eq!(result, INVALID);
+    assert_eq!(connection_created(engine, &settings), INVALID);
     // SAFETY: the reference of the creation.
     unsafe { rtmpkit_server_unref(server) };
     end(engine);
@@ -165,20 +164,10 @@ fn authorities_that_are_no_certificates_are_told_before_connecting() {
     for pem in [c"", c"ca.pem", broken] {
         let mut settings = defaults!(rtmpkit_net_connection_config, rtmpkit_net_connection_config_init);
         settings.tls_authorities = pem.as_ptr();
-        let mut connection = null_mut();
-        // SAFETY: all are there, or NULL where that is allowed.
-        let result = unsafe {
-            rtmpkit_net_connection_create(
-                engine,
-                &raw const settings,
-                null(),
-                null_mut(),
-                &raw mut connection,
-            )
-        };
+        let result = connection_created(engine, &settings);
         assert_eq!(result, rtmpkit_results::RTMPKIT_ERR_TLS as i32, "{pem:?}");
         assert!(
-            connection.is_null() && last_error().contains("no trusted certificates"),
+            last_error().contains("no trusted certificates"),
             "{}",
             last_error()
         );
